@@ -1,0 +1,179 @@
+"""The two training losses: noise matching and maximum likelihood.
+
+Both draw a step t in 1..T and a noise per example and are thin over a pure function of
+given (x, noise, t), the `*_at` functions. The mean is over everything; nothing is
+weighted by t.
+
+The maximum likelihood loss compares one-step means. Its `exact` form, the default, takes
+the optimal reverse state with the predicted x0; its minimiser is the noise. Its `euler`
+form, the released code's, takes the Euler-Maruyama mean; its minimiser is *not* the noise
+but what `sde.bias_noise` computes, a shift of a few percent at T = 100.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from irsde_jax import sde
+from irsde_jax.array_types import Array, NoiseFn, PRNGKey
+from irsde_jax.sde import Schedule
+
+NORMS: dict[str, Callable[[Array], Array]] = {"l1": jnp.abs, "l2": jnp.square}
+
+
+def noise_loss(
+    keys: PRNGKey,
+    schedule: Schedule,
+    noise_fn: NoiseFn,
+    x0: Array,
+    mu: Array | None,
+    *,
+    norm: str = "l1",
+) -> Array:
+    """Noise matching, the mean of |noise_fn(x_t, mu, t) - noise|, shape [].
+
+    Args:
+        keys: one per example, shape [batch].
+        schedule: SDE coefficients.
+        noise_fn: the network, called with x [batch, H, W, C] and t [batch].
+        x0: clean images, shape [batch, H, W, C].
+        mu: degraded images, shape of `x0`; None for the Denoising process, whose mean is
+            x0 (`noise_fn` is then called with mu=x).
+        norm: "l1" or "l2" (the mean square).
+
+    References:
+        Luo et al. (2023), https://arxiv.org/abs/2301.11699, Section 3.2 (L_gamma).
+    """
+    x, noise, t = draw(keys, schedule, x0, mu)
+    return noise_loss_at(schedule, noise_fn, x, x0, mu, noise, t, norm=norm)
+
+
+def noise_loss_at(
+    schedule: Schedule,
+    noise_fn: NoiseFn,
+    x: Array,
+    x0: Array,
+    mu: Array | None,
+    noise: Array,
+    t: Array,
+    *,
+    norm: str = "l1",
+) -> Array:
+    """`noise_loss` for given x, noise (shape of x0) and t (shape [batch]), shape []."""
+    del schedule, x0
+    predicted = noise_fn(x, x if mu is None else mu, t)
+    return _norm(norm)(predicted - noise).mean()
+
+
+def max_likelihood_loss(
+    keys: PRNGKey,
+    schedule: Schedule,
+    noise_fn: NoiseFn,
+    x0: Array,
+    mu: Array | None,
+    *,
+    form: str = "exact",
+    norm: str = "l1",
+) -> Array:
+    """Mean distance of the one-step mean from the optimal reverse state, shape [].
+
+    Args:
+        keys: one per example, shape [batch].
+        schedule: SDE coefficients.
+        noise_fn: the network, called with x [batch, H, W, C] and t [batch].
+        x0: clean images, shape [batch, H, W, C].
+        mu: degraded images, shape of `x0`; None for the Denoising process.
+        form: a key of `STEP_MEANS`, see the module.
+        norm: "l1" or "l2" (the mean square).
+
+    References:
+        Luo et al. (2023), Section 3.3 (J_gamma).
+    """
+    x, noise, t = draw(keys, schedule, x0, mu)
+    return max_likelihood_loss_at(
+        schedule, noise_fn, x, x0, mu, noise, t, form=form, norm=norm
+    )
+
+
+def max_likelihood_loss_at(
+    schedule: Schedule,
+    noise_fn: NoiseFn,
+    x: Array,
+    x0: Array,
+    mu: Array | None,
+    noise: Array,
+    t: Array,
+    *,
+    form: str = "exact",
+    norm: str = "l1",
+) -> Array:
+    """`max_likelihood_loss` for given x (shape of x0) and t (shape [batch]), shape []."""
+    del noise  # the optimal reverse state holds it already, in x and x0
+    if form not in STEP_MEANS:
+        raise ValueError(f"form={form!r} is not one of {sorted(STEP_MEANS)}.")
+    predicted = noise_fn(x, x if mu is None else mu, t)
+    step_mean = functools.partial(STEP_MEANS[form], schedule)
+    # The Denoising mean is unknown to the prediction but known to its target.
+    mean_axis = None if mu is None else 0
+    reached = jax.vmap(step_mean, (0, mean_axis, 0, 0))(x, mu, predicted, t)
+    optimal = jax.vmap(sde.optimal_reverse_state, (None, 0, 0, 0, 0, 0))(
+        schedule, x, x0, x0 if mu is None else mu, t, t - 1
+    )
+    return _norm(norm)(reached - optimal).mean()
+
+
+def exact_step_mean(
+    schedule: Schedule, x: Array, mu: Array | None, noise: Array, t: Array
+) -> Array:
+    """The optimal reverse state at t - 1 with x0 from the predicted noise, one image."""
+    mean, x0_hat = sde.mean_and_x0(schedule, x, mu, noise, t)
+    return sde.optimal_reverse_state(schedule, x, x0_hat, mean, t, t - 1)
+
+
+def euler_step_mean(
+    schedule: Schedule, x: Array, mu: Array | None, noise: Array, t: Array
+) -> Array:
+    """The Euler-Maruyama mean at t - 1, as the released code has it, for one image."""
+    mean, _ = sde.mean_and_x0(schedule, x, mu, noise, t)
+    score = sde.noise_to_score(schedule, noise, t)
+    return x - sde.reverse_sde_drift(schedule, x, mean, score, t, t - 1)
+
+
+STEP_MEANS = {"exact": exact_step_mean, "euler": euler_step_mean}
+
+LOSSES: dict[str, Callable[..., Array]] = {
+    "noise": noise_loss,
+    "max_likelihood_exact": functools.partial(max_likelihood_loss, form="exact"),
+    "max_likelihood_euler": functools.partial(max_likelihood_loss, form="euler"),
+}
+
+
+def make_loss(name: str, norm: str = "l1") -> Callable[..., Array]:
+    """The loss `(keys, schedule, noise_fn, x0, mu) -> []` of that name and norm."""
+    if name not in LOSSES:
+        raise ValueError(f"loss name={name!r} is not one of {sorted(LOSSES)}.")
+    _norm(norm)
+    return functools.partial(LOSSES[name], norm=norm)
+
+
+def draw(
+    keys: PRNGKey, schedule: Schedule, x0: Array, mu: Array | None
+) -> tuple[Array, Array, Array]:
+    """Draws x_t and its noise, shape of `x0`, and t uniform in 1..T, shape [batch]."""
+
+    def draw_one(key, x0, mu):
+        t_key, noise_key = jax.random.split(key)
+        t = jax.random.randint(t_key, (), 1, schedule.num_steps + 1)
+        noise = jax.random.normal(noise_key, x0.shape, x0.dtype)
+        return sde.add_noise(schedule, x0, mu, noise, t), noise, t
+
+    return jax.vmap(draw_one)(keys, x0, x0 if mu is None else mu)
+
+
+def _norm(norm: str) -> Callable[[Array], Array]:
+    """The norm of that name."""
+    if norm not in NORMS:
+        raise ValueError(f"norm={norm!r} is not one of {sorted(NORMS)}.")
+    return NORMS[norm]

@@ -1,0 +1,123 @@
+"""PSNR and SSIM as restoration papers compute them, in RGB or on the luma.
+
+Published figures are of images rounded to 8 bits; rounding is the caller's. A figure
+means nothing without its channel (RGB or Y) and its border: say both.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from irsde_jax.array_types import Array
+
+# ITU-R BT.601 "studio swing" (16..235 of 255), what `rgb2ycbcr` gives.
+_LUMA_WEIGHTS = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+_LUMA_OFFSET = 16 / 255
+
+# Wang et al. (2004): an 11 x 11 Gaussian window of std 1.5, K1 = 0.01, K2 = 0.03.
+_WINDOW, _WINDOW_STD, _C1, _C2 = 11, 1.5, 0.01**2, 0.03**2
+
+
+@functools.partial(jax.jit, static_argnames=("luma", "crop_border"))
+def psnr(
+    image: Array, reference: Array, luma: bool = False, crop_border: int = 0
+) -> Array:
+    """Peak signal-to-noise ratio, 10 log10(1 / mean squared error), in dB.
+
+    Args:
+        image: in [0, 1], shape [H, W, C] or [batch, H, W, C].
+        reference: shape of `image`.
+        luma: whether to compare the BT.601 luma of RGB images instead of all channels;
+            grey images are their own luma.
+        crop_border: pixels left out on every side.
+
+    Returns:
+        Shape [] or [batch]; inf for equal images.
+
+    Raises:
+        ValueError: shapes that differ, or a border that leaves nothing.
+    """
+    image, reference = _prepare(image, reference, luma, crop_border, smallest=1)
+    error = jnp.mean((image - reference) ** 2, axis=(-3, -2, -1))
+    return -10.0 * jnp.log10(error)
+
+
+@functools.partial(jax.jit, static_argnames=("luma", "crop_border"))
+def ssim(
+    image: Array, reference: Array, luma: bool = False, crop_border: int = 0
+) -> Array:
+    """Structural similarity: 11 x 11 Gaussian window of std 1.5, valid region only.
+
+    Arguments as `psnr`; at least 11 x 11 pixels must be left.
+
+    Returns:
+        Mean over pixels and channels, shape [] or [batch].
+
+    References:
+        Wang et al. (2004), "Image Quality Assessment: From Error Visibility to Structural
+        Similarity", eq. 13.
+    """
+    image, reference = _prepare(image, reference, luma, crop_border, smallest=_WINDOW)
+    # Variances do not see a shift, and float32 keeps more of their digits near zero.
+    centre = reference.mean(axis=(-3, -2, -1), keepdims=True)
+    x, y = image - centre, reference - centre
+    mean_x, mean_y = _blur(x), _blur(y)
+    var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
+    covariance = _blur(x * y) - mean_x * mean_y
+    mean_x, mean_y = mean_x + centre, mean_y + centre
+    structure = (2 * covariance + _C2) / (var_x + var_y + _C2)
+    luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
+    return jnp.mean(luminance * structure, axis=(-3, -2, -1))
+
+
+def luma(image: Array) -> Array:
+    """BT.601 luma in 16/255..235/255 of an RGB image in [0, 1], shape [..., H, W, 1]."""
+    weights = jnp.asarray(_LUMA_WEIGHTS, image.dtype)
+    return jnp.sum(image * weights, axis=-1, keepdims=True) + _LUMA_OFFSET
+
+
+def _prepare(image, reference, use_luma, crop_border, smallest):
+    """Checked, cropped, as float, as luma if wanted."""
+    image, reference = jnp.asarray(image), jnp.asarray(reference)
+    if image.shape != reference.shape or image.ndim not in (3, 4):
+        raise ValueError(
+            f"images have shapes {image.shape} and {reference.shape}; they must be equal "
+            "and [H, W, C] or [batch, H, W, C]."
+        )
+    for array in (image, reference):
+        if not jnp.issubdtype(array.dtype, jnp.floating):
+            raise ValueError(
+                f"images must be floating point in [0, 1], got {array.dtype.name}. "
+                "Divide 8-bit images by 255."
+            )
+    left = min(image.shape[-3:-1]) - 2 * crop_border
+    if crop_border < 0 or left < smallest:
+        raise ValueError(
+            f"crop_border={crop_border} leaves {left} pixels of an image of "
+            f"{image.shape[-3]} x {image.shape[-2]}; at least {smallest} are needed."
+        )
+    if crop_border:
+        inside = slice(crop_border, -crop_border)
+        image, reference = (
+            image[..., inside, inside, :],
+            reference[..., inside, inside, :],
+        )
+    if use_luma and image.shape[-1] == 3:
+        image, reference = luma(image), luma(reference)
+    return image, reference
+
+
+def _blur(image: Array) -> Array:
+    """Gaussian window over the valid region of [..., H, W, C], one axis at a time."""
+    offsets = jnp.arange(_WINDOW) - _WINDOW // 2
+    weights = jnp.exp(-(offsets**2) / (2 * _WINDOW_STD**2))
+    weights = weights / weights.sum()
+    for axis in (-3, -2):
+        size = image.shape[axis] - _WINDOW + 1
+        image = sum(
+            weights[k]
+            * jax.lax.slice_in_dim(image, k, k + size, axis=axis % image.ndim)
+            for k in range(_WINDOW)
+        )
+    return image

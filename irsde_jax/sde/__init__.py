@@ -1,0 +1,52 @@
+"""The mean-reverting SDE of IR-SDE: schedules, kernels, the optimal reverse state.
+
+Pure functions of arrays, written for one image and one pair of steps. Nothing here knows
+a network, a file or a batch. Read `schedules`, then `kernels`, then `posterior`.
+"""
+
+from irsde_jax.sde.kernels import (
+    add_noise,
+    marginal_mean,
+    marginal_std,
+    mean_and_x0,
+    noise_to_score,
+    noise_to_x0,
+    perturb,
+    reverse_noise_std,
+    reverse_ode_drift,
+    reverse_sde_drift,
+    transition_mean,
+    transition_std,
+    x0_to_noise,
+)
+from irsde_jax.sde.posterior import (
+    bias_noise,
+    debias_noise,
+    optimal_reverse_state,
+    posterior_std,
+)
+from irsde_jax.sde.schedules import THETAS, Schedule, make_schedule, start_step
+
+__all__ = [
+    "THETAS",
+    "Schedule",
+    "add_noise",
+    "bias_noise",
+    "debias_noise",
+    "make_schedule",
+    "marginal_mean",
+    "marginal_std",
+    "mean_and_x0",
+    "noise_to_score",
+    "noise_to_x0",
+    "optimal_reverse_state",
+    "perturb",
+    "posterior_std",
+    "reverse_noise_std",
+    "reverse_ode_drift",
+    "reverse_sde_drift",
+    "start_step",
+    "transition_mean",
+    "transition_std",
+    "x0_to_noise",
+]

@@ -1,0 +1,144 @@
+"""Theta schedules: the whole experiment as one table and one number.
+
+The forward process of IR-SDE,
+
+    dx = theta_t (mu - x) dt + sigma_t dw,    sigma_t^2 = 2 lambda^2 theta_t,
+
+depends on theta only through its integral. In y = x - mu and in the time theta_bar it is
+*the* stationary Ornstein-Uhlenbeck process of variance lambda^2. A schedule is therefore
+one increasing table `theta_bar[0..T]` and one number, `max_sigma` = lambda.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from irsde_jax.array_types import Array
+
+
+class Schedule(NamedTuple):
+    """The mean-reverting SDE, discretised: all that its kernels need to know.
+
+    Attributes:
+        theta_bar: integrated mean-reversion speed, shape [T + 1]: 0 at index 0 (the
+            clean image), -log(delta) at index T (the degraded one).
+        max_sigma: stationary standard deviation lambda, in image units, shape [].
+    """
+
+    theta_bar: Array
+    max_sigma: Array
+
+    @property
+    def num_steps(self) -> int:
+        """T, the number of steps."""
+        return self.theta_bar.shape[0] - 1
+
+
+def cosine_thetas(num_steps: int) -> np.ndarray:
+    """1 - f(i + 1) / f(0) of the flipped cosine schedule f, shape [T + 1].
+
+    f(i) = cos^2(pi/2 (i/N + 0.008) / 1.008) with N = T + 2 (Nichol & Dhariwal 2021,
+    eq. 17, used by IR-SDE for theta instead of alpha).
+    """
+    steps = np.arange(num_steps + 2, dtype=np.float64)
+    signal = np.cos((steps / (num_steps + 2) + 0.008) / 1.008 * np.pi / 2) ** 2
+    return 1.0 - signal[1:] / signal[0]
+
+
+def linear_thetas(num_steps: int) -> np.ndarray:
+    """Rising from 1e-4 to 2e-2, times 1000 / (T + 1), shape [T + 1]."""
+    return np.linspace(1e-4, 2e-2, num_steps + 1) * (1000 / (num_steps + 1))
+
+
+def constant_thetas(num_steps: int) -> np.ndarray:
+    """theta_t = 1, shape [T + 1]."""
+    return np.ones(num_steps + 1)
+
+
+THETAS: dict[str, Callable[[int], np.ndarray]] = {
+    "cosine": cosine_thetas,
+    "linear": linear_thetas,
+    "constant": constant_thetas,
+}
+
+
+def make_schedule(
+    num_steps: int = 100,
+    max_sigma: float = 10 / 255,
+    thetas: str = "cosine",
+    delta: float = 0.005,
+    dtype: Any = jnp.float32,
+) -> Schedule:
+    """Tabulates a theta schedule, scaled so that theta_bar_T = -log(delta).
+
+    Args:
+        num_steps: number of steps T, at least 1.
+        max_sigma: stationary standard deviation lambda in image units, in (0, 1].
+        thetas: a key of `THETAS`.
+        delta: what is left of x0 - mu at step T, in (0, 1).
+        dtype: of the stored table; it is computed in float64 whatever this is. float64
+            needs `jax_enable_x64`.
+
+    Raises:
+        ValueError: if an argument is outside its range, or if float64 was asked for
+            while JAX would narrow it.
+
+    References:
+        Luo et al. (2023), https://arxiv.org/abs/2301.11699, Section 3.1; delta and the
+        sum without theta_0 as in the released code.
+    """
+    if thetas not in THETAS:
+        raise ValueError(f"thetas={thetas!r} is not one of {sorted(THETAS)}.")
+    if not isinstance(num_steps, int | np.integer) or num_steps < 1:
+        raise ValueError(f"num_steps must be an integer >= 1, got {num_steps!r}.")
+    if not 0 < max_sigma <= 1:
+        raise ValueError(
+            f"max_sigma is in image units, (0, 1]; got {max_sigma}. Did you mean "
+            f"{max_sigma} / 255?"
+        )
+    if not 0 < delta < 1:
+        raise ValueError(f"delta must lie in (0, 1), got {delta}.")
+    cumsum = np.cumsum(THETAS[thetas](num_steps))
+    cumsum -= cumsum[0]
+    if jax.dtypes.canonicalize_dtype(dtype) != jnp.dtype(dtype):
+        raise ValueError(
+            f"dtype={jnp.dtype(dtype).name} would be narrowed: set "
+            "jax.config.update('jax_enable_x64', True) first."
+        )
+    theta_bar = jnp.asarray(-math.log(delta) * (cumsum / cumsum[-1]), dtype)
+    return Schedule(theta_bar, jnp.asarray(max_sigma, dtype))
+
+
+def start_step(schedule: Schedule, sigma: float) -> int:
+    """The step whose marginal std is nearest `sigma`: where the Denoising-SDE starts.
+
+        t* = argmin_t |theta_bar_t + log(1 - sigma^2 / lambda^2) / 2|,   t in 0..T
+
+    Args:
+        schedule: a concrete (not traced) schedule.
+        sigma: noise level of the image in image units, in [0, max_sigma).
+
+    Returns:
+        t*, a Python integer.
+
+    Raises:
+        ValueError: if `sigma` is out of range.
+
+    References:
+        Luo et al. (2023), the Denoising-SDE of the denoising experiments.
+    """
+    max_sigma = float(schedule.max_sigma)
+    # Compared in the precision of the table: float32 may store lambda a little larger.
+    if not 0 <= float(np.asarray(sigma, schedule.max_sigma.dtype)) < max_sigma:
+        hint = f" Did you mean {sigma} / 255?" if sigma > 1 else ""
+        raise ValueError(
+            f"sigma is in image units and must lie in [0, max_sigma), here "
+            f"[0, {max_sigma:.4f}); got {sigma}.{hint} A noisier image needs a schedule "
+            "with a larger max_sigma."
+        )
+    target = -0.5 * math.log1p(-((sigma / max_sigma) ** 2))
+    return int(np.argmin(np.abs(np.asarray(schedule.theta_bar, np.float64) - target)))

@@ -1,0 +1,340 @@
+"""The sampler and its solvers: identities, keys, grids, bad input."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl.testing import parameterized
+
+from irsde_jax import samplers, sde
+from irsde_jax.samplers import SOLVERS, sample, timestep_grid
+
+SCHEDULE = sde.make_schedule(100, 10 / 255)
+SHAPE = (2, 4, 5, 3)
+
+
+def images(dtype=jnp.float32):
+    """Clean and degraded images."""
+    x0_key, mu_key = jax.random.split(jax.random.key(3))
+    x0 = jax.random.uniform(x0_key, SHAPE, dtype)
+    return x0, jax.random.uniform(mu_key, SHAPE, dtype)
+
+
+def perfect_noise_fn(schedule, x0, denoising=False):
+    """The network that knows the clean image."""
+
+    def noise_fn(x, mu, t):
+        mean = x0 if denoising else mu
+        return jax.vmap(sde.x0_to_noise, (None, 0, 0, 0, 0))(schedule, x, x0, mean, t)
+
+    return noise_fn
+
+
+def smooth_noise_fn(x, mu, t):
+    """A network whose clean image is a smooth function of x - mu, pixel by pixel."""
+    schedule = sde.make_schedule(100, 10 / 255, dtype=x.dtype)
+    x0 = mu + 0.2 + 0.1 * jnp.tanh(3 * (x - mu))
+    return jax.vmap(sde.x0_to_noise, (None, 0, 0, 0, 0))(schedule, x, x0, mu, t)
+
+
+class PerfectNetworkTest(chex.TestCase):
+    @parameterized.product(
+        solver=("posterior", "mr_ode_1", "mr_ode_2", "mr_sde_1", "mr_sde_2"),
+        num_evals=(1, 2, 5, 10, 100),
+    )
+    def test_returns_the_clean_image(self, solver, num_evals):
+        x0, mu = images()
+        timesteps = timestep_grid(SCHEDULE, num_evals)
+        noise_fn = perfect_noise_fn(SCHEDULE, x0)
+        restored = sample(
+            jax.random.key(0),
+            SCHEDULE,
+            noise_fn,
+            mu,
+            solver=solver,
+            timesteps=timesteps,
+        )
+        # from T in one step, float32 rounding is divided by delta
+        atol = 2e-5 if num_evals == 1 else 2e-6
+        chex.assert_trees_all_close(restored, x0, atol=atol)
+
+    @parameterized.product(
+        solver=("posterior", "mr_ode_1", "mr_ode_2"), num_evals=(1, 2, 5, 21)
+    )
+    def test_returns_the_clean_image_in_denoising(self, solver, num_evals):
+        schedule = sde.make_schedule(100, 75 / 255, delta=0.04)
+        start = sde.start_step(schedule, 25 / 255)
+        x0, _ = images()
+        noise = jax.random.normal(jax.random.key(1), SHAPE)
+        noisy = x0 + sde.marginal_std(schedule, start) * noise
+        restored = sample(
+            jax.random.key(0),
+            schedule,
+            perfect_noise_fn(schedule, x0, denoising=True),
+            None,
+            solver=solver,
+            timesteps=timestep_grid(schedule, num_evals, start=start),
+            x_init=noisy,
+        )
+        chex.assert_trees_all_close(restored, x0, atol=2e-6)
+
+    @parameterized.parameters("euler_sde", "euler_ode", "mean_ode")
+    def test_euler_solvers_come_closer_with_more_evaluations(self, solver):
+        x0, mu = images()
+
+        def error(num_steps):
+            schedule = sde.make_schedule(num_steps, 10 / 255)
+            restored = sample(
+                jax.random.key(0),
+                schedule,
+                perfect_noise_fn(schedule, x0),
+                mu,
+                solver=solver,
+            )
+            return float(jnp.abs(restored - x0).mean())
+
+        self.assertLess(error(1000), 0.5 * error(20) + 1e-6)
+
+
+class SampleTest(chex.TestCase):
+    @parameterized.parameters(*SOLVERS)
+    def test_scan_is_a_python_loop_over_step(self, solver):
+        """The same fresh noise through `step`, in float64, to 1e-12."""
+        with jax.enable_x64(True):
+            schedule = sde.make_schedule(100, 10 / 255, dtype=jnp.float64)
+            _, mu = images(jnp.float64)
+            timesteps = timestep_grid(schedule, 7)
+
+            def run(solver):
+                return sample(
+                    jax.random.key(0),
+                    schedule,
+                    smooth_noise_fn,
+                    mu,
+                    solver=solver,
+                    timesteps=timesteps,
+                    return_path=True,
+                )
+
+            # A solver whose state is the fresh noise: its path lists what is drawn.
+            init, step = SOLVERS[solver]
+            _, drawn = run(samplers.Solver(lambda x: (), lambda *a: (a[5], ())))
+            end, path = run(solver)
+            x, memory, steps = path[0], init(path[0]), [int(t) for t in timesteps]
+            for fresh, t, s in zip(drawn[1:], steps[:-1], steps[1:], strict=True):
+                noise = smooth_noise_fn(x, mu, jnp.full(SHAPE[:1], t))
+                x, memory = step(memory, schedule, x, mu, noise, fresh, t, s)
+            np.testing.assert_allclose(x, end, rtol=1e-12, atol=1e-12)
+
+    def test_path_starts_at_mu_plus_noise_and_ends_at_the_result(self):
+        _, mu = images()
+        end, path = sample(
+            jax.random.key(0), SCHEDULE, smooth_noise_fn, mu, return_path=True
+        )
+        chex.assert_shape(path, (101, *SHAPE))
+        chex.assert_trees_all_equal(path[-1], end)
+        z = (path[0] - mu) / SCHEDULE.max_sigma
+        self.assertLess(abs(z.mean()), 5 / z.size**0.5)
+        self.assertLess(abs(z.var() - 1), 5 * (2 / z.size) ** 0.5)
+
+    @parameterized.parameters("posterior", "mr_sde_2", "mr_ode_2")
+    def test_an_image_depends_on_its_own_key_alone(self, solver):
+        _, mu = images()
+        keys = jax.random.split(jax.random.key(5), 2)
+        timesteps = timestep_grid(SCHEDULE, 5)
+
+        def run(key, mu):
+            return sample(
+                key, SCHEDULE, smooth_noise_fn, mu, solver=solver, timesteps=timesteps
+            )
+
+        both = run(keys, mu)
+        for i in range(2):
+            alone = run(keys[i, None], mu[i, None])
+            chex.assert_trees_all_close(both[i], alone[0], rtol=1e-6)
+        swapped = run(keys[::-1], mu[::-1])
+        chex.assert_trees_all_close(swapped[::-1], both, rtol=1e-6)
+
+    def test_a_single_key_is_folded_with_the_index(self):
+        _, mu = images()
+        key = jax.random.key(5)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(2))
+        timesteps = timestep_grid(SCHEDULE, 3)
+        one, many, legacy = (
+            sample(k, SCHEDULE, smooth_noise_fn, mu, timesteps=timesteps)
+            for k in (key, keys, jax.random.key_data(key))
+        )
+        chex.assert_trees_all_equal(one, many)
+        chex.assert_trees_all_equal(one, legacy)
+        self.assertGreater(jnp.abs((one - mu)[0] - (one - mu)[1]).max(), 1e-3)
+
+    @parameterized.parameters(*SOLVERS)
+    def test_translation_of_x_and_mu_translates_the_result(self, solver):
+        """`smooth_noise_fn` sees x - mu alone, so the whole restoration moves along."""
+        _, mu = images()
+        timesteps = timestep_grid(SCHEDULE, 5)
+
+        def run(mu):
+            return sample(
+                jax.random.key(0),
+                SCHEDULE,
+                smooth_noise_fn,
+                mu,
+                solver=solver,
+                timesteps=timesteps,
+            )
+
+        chex.assert_trees_all_close(run(mu + 0.25), run(mu) + 0.25, atol=2e-5)
+
+    def test_can_stop_above_0_and_go_on_from_there(self):
+        _, mu = images()
+        whole, path = sample(
+            jax.random.key(0),
+            SCHEDULE,
+            smooth_noise_fn,
+            mu,
+            solver="mr_ode_1",
+            timesteps=jnp.array([100, 60, 30, 0]),
+            return_path=True,
+        )
+        rest = sample(
+            jax.random.key(1),
+            SCHEDULE,
+            smooth_noise_fn,
+            mu,
+            solver="mr_ode_1",
+            timesteps=jnp.array([60, 30, 0]),
+            x_init=path[1],
+        )
+        chex.assert_trees_all_close(rest, whole, rtol=1e-6)
+
+    def test_runs_under_jit_with_traced_steps(self):
+        _, mu = images()
+
+        @jax.jit
+        def run(key, mu, timesteps):
+            return sample(key, SCHEDULE, smooth_noise_fn, mu, timesteps=timesteps)
+
+        timesteps = timestep_grid(SCHEDULE, 4)
+        eager = sample(
+            jax.random.key(0), SCHEDULE, smooth_noise_fn, mu, timesteps=timesteps
+        )
+        jitted = run(jax.random.key(0), mu, timesteps)
+        chex.assert_trees_all_close(jitted, eager, rtol=1e-5)
+
+    def test_posterior_marginals_are_the_forward_ones(self):
+        """With the true noise, x_s has mean m_s and std sqrt(v_s) at every step."""
+        x0, mu = jnp.full((1, 120, 120, 1), 0.9), jnp.full((1, 120, 120, 1), 0.4)
+        timesteps = timestep_grid(SCHEDULE, 5)
+        _, path = sample(
+            jax.random.key(0),
+            SCHEDULE,
+            perfect_noise_fn(SCHEDULE, x0),
+            mu,
+            timesteps=timesteps,
+            return_path=True,
+        )
+        for x, t in zip(path[1:-1], timesteps[1:-1], strict=True):
+            std = float(sde.marginal_std(SCHEDULE, t))
+            error = x.mean() - sde.marginal_mean(SCHEDULE, 0.9, 0.4, t)
+            # the start, mu + lambda z, is delta (x0 - mu) away from the marginal
+            bias = 0.005 * 0.5
+            self.assertLess(abs(error), 5 * std / x.size**0.5 + bias)
+            self.assertLess(abs(x.std() / std - 1), 5 / (2 * x.size) ** 0.5 + 1e-4)
+
+
+class GridTest(chex.TestCase):
+    @parameterized.product(
+        spacing=tuple(samplers.SPACINGS),
+        num_evals=(1, 2, 5, 20, 99, 100),
+        ends=((100, 0),),
+    )
+    def test_falls_strictly_with_exactly_that_many_evaluations(
+        self, spacing, num_evals, ends
+    ):
+        grid = timestep_grid(SCHEDULE, num_evals, spacing)
+        self.assertEqual(grid.dtype, jnp.int32)
+        self.assertLen(grid, num_evals + 1)
+        self.assertEqual((int(grid[0]), int(grid[-1])), ends)
+        self.assertTrue((np.diff(grid) < 0).all())
+
+    @parameterized.product(spacing=tuple(samplers.SPACINGS), num_evals=(1, 3, 10))
+    def test_keeps_given_ends(self, spacing, num_evals):
+        grid = timestep_grid(SCHEDULE, num_evals, spacing, start=22, end=12)
+        self.assertEqual((int(grid[0]), int(grid[-1])), (22, 12))
+        self.assertTrue((np.diff(grid) < 0).all())
+
+    @parameterized.parameters("theta_bar", "log_snr")
+    def test_is_uniform_in_what_it_says(self, spacing):
+        schedule = sde.make_schedule(10_000, 0.1)
+        grid = timestep_grid(schedule, 8, spacing, end=100)
+        theta_bar = np.asarray(schedule.theta_bar, np.float64)[np.asarray(grid)]
+        position = theta_bar
+        if spacing == "log_snr":
+            position = theta_bar + 0.5 * np.log(-np.expm1(-2 * theta_bar))
+        strides = np.diff(position)
+        np.testing.assert_allclose(strides, strides.mean(), rtol=0.02)
+
+    def test_log_snr_is_inverted_by_softplus(self):
+        """theta_bar = softplus(-2 (L + log lambda)) / 2, L = log(a / std)."""
+        theta_bar = np.asarray(SCHEDULE.theta_bar[1:], np.float64)
+        max_sigma = float(SCHEDULE.max_sigma)
+        std = max_sigma * np.sqrt(-np.expm1(-2 * theta_bar))
+        log_snr = -theta_bar - np.log(std)
+        inverse = np.log1p(np.exp(-2 * (log_snr + np.log(max_sigma)))) / 2
+        np.testing.assert_allclose(inverse, theta_bar, rtol=1e-9)
+
+    @parameterized.parameters(
+        (dict(num_evals=101), "1..100"),
+        (dict(num_evals=0), "1..100"),
+        (dict(num_evals=11, start=22, end=12), "1..10"),
+        (dict(num_evals=5, spacing="log"), "log_snr"),
+        (dict(num_evals=5, start=101), "T = 100"),
+        (dict(num_evals=5, start=5, end=5), "end < start"),
+    )
+    def test_impossible_grid_is_a_clear_error(self, arguments, message):
+        with self.assertRaisesRegex(ValueError, message):
+            timestep_grid(SCHEDULE, **arguments)
+
+
+class BadInputTest(chex.TestCase):
+    @parameterized.parameters(
+        (dict(solver="posteriori"), "mr_ode_1.*posterior"),
+        (dict(timesteps=np.array([100, 50, 50, 0])), "strictly decreasing"),
+        (dict(timesteps=np.array([0, 50, 100])), "strictly decreasing"),
+        (dict(timesteps=np.array([101, 0])), "0..100"),
+        (dict(timesteps=np.array([100, -1])), "0..100"),
+        (dict(timesteps=np.array([100.0, 0.0])), "integers"),
+        (dict(timesteps=np.array([100])), "at least two"),
+        (dict(x_init=jnp.zeros((2, 4, 4, 3))), "must agree"),
+    )
+    def test_is_a_clear_error(self, arguments, message):
+        _, mu = images()
+        with self.assertRaisesRegex(ValueError, message):
+            sample(jax.random.key(0), SCHEDULE, smooth_noise_fn, mu, **arguments)
+
+    def test_denoising_without_its_start_is_a_clear_error(self):
+        with self.assertRaisesRegex(ValueError, "x_init"):
+            sample(jax.random.key(0), SCHEDULE, smooth_noise_fn, None)
+
+    def test_one_image_without_the_batch_axis_is_a_clear_error(self):
+        with self.assertRaisesRegex(ValueError, r"mu\[None\]"):
+            sample(jax.random.key(0), SCHEDULE, smooth_noise_fn, jnp.zeros((4, 4, 3)))
+
+    def test_wrong_number_of_keys_is_a_clear_error(self):
+        _, mu = images()
+        with self.assertRaisesRegex(ValueError, r"here \[2\]"):
+            keys = jax.random.split(jax.random.key(0), 3)
+            sample(keys, SCHEDULE, smooth_noise_fn, mu)
+
+    def test_denoising_has_no_second_order_sde(self):
+        x0, _ = images()
+        with self.assertRaisesRegex(ValueError, "mr_sde_1"):
+            sample(
+                jax.random.key(0),
+                SCHEDULE,
+                smooth_noise_fn,
+                None,
+                x_init=x0,
+                solver="mr_sde_2",
+            )
