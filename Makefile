@@ -1,0 +1,57 @@
+# `make` lists the targets. Everything runs in a virtual environment of its own:
+#   make test PYTHON=python3.12 VENV=.venv312
+
+PYTHON ?= python3
+VENV ?= .venv
+# Two processes: a third less time on two cores when the compilation cache is empty.
+PYTEST_ARGS ?= -n 2
+
+PY := $(VENV)/bin/python
+METADATA := setup.cfg pyproject.toml
+MODULES := $(wildcard irsde_jax/[a-z]*.py) $(patsubst %/__init__.py,%.py,$(wildcard irsde_jax/*/__init__.py))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long lint format docs clean
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) \
+	  | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+demo: $(VENV)/.installed-demo  ## train, evaluate and restore photographs, in minutes
+	$(PY) -m irsde_jax.demo
+
+test: lint  ## lint, types and tests
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+test-long: $(VENV)/.installed-test  ## the tests that take minutes
+	$(PY) -m pytest -m long $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-test  ## style, format and types
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+format: $(VENV)/.installed-test  ## rewrite the sources in the project's format
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+docs: $(VENV)/.installed-docs  ## pages of the API in docs/api
+	$(PY) -m pdoc --docformat google --math --output-directory docs/api \
+	  irsde_jax $(subst /,.,$(basename $(MODULES)))
+	@echo "Open docs/api/irsde_jax.html"
+
+clean:  ## remove what is made by build, tests and docs; never results or data
+	rm -rf build dist *.egg-info docs/api .cache .mypy_cache .pytest_cache .ruff_cache
+	find irsde_jax configs tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# The name of an extra of setup.cfg stands for %. Run again only when the metadata changes.
+$(VENV)/.installed-%: $(METADATA) | $(PY)
+	$(PY) -m pip install --quiet --editable ".[$*]"
+	@touch $@
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+	  "irsde_jax needs Python 3.11 or newer, but $(PYTHON) is " \
+	  + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)

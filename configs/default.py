@@ -1,0 +1,105 @@
+"""Every setting, with its unit and its default. Experiments start from this file.
+
+Each group holds the keyword arguments of one function of the library, so a misspelt key
+fails by name. An experiment file calls this `get_config` and changes what differs.
+"""
+
+import ml_collections
+from ml_collections import config_dict
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """The settings of the paper (Luo et al. 2023, appendix) on a pair of folders."""
+    config = ml_collections.ConfigDict()
+
+    # What the network undoes; stored with its weights and compared when they are used.
+    config.task = "restoration"
+    # "irsde": the mean is the degraded image. "denoising": the mean is the clean image.
+    config.process = "irsde"
+    config.seed = 0
+
+    # irsde_jax.sde.make_schedule
+    config.schedule = dict(
+        num_steps=100,  # T
+        max_sigma=10 / 255,  # lambda, in image units: 10 grey levels of 255
+        thetas="cosine",  # or "linear", "constant"
+        delta=0.005,  # what is left of x0 - mu at step T
+    )
+
+    # irsde_jax.models.make_model
+    config.model = dict(
+        name="unet",
+        channels=3,
+        features=64,
+        depth=4,
+        dtype="float32",  # of the computation; parameters are float32 always
+        remat=False,  # recompute activations in the backward pass: less memory
+    )
+
+    # irsde_jax.losses.make_loss
+    config.loss = dict(
+        name="max_likelihood_exact",  # or "max_likelihood_euler", "noise"
+        norm="l1",  # or "l2"
+    )
+
+    # irsde_jax.data.degradations.make_degradation
+    config.degradation = dict(
+        name="paired",  # degraded images are files beside the clean ones: GT/ and LQ/
+        sigma=25 / 255,  # image units; used by name="gaussian_noise" alone
+    )
+
+    # irsde_jax.data.pipeline
+    config.data = dict(
+        train_dir="datasets/train",  # holds GT/ and LQ/, or clean images
+        crop_size=128,  # pixels
+        augment=True,  # flips and rotations by 90 degrees
+        cache_megabytes=1024,  # of decoded images kept in memory
+        num_threads=2,  # that read and decode
+        num_workers=0,  # processes that do so instead; 0: threads alone
+    )
+
+    # irsde_jax.optimizers.make_optimizer
+    config.optimizer = dict(
+        name="adam",  # or "adamw", "lion"
+        learning_rate=1e-4,
+        b1=0.9,
+        b2=0.99,
+        weight_decay=0.0,  # adamw and lion
+        decay="step",  # halved at each milestone; or "cosine" to zero, or "constant"
+        milestones=(200_000, 400_000, 600_000),  # steps
+        warmup_steps=0,
+        clip_norm=1.0,  # of the gradient, over all parameters; 0: no clipping
+    )
+
+    config.train = dict(
+        batch_size=16,  # over all devices
+        num_steps=700_000,
+        ema_decay=0.9995,  # per step; the paper's 0.995 every ten steps
+        log_every=100,  # steps
+        checkpoint_every=5_000,  # steps
+        keep_checkpoints=3,
+    )
+
+    # Central crops of the first images, restored by the EMA weights with fixed keys.
+    config.validation = dict(
+        dir="datasets/validation",  # "": no validation
+        every=5_000,  # steps
+        num_images=8,
+        crop_size=128,  # pixels
+    )
+
+    # irsde_jax.restore.Restorer
+    config.sampling = dict(
+        solver="posterior",  # a key of irsde_jax.samplers.SOLVERS
+        num_evals=100,  # network evaluations an image
+        spacing="uniform",  # of the steps; or "theta_bar", "log_snr"
+        # Noise level of the input in image units, for process="denoising" alone.
+        sigma=config_dict.placeholder(float),
+    )
+
+    # irsde_jax.evaluate
+    config.evaluation = dict(
+        dir="datasets/test",  # holds GT/ and LQ/, or clean images
+        crop_border=0,  # pixels left out of the metrics on every side
+    )
+    return config

@@ -1,0 +1,53 @@
+"""IR-SDE in JAX: image restoration with mean-reverting SDEs.
+
+    >>> import irsde_jax
+    >>> restore = irsde_jax.load("runs/deraining")  # doctest: +SKIP
+    >>> restored = restore(images)  # doctest: +SKIP
+
+The names below are loaded when they are first used: the mathematics (`irsde_jax.sde`,
+`irsde_jax.samplers`, `irsde_jax.losses`) needs no neural-network library, and restoring
+needs no input pipeline.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from irsde_jax.restore import Restorer, load
+    from irsde_jax.samplers import SOLVERS, sample, timestep_grid
+    from irsde_jax.sde import Schedule, make_schedule
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SOLVERS",
+    "Restorer",
+    "Schedule",
+    "__version__",
+    "load",
+    "make_schedule",
+    "sample",
+    "timestep_grid",
+]
+
+_MODULE_OF = {
+    "Restorer": "irsde_jax.restore",
+    "load": "irsde_jax.restore",
+    "SOLVERS": "irsde_jax.samplers",
+    "sample": "irsde_jax.samplers",
+    "timestep_grid": "irsde_jax.samplers",
+    "Schedule": "irsde_jax.sde",
+    "make_schedule": "irsde_jax.sde",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'irsde_jax' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value  # the next access is an ordinary one
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

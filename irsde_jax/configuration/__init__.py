@@ -1,0 +1,38 @@
+"""Configurations: found by name, loaded locked, overridden, stored and compared.
+
+A configuration is an `ml_collections.ConfigDict` made by `get_config` of a Python file.
+This is the edge where names, paths and command-line overrides turn into one; nothing
+below `train`, `evaluate` and `restore` sees it. It imports neither JAX nor the rest of
+the package, so that a mistake is reported at once.
+"""
+
+from irsde_jax.configuration.loading import config_dir, config_names, find_config, load
+from irsde_jax.configuration.overrides import override, split_overrides
+from irsde_jax.configuration.stored import (
+    differences,
+    from_json,
+    has_stored,
+    read_stored,
+    to_json,
+    to_text,
+    write,
+)
+from irsde_jax.configuration.values import UsageError, nearest
+
+__all__ = [
+    "UsageError",
+    "config_dir",
+    "config_names",
+    "differences",
+    "find_config",
+    "from_json",
+    "has_stored",
+    "load",
+    "nearest",
+    "override",
+    "read_stored",
+    "split_overrides",
+    "to_json",
+    "to_text",
+    "write",
+]

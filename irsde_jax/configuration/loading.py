@@ -1,0 +1,111 @@
+"""Configuration files, found by name or by path and run with the keys checked."""
+
+import inspect
+import runpy
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import ml_collections
+
+from irsde_jax.configuration.overrides import override
+from irsde_jax.configuration.values import UsageError, flatten, nearest
+
+# Groups whose keys depend on their `name`, so that default.py does not list them all.
+_OPEN_GROUPS = ("model", "degradation")
+
+
+def config_dir() -> Path:
+    """The folder of the shipped experiments: installed, or at the top of a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def config_names() -> list[str]:
+    """Names that `load` finds, such as "deraining"."""
+    return sorted(path.stem for path in config_dir().glob("*.py"))
+
+
+def find_config(source: str) -> Path:
+    """The file that a name ("deraining") or a path ("mine/config.py") stands for.
+
+    Raises:
+        UsageError: if there is none; it lists the names and the nearest one.
+    """
+    path = Path(source)
+    if path.suffix == ".py" or len(path.parts) > 1:
+        if path.is_file():
+            return path
+        problem = f"no file {source!r}"
+    elif source in config_names():
+        return config_dir() / f"{source}.py"
+    else:
+        problem = f"no configuration {source!r}"
+    names = config_names()
+    raise UsageError(
+        f"{problem}; give the path of a Python file or one of "
+        f"{', '.join(names)}{nearest(path.stem, names)}"
+    )
+
+
+def load(source: str, overrides: Sequence[str] = ()) -> ml_collections.ConfigDict:
+    """Loads a configuration, locked.
+
+    Args:
+        source: name or path of the file, and its argument, if it takes one, after a
+            colon: "deraining", "deraining:refusion", "mine/config.py".
+        overrides: as on the command line, `--config.train.batch_size=8`.
+
+    Raises:
+        UsageError: if there is no such configuration, or it or an override fails.
+    """
+    name, colon, argument = source.partition(":")
+    path = find_config(name)
+    config = _call(path, [argument] if colon else [])
+    if path.resolve() != (config_dir() / "default.py").resolve():
+        _check_keys(config, _call(config_dir() / "default.py", []), path)
+    return override(config, overrides)
+
+
+def _call(path: Path, arguments: list[str]) -> ml_collections.ConfigDict:
+    """What `get_config` of the file returns; a mistake in the file is named by line."""
+    try:
+        get_config: Callable | None = runpy.run_path(str(path)).get("get_config")
+        if get_config is None:
+            raise UsageError(f"{path} defines no function get_config()")
+        if arguments and not inspect.signature(get_config).parameters:
+            raise UsageError(f"{path} takes no argument, got {arguments[0]!r}")
+        config = get_config(*arguments)
+    except UsageError:
+        raise
+    except Exception as error:
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == str(path)
+        ]
+        line = getattr(error, "lineno", None) or (lines[-1] if lines else 0)
+        text = " ".join(str(error).split())
+        raise UsageError(f"{path}:{line}: {type(error).__name__}: {text}") from error
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise UsageError(f"{path}: get_config() must return a ConfigDict")
+    return config
+
+
+def _check_keys(
+    config: ml_collections.ConfigDict, default: ml_collections.ConfigDict, path: Path
+) -> None:
+    """Raises if an experiment has a key that default.py has not, or lacks one."""
+    keys = {key for key in flatten(config) if not _is_open(key)}
+    known = {key for key in flatten(default) if not _is_open(key)}
+    for key in sorted(keys - known):
+        raise UsageError(
+            f"{path}: {key!r} is not a setting of default.py{nearest(key, known)}"
+        )
+    for key in sorted(known - keys):
+        raise UsageError(f"{path} lacks {key!r}; start from default.py")
+
+
+def _is_open(key: str) -> bool:
+    return key.partition(".")[0] in _OPEN_GROUPS

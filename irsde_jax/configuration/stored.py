@@ -1,0 +1,141 @@
+"""Configurations beside the weights that they made: written, read and compared."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+from ml_collections import config_dict
+
+from irsde_jax.configuration.values import flatten, unwrap
+
+FILE_NAME = "config.json"
+FORMAT_VERSION = 1
+
+_PLACEHOLDER = "__placeholder__"
+_PLACEHOLDER_TYPES = {kind.__name__: kind for kind in (bool, float, int, str, tuple)}
+# How a network is computed, not which one it is.
+_NOT_COMPARED = ("model.dtype", "model.remat")
+
+
+def differences(
+    stored: ml_collections.ConfigDict,
+    given: ml_collections.ConfigDict,
+    groups: Sequence[str] = ("task", "process", "schedule", "model"),
+) -> list[str]:
+    """What two configurations disagree on, one line a value; empty if they agree.
+
+    Args:
+        stored: the configuration that came with the weights.
+        given: the one that is to be used with them.
+        groups: what is compared: groups, or single values such as "train.batch_size". How a network is computed (`model.dtype`,
+            `model.remat`) is free.
+    """
+    old, new = flatten(stored), flatten(given)
+    keys = [
+        key
+        for key in sorted(old | new)
+        if any(f"{key}.".startswith(f"{group}.") for group in groups)
+        and key not in _NOT_COMPARED
+    ]
+
+    def show(values: dict[str, Any], key: str) -> str:
+        return repr(unwrap(values[key])) if key in values else "absent"
+
+    return [
+        f"{key}: stored {show(old, key)}, given {show(new, key)}"
+        for key in keys
+        if key not in old or key not in new or unwrap(old[key]) != unwrap(new[key])
+    ]
+
+
+def to_json(config: ml_collections.ConfigDict) -> str:
+    """The configuration as JSON text, from which `from_json` makes the same one.
+
+    Tuples are written as lists (a configuration holds no list), and an unset value as
+    `{"__placeholder__": type}`.
+    """
+
+    def encode(value: Any, key: str) -> Any:
+        if isinstance(value, config_dict.ConfigDict):
+            items = value.items(preserve_field_references=True)
+            return {name: encode(item, f"{key}.{name}") for name, item in items}
+        if isinstance(value, config_dict.FieldReference) and value.get() is None:
+            return {_PLACEHOLDER: value.get_type().__name__}
+        value = unwrap(value)
+        if isinstance(value, tuple):
+            return [encode(item, key) for item in value]
+        if isinstance(value, (bool, int, float, str)):
+            return value
+        raise ValueError(
+            f"{key} is {value!r}, a {type(value).__name__}; a configuration holds "
+            "numbers, text, true or false, tuples and groups of these."
+        )
+
+    return json.dumps(encode(config, "config"), indent=2)
+
+
+def from_json(text: str) -> ml_collections.ConfigDict:
+    """The locked configuration that `to_json` wrote."""
+
+    def decode(value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {_PLACEHOLDER}:
+            return config_dict.placeholder(_PLACEHOLDER_TYPES[value[_PLACEHOLDER]])
+        if isinstance(value, dict):
+            return {key: decode(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return tuple(decode(item) for item in value)
+        return value
+
+    return config_dict.ConfigDict(decode(json.loads(text))).lock()
+
+
+def to_text(config: ml_collections.ConfigDict) -> str:
+    """The configuration for people: `config.train.batch_size = 16`, a line a value."""
+    flat = flatten(config)
+    keys = sorted(flat, key=lambda key: ("." in key, key))  # single values come first
+    return "\n".join(f"config.{key} = {unwrap(flat[key])!r}" for key in keys)
+
+
+def write(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> Path:
+    """Stores a configuration as `config.json` in `workdir`, whole or not at all."""
+    path = Path(workdir) / FILE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {"format_version": FORMAT_VERSION, "config": json.loads(to_json(config))}
+    temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def has_stored(workdir: str | os.PathLike | None) -> bool:
+    """Whether `workdir` is a folder that holds a stored configuration."""
+    return workdir is not None and (Path(workdir) / FILE_NAME).is_file()
+
+
+def read_stored(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
+    """The locked configuration that `write` stored in `workdir`.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it is damaged or of another format version.
+    """
+    path = Path(workdir) / FILE_NAME
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{workdir} holds no {FILE_NAME}, so it is not the work directory of a "
+            "training run."
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version, config = content["format_version"], content["config"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}") from error
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {version!r}; this version of irsde_jax reads "
+            f"{FORMAT_VERSION}."
+        )
+    return from_json(json.dumps(config))

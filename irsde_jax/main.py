@@ -1,0 +1,247 @@
+"""The command line: `python -m irsde_jax.main --config=NAME --workdir=DIR`.
+
+Flags become arguments of `train.train`, `evaluate.run` or `restore.run`; nothing else
+happens here. A mistake on the command line is one line on standard error and exit code
+2; an error of the library (a missing folder, a value out of range) is one line and exit
+code 1, with its traceback under `--verbosity=1`.
+"""
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import ml_collections
+from absl import app, flags
+from absl import logging as absl_logging
+
+from irsde_jax import configuration
+from irsde_jax.configuration import UsageError
+
+Config: TypeAlias = ml_collections.ConfigDict
+
+# The flags that a mode reads; another one is a mistake and is said to be.
+FLAGS_OF_MODE = {
+    "train": ("config", "workdir", "weights", "seed"),
+    "evaluate": ("config", "workdir", "weights", "seed", "output", "overwrite"),
+    "restore": (
+        *("config", "workdir", "weights", "seed"),
+        *("input", "output", "overwrite"),
+    ),
+    "config": ("config", "workdir", "weights"),
+}
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of the command line in `values`."""
+
+    def text(name: str, help_text: str) -> None:
+        flags.DEFINE_string(name, None, help_text, flag_values=values)
+
+    text("config", f"Experiment: {_names()} or a file. --config.KEY=VALUE changes it.")
+    flags.DEFINE_string("mode", "train", ", ".join(MODES), flag_values=values)
+    text("workdir", "Folder of a training run: checkpoints, logs, configuration.")
+    text("weights", "Weights: a name, a work directory or an official .pth file.")
+    text("input", "Image or folder to restore.")
+    text("output", "Folder, or image, that the results go to.")
+    flags.DEFINE_integer("seed", None, "Seed of all randomness.", flag_values=values)
+    flags.DEFINE_bool("overwrite", False, "Replace results.", flag_values=values)
+
+
+def parse(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
+    """Reads `argv` (program name first) into `values`; returns the overrides.
+
+    Raises:
+        UsageError: if a flag is unknown, lacks its value or does not go with the mode.
+    """
+    overrides, rest = configuration.split_overrides(argv)
+    try:
+        unexpected = values(rest)[1:]
+    except flags.UnrecognizedFlagError as error:
+        known = {name for names in FLAGS_OF_MODE.values() for name in names}
+        known |= {"mode", "verbosity"}
+        raise UsageError(
+            f"unknown flag --{error.flagname}"
+            f"{configuration.nearest(error.flagname, known)} "
+            f"(allowed: {', '.join(f'--{name}' for name in sorted(known))})"
+        ) from error
+    except flags.Error as error:
+        modes = f"; --mode is one of {', '.join(MODES)}" if "mode" in str(error) else ""
+        raise UsageError(" ".join(str(error).split()) + modes) from error
+    if unexpected:
+        raise UsageError(f"unexpected argument {unexpected[0]!r}; flags start with --")
+    if values.mode not in MODES:
+        raise UsageError(
+            f"--mode={values.mode}: not one of {', '.join(MODES)}"
+            f"{configuration.nearest(values.mode, MODES)}"
+        )
+    _check_combination(values)
+    return overrides
+
+
+def _check_combination(values: flags.FlagValues) -> None:
+    """Raises if a flag is missing in this mode, or means nothing in it."""
+    mode = values.mode
+    for name in ("weights", "seed", "input", "output", "overwrite"):
+        if values[name].present and name not in FLAGS_OF_MODE[mode]:
+            modes = [other for other in MODES if name in FLAGS_OF_MODE[other]]
+            raise UsageError(
+                f"--{name} means nothing to --mode={mode}; it goes with {modes}"
+            )
+    if mode == "restore":
+        for name, what in (
+            ("input", "the image or folder to restore"),
+            ("output", "the folder for the results"),
+        ):
+            if not values[name].value:
+                raise UsageError(f"--mode=restore needs --{name}, {what}")
+    if mode in ("evaluate", "restore") and not (values.weights or values.workdir):
+        raise UsageError(f"--mode={mode} needs --weights or --workdir")
+    if mode == "train" and not values.workdir:
+        config = "" if values.config else f"--config, one of {_names()}, and "
+        raise UsageError(f"--mode=train needs {config}--workdir, for its results")
+    is_official = mode != "train" and (values.weights or "").endswith(".pth")
+    if is_official and not values.config:
+        raise UsageError(
+            f"--weights={values.weights}: a .pth file holds no schedule, so it needs "
+            f"--config, one of {_names()} or a file"
+        )
+
+
+def resolve(values: flags.FlagValues, overrides: Sequence[str]) -> Config | None:
+    """The configuration of this run: of `--config`, else the stored one; overridden.
+
+    None stands for weights that bring a configuration this module cannot see.
+    """
+    if values.mode != "restore" and values.seed is not None:
+        overrides = [*overrides, f"--config.seed={values.seed}"]
+    if values.config:
+        return configuration.load(values.config, overrides)
+    # Training starts a run of its own: there `weights` bring no configuration.
+    source = None if values.mode == "train" else values.weights
+    source = source or values.workdir
+    if configuration.has_stored(source):
+        return configuration.override(configuration.read_stored(source), overrides)
+    if values.mode in ("train", "config") or overrides:
+        stored = f"; {source!r} holds no configuration" if source else ""
+        raise UsageError(
+            f"--config is missing: give a file or one of {_names()}{stored}"
+        )
+    return None
+
+
+def _names() -> str:
+    return ", ".join(configuration.config_names())
+
+
+def _train(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import train
+
+    train.train(config, values.workdir, weights=values.weights)
+
+
+def _evaluate(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import evaluate
+
+    evaluate.run(
+        config=config,
+        workdir=values.workdir,
+        weights=values.weights,
+        output=values.output,
+        overwrite=values.overwrite,
+    )
+
+
+def _restore(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import restore
+
+    restore.run(
+        config=config,
+        workdir=values.workdir,
+        weights=values.weights,
+        input=values.input,
+        output=values.output,
+        seed=values.seed or 0,
+        overwrite=values.overwrite,
+    )
+
+
+def _print_config(values: flags.FlagValues, config: Config | None) -> None:
+    del values
+    assert config is not None  # `resolve` saw to it
+    print(configuration.to_text(config))
+
+
+MODES: dict[str, Callable[[flags.FlagValues, Config | None], None]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "restore": _restore,
+    "config": _print_config,
+}
+
+
+def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False) -> int:
+    """Does what the parsed flags say; returns the exit code."""
+    try:
+        MODES[values.mode](values, resolve(values, overrides))
+    except UsageError as error:
+        return _report(error, 2)
+    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+        if debug:
+            raise
+        return _report(error, 1)
+    except KeyboardInterrupt:
+        return _report("interrupted", 130)
+    return 0
+
+
+def _report(error: object, code: int) -> int:
+    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    return code
+
+
+def set_up_logging(verbosity: int | None) -> None:
+    """Shows our log lines alone, or those of the libraries too if asked.
+
+    Args:
+        verbosity: None for ours alone; else the level of absl for all: -1 warnings,
+            0 information, 1 debugging.
+    """
+    logger = logging.getLogger("irsde_jax")
+    logger.setLevel(logging.DEBUG if verbosity and verbosity > 0 else logging.INFO)
+    logger.propagate = False
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
+    if verbosity is None:
+        absl_logging.set_verbosity(absl_logging.ERROR)
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+    else:
+        absl_logging.set_verbosity(verbosity)
+
+
+def main() -> None:
+    """The program: parses the flags of this process and runs the mode."""
+    values = flags.FLAGS
+    define_flags(values)
+
+    def flags_parser(argv: Sequence[str]) -> tuple[list[str], int | None]:
+        try:
+            overrides = parse(argv, values)
+        except UsageError as error:
+            sys.exit(_report(error, 2))
+        is_default = values["verbosity"].using_default_value
+        return overrides, None if is_default else values.verbosity
+
+    def run_flags(parsed: tuple[list[str], int | None]) -> int:
+        overrides, verbosity = parsed
+        set_up_logging(verbosity)
+        return run(values, overrides, debug=verbosity is not None and verbosity > 0)
+
+    app.run(run_flags, flags_parser=flags_parser)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Four simulated CPU devices, a compilation cache, and where the image sets are."""
+
+import os
+from pathlib import Path
+
+import chex
+import jax
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before JAX initialises its backends: `pmap` is real on a laptop.
+chex.set_n_cpu_devices(4)
+
+# Compiled programs are kept between runs and shared by the processes of pytest-xdist.
+if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+    jax.config.update("jax_compilation_cache_dir", str(ROOT / ".cache" / "jax"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of image sets; tests that need it are skipped without it."""
+    default = ROOT.parent / "shared" / "data"
+    path = Path(os.environ.get("IRSDE_JAX_DATA", default))
+    if not path.is_dir():
+        pytest.skip(f"no image sets in {path}; IRSDE_JAX_DATA names their folder")
+    return path
