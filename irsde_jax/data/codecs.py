@@ -1,0 +1,241 @@
+"""Image formats: from the bytes of a file to pixels in [0, 1] and back.
+
+PNG, JPEG, TIFF, WebP and BMP go through Pillow; `.npy` holds any number of channels.
+Pillow narrows 16-bit *colour* to 8 bits in silence, so such images go through OpenCV
+where it is installed and are refused where it is not.
+
+Nothing here knows of paths: `irsde_jax.data.images` opens the files and names them in
+errors.
+"""
+
+import io
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+}
+"""File name ending -> Pillow's name of the format."""
+
+# Restored images are measured afterwards: lose as little as the format allows.
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+}
+_WITH_ALPHA = ("PNG", "TIFF", "WEBP")
+_WITH_16_BITS = ("PNG", "TIFF")
+_ORIENTATION = 0x0112  # EXIF tag
+_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+_WHITE_IS_ZERO, _RGB = 0, 2  # photometric interpretations
+
+
+class ImageFile(NamedTuple):
+    """What an image file holds.
+
+    Attributes:
+        pixels: colour in [0, 1], float32 of shape [H, W, C]: 1 channel for grey, 3 for
+            RGB, any number for `.npy`.
+        alpha: opacity in [0, 1], float32 of shape [H, W, 1]; None where the file has
+            no transparency.
+        bits: bits per sample in the file: 8, 16, or 32 for an `.npy` file of floats.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    bits: int
+
+
+def decode(data: bytes) -> ImageFile:
+    """The image in the bytes of a PNG, JPEG, TIFF, WebP or BMP file, upright.
+
+    Raises:
+        ValueError: if it cannot be read without loss. Damaged data raises whatever the
+            decoder raises.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=sorted(set(FORMATS.values())))
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(sorted(set(FORMATS.values())))
+        raise ValueError(f"its content is none of {kinds}") from error
+    with image:
+        # An MPO is a photograph followed by previews: its first frame is the image.
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format != "MPO":
+            raise ValueError(
+                f"it holds {frames} frames; save each as a file of its own"
+            )
+        if image.format == "PNG":
+            depth, colour_type = data[24], data[25]  # fixed places in IHDR
+            if depth == 16 and colour_type != 0:
+                orientation = image.getexif().get(_ORIENTATION, 1)
+                wide = _upright(_decode_wide(data), orientation)
+                return _split(wide, grey=colour_type == 4)
+        elif isinstance(image, TiffImagePlugin.TiffImageFile) and _is_wide_tiff(image):
+            return _split(_decode_wide(data), grey=False)  # OpenCV has turned it
+        return _from_pillow(image)
+
+
+def encode(image: ImageFile, suffix: str) -> bytes:
+    """The bytes of a file that ends in `suffix` and holds the image.
+
+    PNG and TIFF keep 16 bits where the image has them; all else is rounded to 8 bits.
+
+    Raises:
+        ValueError: if the format cannot hold the image.
+    """
+    kind = FORMATS[suffix]
+    channels = image.pixels.shape[-1]
+    if channels not in (1, 3):
+        raise ValueError(f"{kind} holds 1 or 3 channels, not {channels}; write .npy")
+    if image.alpha is not None and kind not in _WITH_ALPHA:
+        raise ValueError(
+            f"{kind} holds no transparency; write one of {', '.join(_WITH_ALPHA)} or "
+            "drop the alpha"
+        )
+    samples = image.pixels
+    if image.alpha is not None:
+        samples = np.concatenate([samples, image.alpha], axis=-1)
+    if image.bits == 16 and kind in _WITH_16_BITS:
+        wide = to_integers(samples, 16)
+        if wide.shape[-1] > 1:
+            return _encode_wide(wide, suffix)
+        picture = Image.fromarray(wide[..., 0])
+    else:
+        narrow = to_integers(samples, 8)
+        picture = Image.fromarray(narrow[..., 0] if narrow.shape[-1] == 1 else narrow)
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **_SAVE_OPTIONS.get(kind, {}))
+    return buffer.getvalue()
+
+
+def array_to_image(array: np.ndarray) -> ImageFile:
+    """An array [H, W] or [H, W, C], uint8, uint16 or floats in [0, 1], as an image."""
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or 0 in array.shape:
+        raise ValueError(
+            f"its shape is {array.shape} where [H, W] or [H, W, C] is wanted"
+        )
+    if array.dtype in (np.uint8, np.uint16):
+        bits = 8 * array.dtype.itemsize
+        return ImageFile(_to_floats(array), None, bits)
+    if array.dtype.kind != "f":
+        raise ValueError(f"its type is {array.dtype}, not uint8, uint16 or float")
+    low, high = array.min(), array.max()
+    if not (low >= 0 and high <= 1):  # written so that NaN fails as well
+        raise ValueError(f"floats must lie in [0, 1], found {low} to {high}")
+    return ImageFile(np.array(array, np.float32), None, 32)
+
+
+def image_to_array(image: ImageFile) -> np.ndarray:
+    """The array [H, W, C] of `image.bits` bits that an `.npy` file of it holds."""
+    if image.alpha is not None:
+        raise ValueError(".npy holds no transparency; drop the alpha")
+    if image.bits == 32:
+        return np.asarray(image.pixels, np.float32)
+    return to_integers(image.pixels, image.bits)
+
+
+def to_integers(pixels: np.ndarray, bits: int) -> np.ndarray:
+    """Pixels in [0, 1] as 8- or 16-bit integers: clipped, halves rounded to even."""
+    pixels = np.asarray(pixels, np.float32)
+    if not np.isfinite(pixels).all():
+        raise ValueError("it has pixels that are not finite (NaN or infinite)")
+    scaled = np.clip(pixels, 0.0, 1.0) * np.float32(2**bits - 1)
+    return np.rint(scaled).astype(f"uint{bits}")
+
+
+def _to_floats(samples: np.ndarray) -> np.ndarray:
+    """8- or 16-bit integers as float32 in [0, 1]."""
+    return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
+
+
+def _from_pillow(image: Image.Image) -> ImageFile:
+    """A picture of at most 8 bits a sample, or of 16 bits of grey, turned upright."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I;16"):
+        samples = np.asarray(upright).astype(np.uint16)[..., None]
+        tags = getattr(image, "tag_v2", {})
+        if tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO:
+            samples = np.uint16(65535) - samples
+        transparent = upright.info.get("transparency")
+        alpha = None
+        if transparent is not None:  # PNG may declare one level of grey transparent
+            alpha = (samples != transparent).astype(np.float32)
+        return ImageFile(_to_floats(samples), alpha, 16)
+    if upright.mode in ("I", "F"):
+        raise ValueError(
+            "its samples are 32-bit; save it with 8 or 16 bits, or as .npy floats"
+        )
+    grey = upright.mode in ("1", "L", "LA", "La")
+    mode = ("L" if grey else "RGB") + ("A" if upright.has_transparency_data else "")
+    samples = np.asarray(upright.convert(mode))
+    return _split(samples.reshape(*samples.shape[:2], -1), grey)
+
+
+def _split(samples: np.ndarray, grey: bool) -> ImageFile:
+    """Integers [H, W, colours (+ 1 for alpha)] as an image; grey may be repeated."""
+    bits = 8 * samples.dtype.itemsize
+    has_alpha = samples.shape[-1] in (2, 4)
+    alpha = _to_floats(samples[..., -1:]) if has_alpha else None
+    pixels = samples[..., : 1 if grey else 3]
+    return ImageFile(_to_floats(pixels), alpha, bits)
+
+
+def _is_wide_tiff(image: TiffImagePlugin.TiffImageFile) -> bool:
+    """Whether it is 16-bit RGB or RGBA; other unusual depths are errors."""
+    tags = image.tag_v2
+    bits = tuple(tags.get(_TIFF_BITS, (1,)))
+    if max(bits) <= 8 or bits in ((16,), (32,)):
+        return False
+    if set(bits) == {16} and tags.get(_TIFF_PHOTOMETRIC) == _RGB:
+        return True
+    raise ValueError(f"TIFF samples of {bits} bits; save it as RGB of 8 or 16 bits")
+
+
+def _decode_wide(data: bytes) -> np.ndarray:
+    """16-bit colour, uint16 [H, W, 3 or 4] in RGB(A) order."""
+    cv2 = _opencv()
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None or found.dtype != np.uint16 or found.ndim != 3:
+        raise ValueError("OpenCV cannot decode it; it may be damaged")
+    return found[..., [2, 1, 0, 3][: found.shape[-1]]]
+
+
+def _encode_wide(samples: np.ndarray, suffix: str) -> bytes:
+    """A file of 16-bit RGB(A); grey with alpha becomes RGBA."""
+    cv2 = _opencv()
+    order = {2: [0, 0, 0, 1], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[samples.shape[-1]]
+    succeeded, data = cv2.imencode(suffix, np.ascontiguousarray(samples[..., order]))
+    if not succeeded:
+        raise ValueError("OpenCV cannot encode it")
+    return data.tobytes()
+
+
+def _opencv() -> ModuleType:
+    try:
+        import cv2  # optional: no other image needs it
+    except ImportError as error:
+        raise ValueError(
+            "16 bits per colour channel need OpenCV, Pillow would narrow them to 8: "
+            "`pip install opencv-python-headless`, or convert the image to 8 bits"
+        ) from error
+    return cv2
+
+
+def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
+    """[H, W, C] turned and mirrored as the EXIF orientation, 1 to 8, says."""
+    if orientation in (5, 6, 7, 8):
+        samples = samples.swapaxes(0, 1)
+    rows = -1 if orientation in (3, 4, 7, 8) else 1
+    columns = -1 if orientation in (2, 3, 6, 7) else 1
+    return samples[::rows, ::columns]

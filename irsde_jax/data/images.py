@@ -1,0 +1,191 @@
+"""Reading and writing image files: the one place where pixels meet the disk.
+
+An image is an `ImageFile`: colour in [0, 1], transparency apart from it, and the number
+of bits the file had, so that what is restored can be written as finely as it was read.
+The formats themselves are in `irsde_jax.data.codecs`; here are folders, paths, and the
+errors that name them.
+"""
+
+import io
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+
+from irsde_jax.data import codecs
+from irsde_jax.data.codecs import ImageFile as ImageFile
+
+SUFFIXES = (*codecs.FORMATS, ".npy")
+"""File name endings that are read and written, in lower case."""
+
+
+def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path]:
+    """The image files of a folder, sorted by path.
+
+    Hidden files are left out in silence, other files with one warning.
+
+    Args:
+        folder: an existing folder.
+        recursive: whether to look into its subfolders as well.
+
+    Returns:
+        At least one path, each beginning with `folder`.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        NotADirectoryError: if `folder` is a file.
+        ValueError: if no image is in it.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise FileNotFoundError(f"There is no folder {folder}. Check the path.")
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f"{folder} is a file where a folder of images is expected. Did you mean "
+            f"the folder that holds it, {folder.parent}?"
+        )
+    found = sorted(folder.rglob("*") if recursive else folder.iterdir())
+    visible = [path for path in found if not _is_hidden(path.relative_to(folder))]
+    files = [path for path in visible if path.is_file()]
+    images = [path for path in files if path.suffix.lower() in SUFFIXES]
+    if not images:
+        folders = [path.name for path in visible if path.is_dir()]
+        hint = f" Did you mean a folder inside it ({_shown(folders)})?"
+        raise ValueError(
+            f"{folder} holds no images: no file in it ends in {', '.join(SUFFIXES)}."
+            + (hint if folders else "")
+        )
+    others = [path.name for path in files if path.suffix.lower() not in SUFFIXES]
+    if others:
+        logging.warning(
+            "%s: skipped %d files that are not images: %s",
+            folder,
+            len(others),
+            _shown(others),
+        )
+    return images
+
+
+def read_image(path: str | os.PathLike) -> ImageFile:
+    """The content of an image file, upright (EXIF orientation applied).
+
+    Palettes and CMYK become RGB. Its content decides how a file is read, not its
+    suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or floats
+    in [0, 1].
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no image, is damaged, or cannot be read without loss.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}. Check the path.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder where an image file is expected.")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty (0 bytes). Fetch it again or remove it.")
+    try:
+        if path.suffix.lower() == ".npy":
+            # Mapped, so that a header that promises more than the file holds is an
+            # error and no allocation; it reads no pickles.
+            return codecs.array_to_image(np.lib.format.open_memmap(path, mode="r"))
+        return codecs.decode(path.read_bytes())
+    except (MemoryError, PermissionError):
+        raise
+    except Exception as error:  # decoders raise nearly anything on damaged files
+        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+
+
+def to_channels(pixels: np.ndarray, channels: int, name: str) -> np.ndarray:
+    """`pixels` with as many channels as a model wants: grey is repeated to RGB.
+
+    Args:
+        pixels: image, shape [H, W, C].
+        channels: the wanted number of channels.
+        name: what to call the image in an error.
+
+    Returns:
+        Array of shape [H, W, channels].
+    """
+    found = pixels.shape[-1]
+    if found == channels:
+        return pixels
+    if (found, channels) == (1, 3):
+        return np.repeat(pixels, 3, axis=-1)
+    raise ValueError(
+        f"{name} has {found} channels where {channels} are wanted. Only grey (1) is "
+        "turned into RGB (3) unasked: convert the image, or set the number of channels "
+        f"to {found}."
+    )
+
+
+def to_uint8(pixels: np.ndarray) -> np.ndarray:
+    """Pixels in [0, 1] as integers 0..255, same shape: clipped, halves to even."""
+    return codecs.to_integers(pixels, 8)
+
+
+def write_image(
+    path: str | os.PathLike, image: ImageFile, overwrite: bool = False
+) -> None:
+    """Writes an image in the format of its suffix: the whole file or none of it.
+
+    PNG and TIFF keep 16 bits where the image has them; all else is rounded to 8 bits,
+    except that `.npy` holds `image.bits` bits, 32 being floats.
+
+    Args:
+        path: file name in an existing folder, ending in one of `SUFFIXES`.
+        image: what to write. JPEG, BMP and `.npy` hold no alpha: it must be None.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        FileExistsError: if the file exists and `overwrite` is False.
+        FileNotFoundError: if the folder does not exist.
+        ValueError: if the format cannot hold the image.
+    """
+    path = Path(path)
+    _check_suffix(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} exists already. Choose another output or allow overwriting."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent}. Create it first.")
+    try:
+        data = _encode(image, path.suffix.lower())
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be written: {error}.") from error
+    # A hidden name: `list_images` never meets a half-written file.
+    partial = path.parent / f".{uuid.uuid4().hex}.tmp"
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{path} does not end in one of {', '.join(SUFFIXES)}.")
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _shown(names: list[str]) -> str:
+    """The first ten names, for a message."""
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+
+
+def _encode(image: ImageFile, suffix: str) -> bytes:
+    if image.pixels.ndim != 3 or 0 in image.pixels.shape:
+        raise ValueError(f"its shape is {image.pixels.shape}, not [H, W, C]")
+    if suffix != ".npy":
+        return codecs.encode(image, suffix)
+    buffer = io.BytesIO()
+    np.save(buffer, codecs.image_to_array(image), allow_pickle=False)
+    return buffer.getvalue()

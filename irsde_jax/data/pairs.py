@@ -1,0 +1,190 @@
+"""Where training images come from: folders of files, or arrays in memory.
+
+A source has a length and gives, for an index, one record: `{"x0": clean}` or
+`{"x0": clean, "mu": degraded}`, whole images as float32 [H, W, C] in [0, 1]. That is
+all the pipeline knows of it, so a new source is one class with three members.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from irsde_jax.data import codecs, images
+
+Record = dict[str, np.ndarray]
+"""`{"x0": clean}` or `{"x0": clean, "mu": degraded}`, each float32 [H, W, C]."""
+
+CLEAN_FOLDER, DEGRADED_FOLDER = "GT", "LQ"
+"""The two folders of paired images, ground truth and low quality."""
+
+
+class Source(Protocol):
+    """Whole images by index.
+
+    Attributes:
+        names: what to call each image in a message, one per image.
+    """
+
+    names: list[str]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Record: ...
+
+
+class PairedFolder:
+    """Clean images in `root/GT` and their degraded versions in `root/LQ`.
+
+    Files are matched by stem: `GT/7.png` belongs to `LQ/7.jpg`.
+
+    Args:
+        root: the folder that holds both folders.
+        channels: of the images given; grey files are repeated to 3.
+
+    Raises:
+        ValueError: if an image lacks its partner, or two in a folder share a stem.
+    """
+
+    def __init__(self, root: str | os.PathLike, channels: int = 3):
+        root = Path(root)
+        _check_layout(root)
+        clean = _by_stem(root / CLEAN_FOLDER)
+        degraded = _by_stem(root / DEGRADED_FOLDER)
+        alone = [path for stem, path in clean.items() if stem not in degraded]
+        alone += [path for stem, path in degraded.items() if stem not in clean]
+        if alone:
+            shown = ", ".join(str(path.relative_to(root)) for path in alone[:10])
+            raise ValueError(
+                f"{len(alone)} images in {root} have no partner of the same name in "
+                f"the other folder: {shown}{', ...' if len(alone) > 10 else ''}."
+            )
+        self.names = list(clean)
+        self._paths = [(clean[stem], degraded[stem]) for stem in self.names]
+        self._channels = channels
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> Record:
+        clean, degraded = self._paths[index]
+        x0 = _read_opaque(clean, self._channels)
+        mu = _read_opaque(degraded, self._channels)
+        if x0.shape != mu.shape:
+            raise ValueError(
+                f"{clean} is {_size(x0)} and {degraded} is {_size(mu)} (height x "
+                "width). A pair must have one size: enlarge the degraded image "
+                "beforehand."
+            )
+        return {"x0": x0, "mu": mu}
+
+
+class CleanFolder:
+    """Clean images alone, in one folder; degrading them is left to the user.
+
+    Args:
+        folder: the folder that holds the images.
+        channels: of the images given; grey files are repeated to 3.
+    """
+
+    def __init__(self, folder: str | os.PathLike, channels: int = 3):
+        self._paths = images.list_images(folder)
+        self.names = [path.name for path in self._paths]
+        self._channels = channels
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> Record:
+        return {"x0": _read_opaque(self._paths[index], self._channels)}
+
+
+class ArrayPairs:
+    """Images that are in memory.
+
+    Args:
+        x0: clean images, each [H, W, C], uint8, uint16 or floats in [0, 1].
+        mu: their degraded versions, of the same shapes; None for clean images alone.
+    """
+
+    def __init__(
+        self, x0: Sequence[np.ndarray], mu: Sequence[np.ndarray] | None = None
+    ):
+        if not len(x0):
+            raise ValueError("x0 holds no images.")
+        self.names = [str(index) for index in range(len(x0))]
+        self._members = {"x0": _to_float_images("x0", x0)}
+        if mu is not None:
+            if len(mu) != len(x0):
+                raise ValueError(f"{len(x0)} images in x0, but {len(mu)} in mu.")
+            self._members["mu"] = _to_float_images("mu", mu)
+            for name, *pair in zip(self.names, *self._members.values(), strict=True):
+                if pair[0].shape != pair[1].shape:
+                    raise ValueError(
+                        f"x0[{name}] has shape {pair[0].shape}, mu[{name}] has shape "
+                        f"{pair[1].shape}. A pair must have one shape."
+                    )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Record:
+        return {key: member[index] for key, member in self._members.items()}
+
+
+def open_source(folder: str | os.PathLike, paired: bool, channels: int = 3) -> Source:
+    """The images of a folder: pairs in `GT` and `LQ`, or clean images alone."""
+    return (PairedFolder if paired else CleanFolder)(folder, channels)
+
+
+def _check_layout(root: Path) -> None:
+    missing = [
+        name for name in (CLEAN_FOLDER, DEGRADED_FOLDER) if not (root / name).is_dir()
+    ]
+    if missing:
+        raise FileNotFoundError(
+            f"{root} has no folder {' and no folder '.join(missing)}. Paired images "
+            f"are expected in {root / CLEAN_FOLDER} (clean) and "
+            f"{root / DEGRADED_FOLDER} (degraded), under the same names."
+        )
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """The images of a folder by stem, in order."""
+    paths: dict[str, Path] = {}
+    for path in images.list_images(folder):
+        if path.stem in paths:
+            raise ValueError(
+                f"{paths[path.stem]} and {path} share the name {path.stem!r}, by which "
+                "pairs are matched. Rename or remove one."
+            )
+        paths[path.stem] = path
+    return paths
+
+
+def _read_opaque(path: Path, channels: int) -> np.ndarray:
+    """The pixels of a file, float32 [H, W, channels]; transparency is an error."""
+    image = images.read_image(path)
+    if image.alpha is not None and (image.alpha < 1).any():
+        raise ValueError(
+            f"{path} has transparent pixels, whose colour is not defined. Flatten it "
+            "onto a background before training on it."
+        )
+    return images.to_channels(image.pixels, channels, str(path))
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[0]} x {image.shape[1]}"
+
+
+def _to_float_images(name: str, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The arrays as float32 [H, W, C] in [0, 1]."""
+    found = []
+    for index, array in enumerate(arrays):
+        try:
+            found.append(codecs.array_to_image(np.asarray(array)).pixels)
+        except ValueError as error:
+            raise ValueError(f"{name}[{index}] is not an image: {error}.") from error
+    return found

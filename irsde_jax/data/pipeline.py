@@ -1,0 +1,181 @@
+"""Training batches: batch k is a pure function of the source, the seed and k.
+
+The stream is random access until the very end: shuffle anew each epoch, cut a random
+crop, turn it, batch; only then is it iterated. So there is no iterator state to save:
+to resume at step k, start from batch k. The number of threads and of worker processes
+changes when a batch is made, never what is in it.
+"""
+
+import functools
+from typing import Any
+
+import grain
+import numpy as np
+from absl import flags
+
+from irsde_jax.data.pairs import Record, Source
+
+NUM_ORIENTATIONS = 8
+"""The symmetries of a square: four quarter turns, each with and without a mirror."""
+
+
+def training_batches(
+    source: Source, *, seed: int, batch_size: int, crop_size: int, augment: bool = True
+) -> grain.MapDataset:
+    """An endless dataset whose element k is the batch of training step k.
+
+    Every image occurs once per epoch; batches run on across the end of an epoch.
+
+    Args:
+        source: whole images.
+        seed: decides order, crops and orientations.
+        batch_size: images per batch.
+        crop_size: side of the square cut out of each image, in pixels.
+        augment: whether each crop is turned and mirrored at random, all eight
+            orientations being equally likely.
+
+    Returns:
+        A dataset of `Record`s, each member float32 [batch_size, crop_size, crop_size,
+        C]. An image smaller than the crop is a ValueError when its batch is made.
+    """
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}.")
+    if batch_size < 1 or crop_size < 1:
+        raise ValueError(
+            f"batch_size and crop_size must be at least 1, got {batch_size} and "
+            f"{crop_size}."
+        )
+    if not len(source):
+        raise ValueError("The source holds no images.")
+    # Given one by one: grain would derive them from the place in the chain, and adding
+    # a step to the chain would change the stream.
+    shuffle_seed, crop_seed = np.random.SeedSequence(seed).generate_state(2)
+    return (
+        grain.MapDataset.source(_LargeEnough(source, crop_size))
+        .shuffle(seed=int(shuffle_seed))
+        .repeat()
+        .random_map(
+            functools.partial(_random_crop, crop_size=crop_size, augment=augment),
+            seed=int(crop_seed),
+        )
+        .batch(batch_size)
+    )
+
+
+def iterate(
+    dataset: grain.MapDataset,
+    start_step: int = 0,
+    *,
+    num_threads: int = 4,
+    num_workers: int = 0,
+) -> grain.DatasetIterator:
+    """The batches of `dataset` from number `start_step` on, made ahead of time.
+
+    Args:
+        dataset: what `training_batches` returns.
+        start_step: number of the first batch: the training step to resume from.
+        num_threads: threads per process that read and cut images; 0 makes each batch
+            when it is asked for.
+        num_workers: processes to do so in; 0 for threads of this process alone. They
+            start afresh (spawn), so a script needs `if __name__ == "__main__"`.
+
+    Returns:
+        An iterator over `Record`s; its `close()` ends its threads and processes.
+    """
+    if start_step < 0:
+        raise ValueError(f"start_step must not be negative, got {start_step}.")
+    if num_threads < 0 or num_workers < 0:
+        raise ValueError(
+            f"num_threads and num_workers must not be negative, got {num_threads} and "
+            f"{num_workers}."
+        )
+    # Elements are whole batches: a few ahead are enough, grain's default would be 500.
+    read_options = grain.ReadOptions(
+        num_threads=num_threads, prefetch_buffer_size=2 * num_threads
+    )
+    stream = dataset[start_step:].to_iter_dataset(read_options)
+    if num_workers:
+        if not flags.FLAGS.is_parsed():  # in a notebook: grain asks for its flags here
+            flags.FLAGS.mark_as_parsed()
+        stream = stream.mp_prefetch(
+            grain.MultiprocessingOptions(
+                num_workers=num_workers, per_worker_buffer_size=2
+            )
+        )
+    return iter(stream)
+
+
+def validation_crops(source: Source, num_images: int, crop_size: int) -> Record:
+    """The central crops of the first images of a source.
+
+    Args:
+        source: whole images, at least `num_images` of them.
+        num_images: how many images to take.
+        crop_size: side of the crops, in pixels.
+
+    Returns:
+        A record whose members are float32 [num_images, crop_size, crop_size, C].
+    """
+    if not 1 <= num_images <= len(source):
+        raise ValueError(
+            f"num_images must lie in 1..{len(source)}, the number of images there are; "
+            f"got {num_images}."
+        )
+    if crop_size < 1:
+        raise ValueError(f"crop_size must be at least 1, got {crop_size}.")
+    checked = _LargeEnough(source, crop_size)
+    crops = []
+    for index in range(num_images):
+        record = checked[index]
+        height, width = record["x0"].shape[:2]
+        corner = (height - crop_size) // 2, (width - crop_size) // 2
+        crops.append(_crop(record, *corner, crop_size))
+    return {key: np.stack([crop[key] for crop in crops]) for key in crops[0]}
+
+
+class _LargeEnough:
+    """A source that refuses images smaller than the crop, by name."""
+
+    def __init__(self, source: Source, crop_size: int):
+        self._source = source
+        self._crop_size = crop_size
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: Any) -> Record:
+        record = self._source[index]
+        height, width = record["x0"].shape[:2]
+        if min(height, width) < self._crop_size:
+            raise ValueError(
+                f"Image {self._source.names[index]!r} is {height} x {width}, smaller "
+                f"than the crop of {self._crop_size} x {self._crop_size}. Set "
+                f"crop_size to at most {min(height, width)} or remove the image."
+            )
+        return record
+
+
+def _crop(record: Record, top: int, left: int, size: int) -> Record:
+    """The same square of every member."""
+    return {
+        key: image[top : top + size, left : left + size]
+        for key, image in record.items()
+    }
+
+
+def _random_crop(
+    record: Record, rng: np.random.Generator, *, crop_size: int, augment: bool
+) -> Record:
+    """The same random square of every member, in the same random orientation."""
+    height, width = record["x0"].shape[:2]
+    top = int(rng.integers(height - crop_size + 1))
+    left = int(rng.integers(width - crop_size + 1))
+    crop = _crop(record, top, left, crop_size)
+    orientation = int(rng.integers(NUM_ORIENTATIONS)) if augment else 0
+    return {key: _orient(image, orientation) for key, image in crop.items()}
+
+
+def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
+    """`orientation` mod 4 quarter turns, mirrored where it is 4 or more; [S, S, C]."""
+    turned = np.rot90(image, orientation % 4)
+    return np.ascontiguousarray(turned[:, ::-1] if orientation >= 4 else turned)

@@ -1,0 +1,209 @@
+"""Results to look at: images side by side, and a table of scores.
+
+The images are not resampled, so that texture can be judged: a pixel of an image is a
+pixel of the sheet, or a square of them where images are tiny.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from irsde_jax.data import images
+
+_BACKGROUND, _INK, _FAINT = (244, 244, 242), (24, 24, 28), (110, 110, 116)
+_HEADING_SIZE, _CAPTION_SIZE = 20, 16  # pixels, of the text
+_MARGIN, _GAP, _LINE = 24, 12, 26  # pixels: around the sheet, between images, of text
+_MIN_WIDTH = 224  # of a column, so that captions fit under small images
+Colour = tuple[int, int, int]
+_STAGES = ("degraded", "restored")
+
+Caption = str | Sequence[str]
+"""What stands under a row: one line for all of it, or one for each image."""
+
+
+def comparison_sheet(
+    rows: Sequence[Sequence[np.ndarray]],
+    columns: Sequence[str],
+    captions: Sequence[Caption] | None = None,
+    *,
+    crop_size: int = 320,
+    max_rows: int = 8,
+    num_omitted: int = 0,
+) -> Image.Image:
+    """One picture of many: a row for each example, a column for each version of it.
+
+    Large images are shown as their central crop, pixel for pixel; tiny ones enlarged by
+    a whole number. Values outside [0, 1] are clipped.
+
+    Args:
+        rows: at least one row of images, each float [H, W, C] in [0, 1], as many as
+            there are columns. Sizes may differ from row to row; C is 1 or 3, and of any
+            other number of channels the mean is shown.
+        columns: headings, such as "degraded", "restored", "reference".
+        captions: one for each row; text that is too long for its place is cut.
+            Pillow's font has Latin letters and no arrows.
+        crop_size: largest side of an image in the sheet, in pixels.
+        max_rows: rows shown; the sheet says how many there are besides.
+        num_omitted: rows that exist but are not in `rows`.
+
+    Returns:
+        The sheet, an RGB image.
+
+    Raises:
+        ValueError: if there are no rows, or numbers of rows, columns and captions do
+            not fit.
+    """
+    if crop_size < 1 or max_rows < 1:
+        raise ValueError(
+            f"crop_size and max_rows must be at least 1: {crop_size}, {max_rows}."
+        )
+    _check(rows, columns, captions)
+    num_omitted += len(rows) - len(rows[:max_rows])
+    shown = [[_to_tile(image, crop_size) for image in row] for row in rows[:max_rows]]
+    width = max(_MIN_WIDTH, *(tile.width for row in shown for tile in row))
+    heights = [max(tile.height for tile in row) for row in shown]
+    caption_line = _LINE if captions is not None else 0
+    sheet_height = 2 * _MARGIN + _LINE + sum(heights)
+    sheet_height += (caption_line + _GAP) * len(shown) + (_LINE if num_omitted else 0)
+    sheet_width = 2 * _MARGIN + (width + _GAP) * len(columns) - _GAP
+    sheet = Image.new("RGB", (sheet_width, sheet_height), _BACKGROUND)
+    pen = ImageDraw.Draw(sheet)
+    lefts = [_MARGIN + (width + _GAP) * index for index in range(len(columns))]
+    for left, heading in zip(lefts, columns):
+        _write(pen, left, _MARGIN - 8, heading, width, _HEADING_SIZE, _INK)
+    top = _MARGIN + _LINE
+    for index, (row, height) in enumerate(zip(shown, heights)):
+        for left, tile in zip(lefts, row):
+            sheet.paste(tile, (left, top))
+        top += height
+        if captions is not None:
+            _write_caption(pen, lefts, top + 4, captions[index], width)
+        top += caption_line + _GAP
+    if num_omitted:
+        text = f"{len(shown)} of {len(shown) + num_omitted} images are shown."
+        _write(pen, _MARGIN, top, text, sheet_width, _CAPTION_SIZE, _FAINT)
+    return sheet
+
+
+def save_sheet(
+    path: str | os.PathLike, sheet: Image.Image, overwrite: bool = False
+) -> None:
+    """Writes a sheet, normally as .png: the whole file or none of it.
+
+    Args:
+        path: file name in an existing folder.
+        sheet: what `comparison_sheet` returns.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        FileExistsError: if the file exists and `overwrite` is False.
+        FileNotFoundError: if the folder does not exist.
+    """
+    pixels = np.asarray(sheet, np.float32) / 255
+    images.write_image(path, images.ImageFile(pixels, None, 8), overwrite)
+
+
+def score_table(rows: Sequence[Mapping[str, Any]], mean: Mapping[str, float]) -> str:
+    """Degraded against restored as text, a line for each image and one for the mean.
+
+    Args:
+        rows: for each image "name", "degraded_psnr_rgb" and so on (degraded, restored;
+            psnr, ssim; rgb, y), "seconds", and "compiled": whether these include
+            compilation.
+        mean: the scores over all images, and "median_seconds".
+
+    Returns:
+        Lines of text; a score that is NaN is shown as "-".
+    """
+    width = max(5, *(len(row["name"]) for row in rows))
+    psnr, ssim = f"{'degr.':>9}{'rest.':>7}{'gain':>8}", f"{'degr.':>9}{'rest.':>8}"
+    groups = [("PSNR RGB", 24), ("SSIM RGB", 17), ("PSNR Y", 24), ("SSIM Y", 17)]
+    title = "".join(f"{group:>{len(group) + 4}}".ljust(size) for group, size in groups)
+    heading = f"{'image':{width}}{(psnr + ssim) * 2}{'seconds':>10}"
+    rule = "-" * len(heading)
+    summary = dict(mean, name="mean", seconds=mean["median_seconds"], compiled=False)
+    lines = [" " * width + title.rstrip(), heading, rule]
+    lines += [_score_line(row, width) for row in rows]
+    lines += [rule, _score_line(summary, width)]
+    notes = ["PSNR and gain in dB; seconds: of the mean, the median."]
+    if any(row["compiled"] for row in rows):
+        notes.append("*: with compilation, the first of its size; not in the median.")
+    if any(math.isnan(row["restored_ssim_rgb"]) for row in rows):
+        notes.append("-: SSIM needs 11 x 11 pixels inside the border.")
+    return "\n".join(lines + notes)
+
+
+def _score_line(row: Mapping[str, Any], width: int) -> str:
+    line = f"{row['name']:{width}}"
+    for channels in ("rgb", "y"):
+        before, after = (row[f"{stage}_psnr_{channels}"] for stage in _STAGES)
+        line += f"{before:9.2f}{after:7.2f}{after - before:+8.2f}"
+        before, after = (row[f"{stage}_ssim_{channels}"] for stage in _STAGES)
+        shown = ["-" if math.isnan(x) else f"{x:.4f}" for x in (before, after)]
+        line += f"{shown[0]:>9}{shown[1]:>8}"
+    seconds = "-" if math.isnan(row["seconds"]) else f"{row['seconds']:.2f}"
+    return f"{line}{seconds:>10}{'*' if row['compiled'] else ''}"
+
+
+def _check(
+    rows: Sequence[Sequence[np.ndarray]],
+    columns: Sequence[str],
+    captions: Sequence[Caption] | None,
+) -> None:
+    if not rows or not columns:
+        raise ValueError("there must be at least one row and one column.")
+    for index, row in enumerate(rows):
+        if len(row) != len(columns):
+            raise ValueError(
+                f"row {index} has {len(row)} images for {len(columns)} columns."
+            )
+    if captions is None:
+        return
+    if len(captions) != len(rows):
+        raise ValueError(f"{len(captions)} captions for {len(rows)} rows.")
+    for index, caption in enumerate(captions):
+        if not isinstance(caption, str) and len(caption) != len(columns):
+            raise ValueError(
+                f"row {index} has {len(caption)} captions for {len(columns)} columns."
+            )
+
+
+def _to_tile(image: np.ndarray, crop_size: int) -> Image.Image:
+    """The central crop of [H, W, C], enlarged by a whole number where it is tiny."""
+    image = np.asarray(image)
+    if image.ndim != 3 or 0 in image.shape:
+        raise ValueError(f"an image has shape {image.shape} where [H, W, C] is wanted.")
+    height, width = image.shape[:2]
+    top, left = max(0, height - crop_size) // 2, max(0, width - crop_size) // 2
+    crop = image[top : top + crop_size, left : left + crop_size]
+    if crop.shape[-1] != 3:
+        crop = np.repeat(crop.mean(axis=-1, keepdims=True), 3, axis=-1)
+    factor = max(1, crop_size // max(crop.shape[:2]))
+    enlarged = crop.repeat(factor, axis=0).repeat(factor, axis=1)
+    return Image.fromarray(images.to_uint8(enlarged))
+
+
+def _write_caption(
+    pen: Any, lefts: list[int], top: int, caption: Caption, width: int
+) -> None:
+    if isinstance(caption, str):
+        caption, lefts, width = [caption], lefts[:1], lefts[-1] + width - lefts[0]
+    for left, text in zip(lefts, caption):
+        _write(pen, left, top, text, width, _CAPTION_SIZE, _INK)
+
+
+def _write(
+    pen: Any, left: int, top: int, text: str, width: int, size: int, ink: Colour
+) -> None:
+    """One line of text, cut to the width."""
+    text = " ".join(text.split())
+    font = ImageFont.load_default(size)
+    if font.getlength(text) > width:
+        while text and font.getlength(text + "...") > width:
+            text = text[:-1]
+        text += "..."
+    pen.text((left, top), text, fill=ink, font=font)

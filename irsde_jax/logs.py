@@ -1,0 +1,239 @@
+"""What a long run says: scalars to files, and a line of progress for whoever watches.
+
+`metrics.jsonl` is the record, one JSON object a line with "step" and "time";
+TensorBoard is shown the same numbers, and images. Neither needs TensorFlow.
+"""
+
+import collections
+import json
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+FILE_NAME = "metrics.jsonl"
+
+logger = logging.getLogger(__name__)
+
+
+class MetricWriter:
+    """Appends scalars to `metrics.jsonl` and to TensorBoard events; a context manager.
+
+    Without tensorboardX there is one warning, and `metrics.jsonl` alone.
+
+    Args:
+        logdir: folder of the logs, made if need be. A file that is there is continued;
+            a line that a killed run left unfinished is removed from it.
+        tensorboard: whether to write events as well.
+    """
+
+    def __init__(self, logdir: str | os.PathLike, tensorboard: bool = True):
+        logdir = Path(logdir)
+        logdir.mkdir(parents=True, exist_ok=True)
+        _cut_unfinished_line(logdir / FILE_NAME)
+        self._file = (logdir / FILE_NAME).open("a", encoding="utf-8")
+        self._events = _open_events(logdir) if tensorboard else None
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Records scalars of a training step; JSON has null for what is not finite."""
+        step, now = int(step), time.time()
+        values = {name: float(value) for name, value in scalars.items()}
+        if clash := {"step", "time"} & set(values):
+            raise ValueError(f"{sorted(clash)} is written anyway; rename the scalar.")
+        finite = {
+            name: value if math.isfinite(value) else None
+            for name, value in values.items()
+        }
+        self._file.write(json.dumps({"step": step, "time": now, **finite}) + "\n")
+        self._file.flush()  # a line at once: it is what is left of a killed run
+        for name, value in values.items():
+            if self._events is not None:
+                self._events.add_scalar(name, value, step, walltime=now)
+
+    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Shows images in TensorBoard, each [H, W, C] with C of 1 or 3, in [0, 1]."""
+        if self._events is not None:
+            for name, image in images.items():
+                pixels = np.clip(np.asarray(image, np.float32), 0.0, 1.0)
+                self._events.add_image(name, pixels, int(step), dataformats="HWC")
+
+    def flush(self) -> None:
+        """Puts everything on disk."""
+        self._file.flush()
+        if self._events is not None:
+            self._events.flush()
+
+    def close(self) -> None:
+        """Ends the files; a second call does nothing."""
+        self._file.close()
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+    def __enter__(self) -> "MetricWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """The entries of a `metrics.jsonl`, in the order of their steps.
+
+    A run that resumes repeats the steps since its checkpoint: of entries with the same
+    step and the same names, the last one is kept. An unfinished last line is left out.
+
+    Args:
+        path: the file, or the folder that holds it.
+
+    Returns:
+        One dictionary an entry: "step", "time" and the scalars, NaN for null.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a line before the last one is not an entry.
+    """
+    path = Path(path)
+    path = path / FILE_NAME if path.is_dir() else path
+    kept: dict[tuple[int, frozenset[str]], dict[str, Any]] = {}
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            entry = json.loads(line)
+            key = int(entry["step"]), frozenset(entry)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}:{number} is not an entry: {error!r}.") from error
+        kept[key] = {name: math.nan if x is None else x for name, x in entry.items()}
+    return sorted(kept.values(), key=lambda entry: entry["step"])
+
+
+class Progress:
+    """A line of progress: a bar on a terminal, elsewhere a plain line now and then.
+
+    It shows how far the work is, its speed in images per second (recent, and without
+    the first step, which compiles) and the time left. A context manager.
+
+    Args:
+        total: number of steps of the whole work.
+        initial: how many of them are done already.
+        unit: what a step is called.
+        images_per_step: to turn steps into images; the batch size.
+        every: seconds between plain lines.
+        stream: where to; standard error by default.
+        clock: gives the time in seconds.
+    """
+
+    _WINDOW = 30  # marks, a second or more apart, over which the speed is measured
+
+    def __init__(
+        self,
+        total: int,
+        initial: int = 0,
+        *,
+        unit: str = "step",
+        images_per_step: int = 1,
+        every: float = 30.0,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._total, self._step, self._unit = total, initial, unit
+        self._images_per_step, self._every, self._clock = images_per_step, every, clock
+        self._stream = sys.stderr if stream is None else stream
+        self._values: dict[str, float] = {}
+        self._marks: collections.deque = collections.deque(maxlen=self._WINDOW)
+        self._printed_at, self._printed_step = clock(), initial
+        self._bar = self._make_bar() if self._stream.isatty() else None
+
+    def update(self, num_steps: int = 1, **values: float) -> None:
+        """Counts steps that are done; `values`, such as the loss, are shown."""
+        self._step += num_steps
+        self._values.update(values)
+        now = self._clock()
+        if not self._marks or now - self._marks[-1][0] >= 1.0:
+            self._marks.append((now, self._step))
+        if self._bar is not None:
+            self._bar.set_postfix_str(", ".join(self._details()), refresh=False)
+            self._bar.update(num_steps)
+        elif now - self._printed_at >= self._every:
+            self._print_line(now)
+
+    def message(self, text: str) -> None:
+        """A line of its own that leaves the bar intact."""
+        if self._bar is not None:
+            self._bar.write(text, file=self._stream)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Shows where the work ended."""
+        if self._bar is not None:
+            self._bar.close()
+        elif self._step != self._printed_step:
+            self._print_line(self._clock())
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _make_bar(self) -> Any:
+        from tqdm import tqdm  # restoring, which may import this module, needs none
+
+        layout = (
+            f"{{percentage:3.0f}}%|{{bar}}| {self._unit} {{n}}/{{total}}{{postfix}}"
+        )
+        return tqdm(
+            total=self._total,
+            initial=self._step,
+            file=self._stream,
+            bar_format=layout,
+            dynamic_ncols=True,
+        )
+
+    def _print_line(self, now: float) -> None:
+        head = f"{self._unit} {self._step}/{self._total}"
+        print(", ".join([head, *self._details()]), file=self._stream, flush=True)
+        self._printed_at, self._printed_step = now, self._step
+
+    def _details(self) -> Iterator[str]:
+        for name, value in self._values.items():
+            yield f"{name} {value:.4g}"
+        if len(self._marks) < 2:
+            return
+        (start, first), (end, last) = self._marks[0], self._marks[-1]
+        steps_per_second = (last - first) / (end - start)
+        yield f"{steps_per_second * self._images_per_step:.3g} images/s"
+        if self._step < self._total:
+            left = round((self._total - self._step) / steps_per_second)
+            yield f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
+
+
+def _cut_unfinished_line(path: Path) -> None:
+    """Removes what follows the last end of line."""
+    if path.exists():
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(path, whole)
+
+
+def _open_events(logdir: Path) -> Any:
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        logger.warning(
+            "tensorboardX is not installed: no TensorBoard events in %s, %s alone. "
+            "`pip install tensorboardX` for them.",
+            logdir,
+            FILE_NAME,
+        )
+        return None
+    return SummaryWriter(str(logdir))
