@@ -1,0 +1,238 @@
+"""Official PyTorch weights of IR-SDE and Refusion as parameters of our networks.
+
+The architecture is read off the tensors: nothing but the file is needed. Kernels of
+convolutions go from [out, in, height, width] to [height, width, in, out], those of
+linear layers from [out, in] to [in, out].
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from irsde_jax.checkpoints.pytorch_file import read_state_dict
+from irsde_jax.models import ConditionalNAFNet, ConditionalUNet
+
+State = Mapping[str, np.ndarray]
+Path = tuple[str, ...]
+
+# What the components of our parameter paths are called in official files; {} is a
+# number. Components that are not listed have the same name there.
+_COMPONENTS = {
+    "kernel": "weight",
+    "gain": "g",
+    "hidden": "1",
+    "out": "3",
+    "time": "mlp.1",
+    "down_{}": "downs.{}",
+}
+_UNET_COMPONENTS = _COMPONENTS | {
+    "up_{}": "ups.{}",
+    "block1": "0",
+    "block2": "1",
+    "conv1": "block1.proj",
+    "conv2": "block2.proj",
+    "skip": "res_conv",
+    "attention": "2.fn",
+    "mid_attention": "mid_attn.fn",
+    "to_qkv": "fn.to_qkv",
+    "to_out": "fn.to_out.0",
+    "out_norm": "fn.to_out.1",
+    "project": "fn.to_out",
+    "downsample": "3",
+    "upsample": "3.1",
+    "last_conv": "3",
+    "final_block": "final_res_block",
+}
+_NAFNET_COMPONENTS = _COMPONENTS | {
+    "up_{}": "ups.{}.0",
+    "encoder_{}": "encoders.{}",
+    "decoder_{}": "decoders.{}",
+    "middle": "middle_blks",
+    "block_{}": "{}",
+    "norm_att": "norm1",
+    "expand_att": "conv1",
+    "depthwise": "conv2",
+    "channel_att": "sca.1",
+    "project_att": "conv3",
+    "norm_ffn": "norm2",
+    "expand_ffn": "conv4",
+    "project_ffn": "conv5",
+}
+_LINEAR = {"hidden", "out", "time"}  # the other kernels of rank 2 are 1x1 convolutions
+_MAX_LEVELS = 8
+_OTHER_FIELDS = {"dtype", "remat", "parent", "name"}  # not in the tensors
+
+
+def load_pytorch(path: str | os.PathLike) -> tuple[nn.Module, dict[str, Any]]:
+    """The network and the parameters in an official PyTorch file.
+
+    Args:
+        path: a `torch.save`d state dict of the official ConditionalUNet or
+            ConditionalNAFNet, conditional or denoising.
+
+    Returns:
+        The model and its parameters, a nested dictionary of float32 NumPy arrays, for
+        `model.apply({"params": params}, x, mu, t)`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it cannot be read, or is not of one of these networks.
+    """
+    state: State = read_state_dict(path)
+    if all(name.startswith("module.") for name in state):
+        state = {name.removeprefix("module."): state[name] for name in state}
+    try:
+        model = read_architecture(state)
+        return model, _params(model, state)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)!r}: {error}") from error
+
+
+def read_architecture(state: State) -> nn.Module:
+    """The network that these tensors are the weights of.
+
+    Raises:
+        ValueError: if they are of no network that is known here.
+    """
+    if "init_conv.weight" in state:
+        features, channels, conditional = _ends(state, "init_conv", "final_conv")
+        depth = _count(state, r"downs\.(\d+)\.")
+        return ConditionalUNet(channels, features, depth, conditional)
+    if "intro.weight" in state:
+        width, channels, conditional = _ends(state, "intro", "ending")
+        levels = range(_count(state, r"downs\.(\d+)\."))
+        return ConditionalNAFNet(
+            channels,
+            width,
+            tuple(_count(state, rf"encoders\.{i}\.(\d+)\.") for i in levels),
+            _count(state, r"middle_blks\.(\d+)\."),
+            tuple(_count(state, rf"decoders\.{i}\.(\d+)\.") for i in levels),
+            conditional,
+        )
+    raise ValueError(
+        "neither the U-Net (no init_conv.weight) nor the NAFNet (no intro.weight); the "
+        f"tensors are {_abbreviated(state)}."
+    )
+
+
+def official_names(model: nn.Module) -> dict[str, tuple[Path, tuple[int, ...]]]:
+    """For each official name, our path to the parameter and the shape it has there."""
+    if isinstance(model, ConditionalUNet):
+        components = _UNET_COMPONENTS
+    elif isinstance(model, ConditionalNAFNet):
+        components = _NAFNET_COMPONENTS
+    else:
+        raise ValueError(f"There are no official weights of {type(model).__name__}.")
+    image = jax.ShapeDtypeStruct((1, 1, 1, model.channels), jnp.float32)
+    steps = jax.ShapeDtypeStruct((1,), jnp.float32)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), image, image, steps)
+    return {
+        ".".join(_official_component(name, components) for name in path): (
+            path,
+            _official_shape(path, leaf.shape),
+        )
+        for path, leaf in traverse_util.flatten_dict(shapes["params"]).items()
+    }
+
+
+def _official_component(name: str, components: Mapping[str, str]) -> str:
+    stem, *numbers = re.split(r"_(\d+)$", name)
+    if not numbers:
+        return components.get(name, name)
+    return components[stem + "_{}"].format(numbers[0])
+
+
+def _official_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape in official files of a parameter that has `shape` here."""
+    if path[-1] == "bias":
+        return shape
+    if path[-1] != "kernel":  # gains
+        return (1, *shape, 1, 1)
+    *window, num_in, num_out = shape
+    if path[-2] in _LINEAR:
+        return num_out, num_in
+    return num_out, num_in, *(window or (1, 1))
+
+
+def _params(model: nn.Module, state: State) -> dict[str, Any]:
+    """The tensors as parameters of `model`, if they are exactly those it needs."""
+    names = official_names(model)
+    problems = {
+        "missing": [name for name in names if name not in state],
+        "unexpected": [name for name in state if name not in names],
+        "of a wrong shape": [
+            f"{name} {state[name].shape} instead of {shape}"
+            for name, (_, shape) in names.items()
+            if name in state and state[name].shape != shape
+        ],
+        "not of floats": [
+            f"{name} ({state[name].dtype})"
+            for name in state
+            if not jnp.issubdtype(state[name].dtype, jnp.floating)
+        ],
+    }
+    if any(problems.values()):
+        found = "; ".join(
+            f"{len(names)} {problem}: {_abbreviated(names)}"
+            for problem, names in problems.items()
+            if names
+        )
+        raise ValueError(f"not the weights of {_description(model)}. Tensors {found}.")
+    flat = {path: _converted(path, state[name]) for name, (path, _) in names.items()}
+    return traverse_util.unflatten_dict(flat)
+
+
+def _converted(path: Path, tensor: np.ndarray) -> np.ndarray:
+    """The tensor in our layout, in float32."""
+    if path[-1] != "kernel":
+        tensor = tensor.reshape(-1)
+    elif tensor.shape[2:] == (1, 1) or tensor.ndim == 2:
+        tensor = tensor.reshape(tensor.shape[:2]).T
+    else:
+        tensor = tensor.transpose(2, 3, 1, 0)
+    return np.array(tensor, np.float32, order="C")
+
+
+def _ends(state: State, first: str, last: str) -> tuple[int, int, bool]:
+    """Width, image channels, and whether mu is seen, from first and last layer."""
+    shapes = []
+    for name in (f"{first}.weight", f"{last}.weight"):
+        if name not in state or state[name].ndim != 4:
+            raise ValueError(f"{name} is missing or not the kernel of a convolution.")
+        shapes.append(state[name].shape)
+    (width, num_in, *_), (num_out, *_) = shapes
+    if num_in not in (num_out, 2 * num_out):
+        raise ValueError(
+            f"{first}.weight takes {num_in} channels, {last}.weight gives {num_out}; "
+            "expected twice as many in (x and mu), or as many (denoising)."
+        )
+    return width, num_out, num_in != num_out
+
+
+def _count(state: State, pattern: str) -> int:
+    """How many different numbers the group of `pattern` has among the names."""
+    matches = (re.match(pattern, name) for name in state)
+    count = len({match[1] for match in matches if match})
+    if pattern.startswith("downs") and not 1 <= count <= _MAX_LEVELS:
+        raise ValueError(f"{count} levels (downs.*), expected 1 to {_MAX_LEVELS}.")
+    return count
+
+
+def _description(model: nn.Module) -> str:
+    """The model with the fields that were read off the tensors."""
+    fields = [name for name in model.__dataclass_fields__ if name not in _OTHER_FIELDS]
+    values = [f"{name}={getattr(model, name)}" for name in fields]
+    return f"{type(model).__name__}({', '.join(values)})"
+
+
+def _abbreviated(names: Iterable[str], limit: int = 8) -> str:
+    names = list(names)
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest

@@ -1,0 +1,58 @@
+"""The networks: images and a step in, noise out. They know nothing of the SDE."""
+
+import dataclasses
+import difflib
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from irsde_jax.models.nafnet import ConditionalNAFNet
+from irsde_jax.models.unet import ConditionalUNet
+
+__all__ = ["MODELS", "ConditionalNAFNet", "ConditionalUNet", "make_model"]
+
+MODELS: dict[str, type[nn.Module]] = {
+    "unet": ConditionalUNet,
+    "nafnet": ConditionalNAFNet,
+}
+
+_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+def make_model(name: str, **options: Any) -> nn.Module:
+    """The network of that name, its fields set from plain values of a configuration.
+
+    Args:
+        name: a key of `MODELS`.
+        **options: fields of that network; sequences may be lists, and `dtype` is the
+            name "float32" or "bfloat16" (or that type itself).
+
+    Raises:
+        ValueError: for an unknown name, option or dtype.
+    """
+    if name not in MODELS:
+        raise ValueError(f"The model {name!r} is not one of {sorted(MODELS)}.")
+    fields = [field.name for field in dataclasses.fields(MODELS[name])]
+    allowed = sorted(set(fields) - {"parent", "name"})
+    for option in sorted(set(options) - set(allowed)):
+        nearest = difflib.get_close_matches(option, allowed, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(
+            f"The model {name!r} has no option {option!r}; it has {allowed}.{hint}"
+        )
+    options = {
+        option: tuple(value) if isinstance(value, list) else value
+        for option, value in options.items()
+    }
+    if "dtype" in options:
+        options["dtype"] = _compute_dtype(options["dtype"])
+    return MODELS[name](**options)
+
+
+def _compute_dtype(dtype: Any) -> Any:
+    """The JAX type that `dtype`, a name or a type, stands for."""
+    for name, value in _DTYPES.items():
+        if dtype is value or (isinstance(dtype, str) and dtype == name):
+            return value
+    raise ValueError(f"dtype={dtype!r} is not one of {sorted(_DTYPES)}.")

@@ -1,0 +1,320 @@
+"""The reader of PyTorch files, on files built by hand: good, odd, damaged, hostile."""
+
+import io
+import pathlib
+import pickle
+import struct
+import tempfile
+import zipfile
+
+import chex
+import ml_dtypes
+import numpy as np
+from absl.testing import absltest, parameterized
+
+from irsde_jax.checkpoints.pytorch_file import read_state_dict
+
+STORAGE_TYPES = {
+    "float64": "DoubleStorage",
+    "float32": "FloatStorage",
+    "float16": "HalfStorage",
+    "bfloat16": "BFloat16Storage",
+    "int64": "LongStorage",
+    "bool": "BoolStorage",
+}
+
+
+def written(text):
+    """The opcodes that push a short string or an integer."""
+    if isinstance(text, str):
+        return b"X" + struct.pack("<I", len(text.encode())) + text.encode()
+    return b"J" + struct.pack("<i", text)
+
+
+def integers(numbers):
+    return b"(" + b"".join(map(written, numbers)) + b"t"
+
+
+def tensor(key, kind, num_elements, size, stride, offset=0):
+    """The opcodes of a tensor in the storage `key`, as torch.save writes them."""
+    return b"".join(
+        [
+            b"ctorch._utils\n_rebuild_tensor_v2\n((",
+            written("storage") + f"ctorch\n{kind}\n".encode(),
+            written(key) + written("cpu") + written(num_elements) + b"tQ",
+            written(offset) + integers(size) + integers(stride),
+            b"\x89ccollections\nOrderedDict\n)RtR",
+        ]
+    )
+
+
+def contiguous(key, array):
+    """The opcodes of a whole array."""
+    stride = [step // array.itemsize for step in array.strides]
+    kind = STORAGE_TYPES[array.dtype.name]
+    return tensor(key, kind, array.size, array.shape, stride)
+
+
+def ordered_dict(items):
+    """The opcodes of an OrderedDict that carries PyTorch's metadata."""
+    body = b"".join(written(name) + value for name, value in items.items())
+    metadata = b"}" + written("_metadata") + b"}sb"
+    return b"ccollections\nOrderedDict\n)R(" + body + b"u" + metadata
+
+
+class FileTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.path = self.folder / "weights.pth"
+
+    def write(self, items, storages=None, root="archive/", **options):
+        """A file of the tensors `items` (opcodes by name) in `storages` (arrays)."""
+        pickled = ordered_dict(items) if isinstance(items, dict) else items
+        return self.write_records(pickled, storages or {}, root, **options)
+
+    def write_records(self, pickled, storages, root="a/", byteorder=None, **options):
+        with zipfile.ZipFile(self.path, "w", **options) as archive:
+            archive.writestr(f"{root}data.pkl", b"\x80\x02" + pickled + b".")
+            if byteorder is not None:
+                archive.writestr(f"{root}byteorder", byteorder)
+            for key, array in storages.items():
+                archive.writestr(f"{root}data/{key}", array.tobytes())
+        return self.path
+
+
+class GoodFilesTest(FileTest):
+    @parameterized.product(
+        dtype=("float64", "float32", "float16", "bfloat16", "int64"),
+        byteorder=(None, "little", "big"),
+        root=("archive/", "a/b/", ""),
+    )
+    def test_all_types_orders_and_roots(self, dtype, byteorder, root):
+        dtype = ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
+        array = np.arange(-3, 3).reshape(2, 3).astype(dtype)
+        stored = array.view(f"u{array.itemsize}")
+        stored = stored.byteswap() if byteorder == "big" else stored
+        self.write(
+            {"w": contiguous("0", array)}, {"0": stored}, root, byteorder=byteorder
+        )
+        state = read_state_dict(self.path)
+        self.assertEqual(list(state), ["w"])
+        self.assertEqual(state["w"].dtype.newbyteorder("="), array.dtype)
+        np.testing.assert_array_equal(state["w"].astype(np.float64), array)
+
+    def test_views_of_one_storage(self):
+        storage = np.arange(24, dtype=np.float32)
+        view = ("0", "FloatStorage", 24)
+        self.write(
+            {
+                "all": tensor(*view, (2, 12), (12, 1)),
+                "transposed": tensor(*view, (12, 2), (1, 12)),
+                "part": tensor(*view, (2, 3), (6, 2), offset=5),
+                "scalar": tensor(*view, (), (), offset=23),
+                "empty": tensor(*view, (0, 3), (3, 1)),
+                "repeated": tensor(*view, (4, 2), (0, 1)),
+            },
+            {"0": storage},
+        )
+        state = read_state_dict(self.path)
+        whole = storage.reshape(2, 12)
+        part = np.array([[5, 7, 9], [11, 13, 15]], np.float32)
+        chex.assert_trees_all_equal(
+            state,
+            {
+                "all": whole,
+                "transposed": whole.T,
+                "part": part,
+                "scalar": np.float32(23),
+                "empty": np.zeros((0, 3), np.float32),
+                "repeated": np.tile(np.float32([0, 1]), (4, 1)),
+            },
+        )
+        self.assertFalse(state["all"].flags.writeable)
+
+    @parameterized.parameters("params", "state_dict")
+    def test_wrapped(self, wrapper):
+        array = np.ones((2, 2), np.float32)
+        inner = ordered_dict({"w": contiguous("0", array)})
+        self.write({"epoch": b"K\x03", wrapper: inner}, {"0": array})
+        chex.assert_trees_all_equal(read_state_dict(self.path), {"w": array})
+
+    def test_parameters_and_plain_dictionaries(self):
+        array = np.ones(2, np.float32)
+        parameter = b"ctorch._utils\n_rebuild_parameter\n("
+        parameter += contiguous("0", array) + b"\x88ccollections\nOrderedDict\n)RtR"
+        self.write(b"}(" + written("w") + parameter + b"u", {"0": array})
+        chex.assert_trees_all_equal(read_state_dict(self.path), {"w": array})
+
+
+class BadFilesTest(FileTest):
+    def test_missing(self):
+        with self.assertRaisesRegex(FileNotFoundError, "weights.pth"):
+            read_state_dict(self.path)
+        with self.assertRaises(FileNotFoundError):
+            read_state_dict(self.folder)
+
+    @parameterized.parameters(b"", b"not a zip file", b"\x80\x02}.")
+    def test_not_a_zip_file(self, content):
+        self.path.write_bytes(content)
+        with self.assertRaisesRegex(ValueError, "weights.pth.*not a zip file"):
+            read_state_dict(self.path)
+
+    def test_legacy_format_comes_with_advice(self):
+        self.path.write_bytes(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.")
+        with self.assertRaisesRegex(ValueError, "Convert it.*weights_only=True"):
+            read_state_dict(self.path)
+
+    def test_truncated_anywhere(self):
+        array = np.arange(64, dtype=np.float32)
+        content = self.write({"w": contiguous("0", array)}, {"0": array}).read_bytes()
+        for length in range(0, len(content), 37):
+            self.path.write_bytes(content[:length])
+            with self.assertRaises(ValueError):
+                read_state_dict(self.path)
+
+    def test_flipped_bits_never_pass_unnoticed_or_crash(self):
+        array = np.arange(8, dtype=np.float32)
+        content = self.write({"w": contiguous("0", array)}, {"0": array}).read_bytes()
+        caught = 0
+        for position in range(len(content)):
+            damaged = bytearray(content)
+            damaged[position] ^= 1 << position % 8
+            self.path.write_bytes(damaged)
+            try:
+                state = read_state_dict(self.path)
+            except ValueError:
+                caught += 1
+            else:  # dates and the like
+                chex.assert_trees_all_equal(state, {"w": array})
+        self.assertGreater(caught, len(content) / 2)
+
+    def test_damaged_pickle(self):
+        self.write_records(b"}(X\xff\xff\xff\x7f", {})
+        with self.assertRaisesRegex(ValueError, "weights.pth"):
+            read_state_dict(self.path)
+        self.write_records(b"}r\xff\xff\xff\x7f", {})  # a memo of 2^31 entries
+        with self.assertRaisesRegex(ValueError, "malformed"):
+            read_state_dict(self.path)
+
+    @parameterized.parameters(
+        (dict(size=(5,), stride=(1,)), "does not fit"),
+        (dict(size=(4,), stride=(2,)), "does not fit"),
+        (dict(size=(2,), stride=(1,), offset=3), "does not fit"),
+        (dict(size=(100_000, 100_000), stride=(0, 0)), "does not fit"),
+        (dict(size=(2,), stride=(-1,), offset=3), "stride"),
+        (dict(size=(2,), stride=(1,), offset=-1), "offset -1"),
+        (dict(size=(-2,), stride=(1,)), "size"),
+        (dict(size=(2, 2), stride=(1,)), "stride"),
+        (dict(size=(1,) * 40, stride=(1,) * 40), "size"),
+    )
+    def test_tensors_stay_within_their_storage(self, view, message):
+        storage = np.arange(4, dtype=np.float32)
+        self.write({"w": tensor("0", "FloatStorage", 4, **view)}, {"0": storage})
+        with self.assertRaisesRegex(ValueError, message):
+            read_state_dict(self.path)
+
+    @parameterized.parameters(
+        (("0", "FloatStorage", 5), "should have 5 elements"),
+        (("0", "DoubleStorage", 4), "should have 4 elements of float64"),
+        (("0", "FloatStorage", -1), "should have -1"),
+        (("1", "FloatStorage", 4), "'1' is missing"),
+        (("../data.pkl", "FloatStorage", 1), "missing"),
+        (("0", "ComplexFloatStorage", 2), "torch.ComplexFloatStorage"),
+    )
+    def test_storages_are_what_the_file_holds(self, storage, message):
+        array = np.arange(4, dtype=np.float32)
+        self.write({"w": tensor(*storage, (1,), (1,))}, {"0": array})
+        with self.assertRaisesRegex(ValueError, message):
+            read_state_dict(self.path)
+
+    def test_zip_bombs(self):
+        zeros = np.zeros(10**6, np.float32)
+        items = {"w": contiguous("0", zeros)}
+        self.write(items, {"0": zeros}, compression=zipfile.ZIP_DEFLATED)
+        with self.assertRaisesRegex(ValueError, "compressed"):
+            read_state_dict(self.path)
+        self.write({}, {"0": zeros[:1]})
+        content = self.path.read_bytes()
+        entry = content.rindex(b"PK\x01\x02")  # the storage, in the central directory
+        content = bytearray(content)
+        content[entry + 20 : entry + 28] = struct.pack("<II", 2**30, 2**30)
+        self.path.write_bytes(content)
+        with self.assertRaisesRegex(ValueError, "more bytes than the file"):
+            read_state_dict(self.path)
+
+    @parameterized.parameters(
+        (b"K\x01", "holds a int"),
+        (b"]", "holds a list"),
+        (
+            ordered_dict({"lr": b"K\x01", "w": b"]"}),
+            r"2 of .*'lr' \(int\), 'w' \(list\)",
+        ),
+    )
+    def test_what_is_no_tensor_is_named(self, pickled, message):
+        self.write(pickled)
+        with self.assertRaisesRegex(ValueError, message):
+            read_state_dict(self.path)
+
+    def test_other_byte_orders_and_no_pickle(self):
+        self.write({}, byteorder="middle")
+        with self.assertRaisesRegex(ValueError, "'middle'"):
+            read_state_dict(self.path)
+        with zipfile.ZipFile(self.path, "w") as archive:
+            archive.writestr("readme.txt", "hello")
+        with self.assertRaisesRegex(ValueError, "0 records named data.pkl"):
+            read_state_dict(self.path)
+
+
+class HostileFilesTest(FileTest):
+    @parameterized.parameters(
+        ("os", "system"),
+        ("posix", "system"),
+        ("builtins", "eval"),
+        ("builtins", "getattr"),
+        ("torch", "load"),
+        ("torch.FloatStorage", "__class__"),
+        ("collections", "namedtuple"),
+        ("numpy", "load"),
+    )
+    def test_nothing_is_executed(self, module, name):
+        victim = self.folder / "victim"
+        call = f"c{module}\n{name}\n(".encode() + written(f"touch {victim}") + b"tR"
+        for pickled in (call, ordered_dict({"w": call})):
+            self.write(pickled)
+            with self.assertRaisesRegex(ValueError, f"contains a {module}.{name}"):
+                read_state_dict(self.path)
+            self.assertFalse(victim.exists())
+
+    def test_a_pickle_that_really_runs_elsewhere(self):
+        victim = self.folder / "victim"
+
+        class Touch:
+            def __reduce__(self):
+                return pathlib.Path.touch, (victim,)
+
+        for protocol in range(2, 6):
+            pickled = pickle.dumps({"w": Touch()}, protocol)
+            with zipfile.ZipFile(self.path, "w") as archive:
+                archive.writestr("a/data.pkl", pickled)
+            with self.assertRaises(ValueError):
+                read_state_dict(self.path)
+            self.assertFalse(victim.exists())
+        pickle.load(io.BytesIO(pickled))  # the trap does work
+        self.assertTrue(victim.exists())
+
+    def test_the_reader_cannot_be_altered(self):
+        array = np.ones(2, np.float32)
+        state = b"}" + written("_function") + b"]s"
+        for name in ("_rebuild_tensor_v2", "_rebuild_parameter"):
+            self.write(f"ctorch._utils\n{name}\n".encode() + state + b"b")
+            with self.assertRaisesRegex(ValueError, "malformed"):
+                read_state_dict(self.path)
+        self.write({"w": contiguous("0", array)}, {"0": array})
+        chex.assert_trees_all_equal(read_state_dict(self.path), {"w": array})
+
+
+if __name__ == "__main__":
+    absltest.main()
