@@ -1,0 +1,143 @@
+"""The processes of the paper: one SDE, another mean, another start.
+
+| process | mean mu | the network sees | the reverse starts at |
+|---|---|---|---|
+| `irsde` | the degraded image | x - mu and mu | mu + lambda z, step T |
+| `denoising` | the unknown clean image | x alone | the noisy image, its step t* |
+| `ddpm` (images in [-1, 1], lambda = 1) | 0 | x and the degraded image | z, step T |
+
+This is where a network and degraded images meet the losses and the sampler. The kernels
+know nothing of it: a process is four small functions, not a second implementation.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from irsde_jax import samplers
+from irsde_jax.array_types import Array, NoiseFn, PRNGKey
+from irsde_jax.samplers import Solver
+from irsde_jax.sde import Schedule
+
+
+class Process(NamedTuple):
+    """How a process uses the SDE.
+
+    Attributes:
+        conditional: whether the network sees the degraded image.
+        starts_at_input: whether the reverse starts at the degraded image itself, at the
+            step of its noise level, rather than at mu + lambda z at step T.
+        mean: degraded images -> mu of the kernels; None for the clean image.
+        bind: (network, degraded images) -> the `NoiseFn` of losses and samplers.
+        encode: images in [0, 1] -> states.
+        decode: states -> images in [0, 1].
+    """
+
+    conditional: bool
+    starts_at_input: bool
+    mean: Callable[[Array | None], Array | None]
+    bind: Callable[[NoiseFn, Array | None], NoiseFn]
+    encode: Callable[[Array], Array]
+    decode: Callable[[Array], Array]
+
+
+def _same(x: Array) -> Array:
+    return x
+
+
+def _to_signed(x: Array) -> Array:
+    return 2.0 * x - 1.0
+
+
+def _to_unit(x: Array) -> Array:
+    return (x + 1.0) / 2.0
+
+
+def _see_mu(network: NoiseFn, degraded: Array | None) -> NoiseFn:
+    """The network as it is: it is called with mu, or with mu=x."""
+    del degraded
+    return network
+
+
+def _see_degraded(network: NoiseFn, degraded: Array | None) -> NoiseFn:
+    """The network is shown the degraded image where the mean is 0."""
+    return lambda x, mu, t: network(x, degraded, t)
+
+
+PROCESSES: dict[str, Process] = {
+    "irsde": Process(True, False, _same, _see_mu, _same, _same),
+    "denoising": Process(False, True, lambda _: None, _see_mu, _same, _same),
+    "ddpm": Process(True, False, jnp.zeros_like, _see_degraded, _to_signed, _to_unit),
+}
+
+
+def make_process(name: str) -> Process:
+    """The process of that name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in PROCESSES:
+        raise ValueError(f"process={name!r} is not one of {sorted(PROCESSES)}.")
+    return PROCESSES[name]
+
+
+def training_loss(
+    loss: Callable[..., Array],
+    process: Process,
+    keys: PRNGKey,
+    schedule: Schedule,
+    network: NoiseFn,
+    x0: Array,
+    degraded: Array | None,
+) -> Array:
+    """The loss of a network on pairs of images, shape [].
+
+    Args:
+        loss: one of `losses.make_loss`.
+        process: a value of `PROCESSES`.
+        keys: one per example, shape [batch].
+        schedule: SDE coefficients.
+        network: `(x, mu, t) -> noise`.
+        x0: clean images in [0, 1], shape [batch, H, W, C].
+        degraded: degraded images, shape of `x0`; not needed by an unconditional process.
+    """
+    degraded = process.encode(degraded) if process.conditional else None
+    noise_fn = process.bind(network, degraded)
+    return loss(keys, schedule, noise_fn, process.encode(x0), process.mean(degraded))
+
+
+def restore(
+    key: PRNGKey,
+    process: Process,
+    schedule: Schedule,
+    network: NoiseFn,
+    degraded: Array,
+    *,
+    solver: str | Solver,
+    timesteps: Array,
+) -> Array:
+    """Restores degraded images, shape [batch, H, W, C], in [0, 1] but for overshoot.
+
+    Args:
+        key: shape [] or [batch], see `samplers.sample`.
+        process: a value of `PROCESSES`.
+        schedule: SDE coefficients.
+        network: `(x, mu, t) -> noise`.
+        degraded: in [0, 1], shape [batch, H, W, C].
+        solver: a key of `samplers.SOLVERS`, or a `Solver`.
+        timesteps: the grid; a process that starts at its input needs one that starts at
+            `sde.start_step(schedule, sigma)`.
+    """
+    state = process.encode(degraded)
+    restored = samplers.sample(
+        key,
+        schedule,
+        process.bind(network, state),
+        process.mean(state),
+        solver=solver,
+        timesteps=timesteps,
+        x_init=state if process.starts_at_input else None,
+    )
+    return process.decode(restored)

@@ -1,0 +1,220 @@
+"""Restoring: weights from wherever they are, image files from a folder to another."""
+
+import logging
+import os
+import zlib
+from pathlib import Path
+from typing import TypeAlias
+
+import flax.linen as nn
+import jax
+import ml_collections
+import numpy as np
+from tqdm import tqdm
+
+from irsde_jax import configuration
+from irsde_jax.array_types import PRNGKey
+from irsde_jax.data import images
+from irsde_jax.restorer import Restorer, abstract_params, make_model
+
+__all__ = ["Restorer", "file_key", "load", "open_restorer", "restore_file", "run"]
+
+Config: TypeAlias = ml_collections.ConfigDict
+logger = logging.getLogger(__name__)
+
+
+def load(source: str | os.PathLike, config: Config | str | None = None) -> Restorer:
+    """A `Restorer` from weights.
+
+    Args:
+        source: a work directory of `--mode train`, or an official PyTorch file (.pth).
+        config: for a .pth, which holds no schedule, the configuration it belongs to, as
+            an object, a name ("deraining") or a path. For a work directory it is
+            optional: task, process, schedule and network must agree with the stored.
+
+    Raises:
+        FileNotFoundError: if there are no such weights.
+        ValueError: if `config` is missing for a .pth or disagrees with the weights.
+    """
+    path = Path(source)
+    if isinstance(config, str):
+        config = configuration.load(config)
+    if path.suffix == ".pth":
+        return _load_official(path, config)
+    if path.is_dir():
+        return _load_workdir(path, config)
+    raise FileNotFoundError(
+        f"no weights {str(source)!r}: it is neither a work directory of --mode=train "
+        "nor a PyTorch file (.pth), and no weights of that name are shipped."
+    )
+
+
+def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
+    """The EMA weights of a training run."""
+    from irsde_jax.checkpoints import runs  # Orbax takes seconds to import
+
+    if not runs.has_checkpoints(workdir):
+        raise FileNotFoundError(
+            f"{workdir} is not the work directory of a training run: it has no folder "
+            f"{runs.FOLDER!r}."
+        )
+    with runs.Checkpoints(workdir) as checkpoints:
+        stored = checkpoints.read_config()
+        config = stored if config is None else config
+        _require_agreement(configuration.differences(stored, config), workdir)
+        model = make_model(config)
+        params = checkpoints.restore_ema(abstract_params(model))
+    return Restorer(model, jax.device_put(params), config)
+
+
+def _load_official(path: Path, config: Config | None) -> Restorer:
+    """The weights of an official PyTorch file."""
+    if config is None:
+        raise ValueError(
+            f"{path} holds weights but no schedule: pass the configuration they were "
+            f"trained with, config= one of {configuration.config_names()} or a path."
+        )
+    from irsde_jax.checkpoints import load_pytorch
+
+    found, params = load_pytorch(path)
+    model = make_model(config)
+    _require_agreement(_field_differences(found, model), path)
+    return Restorer(model, jax.device_put(params), config)
+
+
+def _field_differences(found: nn.Module, given: nn.Module) -> list[str]:
+    """What two networks disagree on; how they are computed is free."""
+    if type(found) is not type(given):
+        return [f"network: stored {type(found).__name__}, given {type(given).__name__}"]
+    names = sorted(set(found.__dataclass_fields__) - {"parent", "name"})
+    free = ("dtype", "remat")
+    return [
+        f"model.{name}: stored {getattr(found, name)!r}, given {getattr(given, name)!r}"
+        for name in names
+        if name not in free and getattr(found, name) != getattr(given, name)
+    ]
+
+
+def _require_agreement(differences: list[str], source: Path) -> None:
+    if differences:
+        raise ValueError(
+            f"the configuration does not belong to the weights in {source}: "
+            + "; ".join(differences)
+            + ". Leave --config out, or give the one they were trained with."
+        )
+
+
+def open_restorer(
+    config: Config | None,
+    workdir: str | os.PathLike | None,
+    weights: str | os.PathLike | None,
+) -> Restorer:
+    """The restorer of a command line: `weights` if given, else the work directory's."""
+    source = weights if weights is not None else workdir
+    if source is None:
+        raise ValueError("there is nothing to restore with: give weights or a workdir.")
+    return load(source, config)
+
+
+def file_key(seed: int, name: str) -> PRNGKey:
+    """The key of a file: of the seed and its relative path alone."""
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+
+
+def run(
+    config: Config | None,
+    workdir: str | os.PathLike | None,
+    weights: str | os.PathLike | None,
+    input: str | os.PathLike,
+    output: str | os.PathLike,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> list[Path]:
+    """`--mode restore`: restores an image file, or a folder and its subfolders.
+
+    Every result has the name, the format and the bit depth of its original; grey images
+    go through a colour network as grey; transparency is kept. An image's result depends
+    on the seed and its relative path alone. A file that cannot be read does not stop
+    the others.
+
+    Args:
+        config: see `load`.
+        workdir: of the run whose weights are used, if `weights` is None.
+        weights: what `load` takes.
+        input: an image file or a folder.
+        output: a folder, made if it is missing; for a single image also the name of a
+            file.
+        seed: of the sampling noise.
+        overwrite: whether existing results are replaced.
+
+    Returns:
+        The files written.
+
+    Raises:
+        FileExistsError: if a result exists and `overwrite` is False; nothing is done.
+        ValueError: if an output is its own input, or, after all others were restored,
+            if some images could not be.
+    """
+    jobs = _plan(Path(input), Path(output), overwrite)
+    restorer = open_restorer(config, workdir, weights)
+    written, failures = [], []
+    for name, source, target in tqdm(jobs, desc="restore", unit="image"):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            restore_file(restorer, source, target, file_key(seed, name), overwrite)
+            written.append(target)
+        except (ValueError, FileNotFoundError) as error:
+            failures.append(f"{name}: {error}")
+    logger.info("restored %d of %d images to %s", len(written), len(jobs), output)
+    if failures:
+        raise ValueError(
+            f"{len(failures)} of {len(jobs)} images were not restored. "
+            + " ".join(failures)
+        )
+    return written
+
+
+def restore_file(
+    restorer: Restorer,
+    source: Path,
+    target: Path,
+    key: PRNGKey,
+    overwrite: bool = False,
+) -> None:
+    """Restores one image file, of any size, grey or colour, with or without alpha."""
+    image = images.read_image(source)
+    channels = restorer.model.channels  # type: ignore[attr-defined]
+    pixels = images.to_channels(image.pixels, channels, str(source))
+    restored = restorer(pixels, key=key)
+    if image.pixels.shape[-1] == 1:
+        restored = restored.mean(axis=-1, keepdims=True, dtype=np.float32)
+    images.write_image(target, image._replace(pixels=restored), overwrite=overwrite)
+
+
+def _plan(source: Path, output: Path, overwrite: bool) -> list[tuple[str, Path, Path]]:
+    """(relative name, image, result) of all that is to be done."""
+    if source.is_dir():
+        found = images.list_images(source, recursive=True)
+        names = [path.relative_to(source) for path in found]
+        jobs = [(n.as_posix(), source / n, output / n) for n in names]
+    elif source.is_file():
+        is_file = output.suffix.lower() in images.SUFFIXES and not output.is_dir()
+        target = output if is_file else output / source.name
+        jobs = [(source.name, source, target)]
+    else:
+        raise FileNotFoundError(
+            f"--input={source} does not exist; give an image or a folder of images."
+        )
+    for _, original, target in jobs:
+        if target.resolve() == original.resolve():
+            raise ValueError(
+                f"the result {target} would replace its original; choose another "
+                "--output."
+            )
+    existing = [str(target) for _, _, target in jobs if target.exists()]
+    if existing and not overwrite:
+        raise FileExistsError(
+            f"{len(existing)} of {len(jobs)} results exist already, such as "
+            f"{existing[0]}; choose another --output, or replace them with --overwrite."
+        )
+    return jobs

@@ -1,0 +1,290 @@
+"""The training loop: files, clock, log and checkpoints. It contains no mathematics.
+
+A run is a work directory: `config.json`, `checkpoints/`, `logs/`. The same command
+started again continues it from its last checkpoint: the batch and the noise of a step
+are functions of (seed, step), so there is nothing else to remember.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from irsde_jax import (
+    configuration,
+    logs,
+    losses,
+    metrics,
+    optimizers,
+    processes,
+    restore,
+    restorer,
+    sde,
+    train_step,
+)
+from irsde_jax.checkpoints import runs
+from irsde_jax.data import cache, degradations, pairs, pipeline
+from irsde_jax.restorer import Restorer
+from irsde_jax.train_step import TrainState
+
+Config: TypeAlias = ml_collections.ConfigDict
+logger = logging.getLogger(__name__)
+
+# What makes two runs different trainings; the rest may change when one goes on.
+_FIXED = (
+    *("task", "process", "seed", "schedule", "model", "loss", "degradation"),
+    *("optimizer", "data.crop_size", "data.augment"),
+    *("train.batch_size", "train.ema_decay"),
+)
+
+
+def train(
+    config: Config,
+    workdir: str | os.PathLike,
+    weights: str | os.PathLike | None = None,
+) -> TrainState:
+    """Trains a network, or goes on training it; returns the final state.
+
+    Args:
+        config: see `configs/default.py`.
+        workdir: of the run: made if missing, continued if it holds a checkpoint.
+        weights: what to start from instead of random numbers (fine-tuning): what
+            `restore.load` takes, of the same network.
+
+    Raises:
+        ValueError: for a setting out of range, or a work directory that holds a run
+            with another configuration.
+        FileNotFoundError: for a missing folder of images.
+        FloatingPointError: if the loss is not finite.
+    """
+    workdir = Path(workdir)
+    _claim(workdir, config)
+    model, optimizer, step_fn = _build(config)
+    dataset = _dataset(config)
+    validate = _make_validation(config, model)
+    first_key, run_key = jax.random.split(jax.random.key(config.seed))
+    keep = config.train.keep_checkpoints
+    state = _initial_state(config, model, optimizer, first_key, weights)
+    with (
+        runs.Checkpoints(workdir, keep) as checkpoints,
+        logs.MetricWriter(workdir / "logs") as writer,
+    ):
+        if checkpoints.latest_step is not None:
+            state = checkpoints.restore(state)
+            logger.info("resuming %s at step %d", workdir, state.step)
+        configuration.write(config, workdir)
+        start, end = int(state.step), config.train.num_steps
+        if start >= end:
+            logger.info("%s is trained already: step %d of %d.", workdir, start, end)
+            return state
+        batches = pipeline.iterate(
+            dataset,
+            start,
+            num_threads=config.data.num_threads,
+            num_workers=config.data.num_workers,
+        )
+        try:
+            state = _loop(
+                config, state, step_fn, batches, run_key, validate, checkpoints, writer
+            )
+        finally:
+            batches.close()
+    return state
+
+
+def _loop(
+    config: Config,
+    state: TrainState,
+    step_fn: Any,
+    batches: Iterator[pairs.Record],
+    run_key: jax.Array,
+    validate: Any,
+    checkpoints: runs.Checkpoints,
+    writer: logs.MetricWriter,
+) -> TrainState:
+    """The steps from the state's to the last one."""
+    start, end, every = int(state.step), config.train.num_steps, config.train
+    keys_of = jax.jit(train_step.example_keys, static_argnums=2)
+    state = train_step.place(state)
+    pending: list[train_step.Metrics] = []
+    logged_at, batch_size = time.monotonic(), config.train.batch_size
+    with logs.Progress(end, start, images_per_step=batch_size) as progress:
+        for step in range(start, end):
+            batch = train_step.shard(next(batches))
+            keys = train_step.shard(keys_of(run_key, step, batch_size))
+            state, step_metrics = step_fn(state, batch, keys)
+            # Metrics stay on the device until they are logged: no wait in between.
+            pending.append(step_metrics)
+            progress.update()
+            done = step + 1
+            if done % every.log_every == 0 or done == end:
+                scalars = _average(pending, done)
+                progress.update(0, loss=scalars["loss"])
+                now = time.monotonic()
+                rate = len(pending) * batch_size / (now - logged_at)
+                writer.write(done, scalars | {"images_per_s": rate})
+                pending, logged_at = [], now
+            if validate and (done % config.validation.every == 0 or done == end):
+                scores, pictures = validate(state.ema_params)
+                writer.write(done, scores)
+                writer.write_images(done, pictures)
+                progress.message(
+                    f"step {done}: validation PSNR {scores['validation_psnr']:.2f} dB, "
+                    f"SSIM {scores['validation_ssim']:.4f} (EMA weights, RGB)"
+                )
+            if done % every.checkpoint_every == 0 or done == end:
+                checkpoints.save(state, config)
+    return state
+
+
+def _average(pending: list[train_step.Metrics], step: int) -> dict[str, float]:
+    """The mean of each metric over the steps since the last log."""
+    fetched = jax.device_get(pending)
+    means = {
+        name: float(np.mean([values[name] for values in fetched]))
+        for name in fetched[0]
+    }
+    if not np.isfinite(means["loss"]):
+        raise FloatingPointError(
+            f"the loss became {means['loss']} in the {len(pending)} steps up to step "
+            f"{step}. Lower config.optimizer.learning_rate, or set "
+            "config.optimizer.clip_norm; the last checkpoint is intact."
+        )
+    return means
+
+
+def _claim(workdir: Path, config: Config) -> None:
+    """Makes the work directory, or checks that it is of this training."""
+    if configuration.has_stored(workdir):
+        stored = configuration.read_stored(workdir)
+        found = configuration.differences(stored, config, _FIXED)
+        if found:
+            raise ValueError(
+                f"{workdir} holds a run with another configuration: "
+                + "; ".join(found)
+                + ". Choose another --workdir, or the configuration of that run."
+            )
+    elif workdir.is_dir() and any(workdir.iterdir()):
+        raise ValueError(
+            f"{workdir} is not empty and not the work directory of a run. Choose "
+            "another --workdir."
+        )
+    workdir.mkdir(parents=True, exist_ok=True)
+
+
+class _Parts(NamedTuple):
+    """The pure parts of a training, from its configuration."""
+
+    model: Any
+    optimizer: Any
+    step_fn: Any
+
+
+def _build(config: Config) -> _Parts:
+    """The network, its optimizer and the step on all local devices."""
+    num_devices = jax.local_device_count()
+    if config.train.batch_size % num_devices:
+        raise ValueError(
+            f"train.batch_size={config.train.batch_size} cannot be split over "
+            f"{num_devices} devices; choose a multiple of {num_devices}."
+        )
+    process = processes.make_process(config.process)
+    schedule = sde.make_schedule(**config.schedule)
+    model = restorer.make_model(config)
+    optimizer = optimizers.make_optimizer(config.train.num_steps, **config.optimizer)
+    step = train_step.make_train_step(
+        model.apply,
+        optimizer,
+        schedule,
+        losses.make_loss(**config.loss),
+        process,
+        config.train.ema_decay,
+        # An unconditional process never looks at a degraded image.
+        degradations.make_degradation(**config.degradation)
+        if process.conditional
+        else None,
+        axis_name="batch",
+    )
+    return _Parts(model, optimizer, train_step.data_parallel(step))
+
+
+def _source(config: Config, folder: str) -> pairs.Source:
+    """The images of a folder, as pairs or as clean images."""
+    paired = config.degradation.name == degradations.PAIRED
+    return pairs.open_source(folder, paired, config.model.channels)
+
+
+def _dataset(config: Config) -> Any:
+    """Batches by step, from images that stay decoded in memory."""
+    source = cache.Cached(
+        _source(config, config.data.train_dir), config.data.cache_megabytes * 2**20
+    )
+    return pipeline.training_batches(
+        source,
+        seed=config.seed,
+        batch_size=config.train.batch_size,
+        crop_size=config.data.crop_size,
+        augment=config.data.augment,
+    )
+
+
+def _initial_state(
+    config: Config, model: Any, optimizer: Any, key: jax.Array, weights: Any
+) -> TrainState:
+    """The state before the first step, of random or of given weights."""
+    if weights is None:
+        params = restorer.init_params(model, key)
+    else:
+        # Its own configuration may have another schedule or task: the network counts.
+        start = restore.load(weights, config if _is_official(weights) else None)
+        expected = restorer.abstract_params(model)
+        if jax.tree.map(jnp.shape, start.params) != jax.tree.map(jnp.shape, expected):
+            raise ValueError(
+                f"--weights={weights} are of another network than config.model: "
+                f"{start.model} against {model}."
+            )
+        logger.info("starting from the weights of %s", weights)
+        params = start.params
+    return train_step.init_train_state(params, optimizer)
+
+
+def _is_official(weights: str | os.PathLike) -> bool:
+    return Path(weights).suffix == ".pth"
+
+
+def _make_validation(config: Config, model: Any) -> Any:
+    """`validate(ema_params) -> (scores, pictures)`; None if there is no such folder.
+
+    Central crops of the first images, degraded and restored with fixed keys, so that
+    two validations differ by the weights alone.
+    """
+    settings = config.validation
+    if not settings.dir:
+        return None
+    crops = pipeline.validation_crops(
+        _source(config, settings.dir), settings.num_images, settings.crop_size
+    )
+    clean = crops["x0"]
+    keys = jax.random.split(jax.random.key(config.seed), len(clean))
+    degrade = degradations.make_degradation(**config.degradation)
+    degraded = crops["mu"] if degrade is None else jax.vmap(degrade)(keys, clean)
+    degraded = np.asarray(degraded)
+
+    def validate(ema_params):
+        restored = Restorer(model, jax.device_get(ema_params), config)(degraded)
+        rounded = np.round(restored * 255) / 255
+        scores = {
+            "validation_psnr": float(metrics.psnr(rounded, clean).mean()),
+            "validation_ssim": float(metrics.ssim(rounded, clean).mean()),
+        }
+        first = np.concatenate([degraded[0].clip(0, 1), rounded[0], clean[0]], axis=1)
+        return scores, {"degraded_restored_clean": first}
+
+    return validate

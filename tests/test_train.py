@@ -1,0 +1,223 @@
+"""The training loop end to end, on images made here: resume, fine-tune, bad input."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from PIL import Image
+
+from irsde_jax import (
+    configuration,
+    logs,
+    losses,
+    metrics,
+    processes,
+    restore,
+    sde,
+    train_step,
+)
+from irsde_jax import train as training
+from irsde_jax.restorer import Restorer, init_params, make_model
+
+TINY_MODEL = dict(
+    name="nafnet",
+    channels=3,
+    width=4,
+    enc_blocks=(1,),
+    middle_blocks=1,
+    dec_blocks=(1,),
+    dtype="float32",
+    remat=False,
+)
+
+
+def smooth_image(seed, size=24):
+    """Coarse random colours, enlarged: something with structure."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
+    return Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three pairs: clean images, and darker ones in LQ."""
+    for name in ("GT", "LQ"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    for seed in range(3):
+        image = smooth_image(seed)
+        image.save(tmp_path / "data" / "GT" / f"{seed}.png")
+        image.point(lambda v: v // 2).save(tmp_path / "data" / "LQ" / f"{seed}.png")
+    return tmp_path / "data"
+
+
+def tiny_config(folder, num_steps=4, **changes):
+    """Four steps on 16 x 16 crops, a checkpoint and a validation every two."""
+    config = configuration.load("default").unlock()
+    config.model = dict(TINY_MODEL)
+    config.update(
+        dict(
+            data=dict(train_dir=str(folder), crop_size=16, num_threads=1),
+            train=dict(
+                batch_size=4, num_steps=num_steps, log_every=1, checkpoint_every=2
+            ),
+            validation=dict(dir=str(folder), every=2, num_images=2, crop_size=16),
+            sampling=dict(num_evals=2),
+            optimizer=dict(decay="constant", learning_rate=1e-3),
+        )
+    )
+    config.update(changes)
+    return config.lock()
+
+
+def host(state):
+    return jax.device_get(state)
+
+
+def assert_same_state(a, b):
+    assert a.step == b.step
+    jax.tree.map(np.testing.assert_array_equal, host(a), host(b))
+
+
+class TestTrain:
+    def test_leaves_a_work_directory_that_restores(self, folder, tmp_path):
+        config, workdir = tiny_config(folder), tmp_path / "run"
+        state = training.train(config, workdir)
+        assert state.step == 4
+        entries = logs.read_metrics(workdir / "logs")
+        assert [e["step"] for e in entries if "loss" in e] == [1, 2, 3, 4]
+        validations = [e for e in entries if "validation_psnr" in e]
+        assert [e["step"] for e in validations] == [2, 4]
+        assert list((workdir / "logs").glob("events.*"))
+
+        restorer = restore.load(workdir)
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            host(restorer.params),
+            host(state.ema_params),
+        )
+        assert configuration.differences(restorer.config, config, ("train",)) == []
+
+    def test_resumes_to_bit_identical_parameters(self, folder, tmp_path):
+        config = tiny_config(folder)
+        whole = training.train(config, tmp_path / "whole")
+        half = tiny_config(folder, num_steps=2)
+        training.train(half, tmp_path / "parts")
+        resumed = training.train(config, tmp_path / "parts")
+        assert_same_state(resumed, whole)
+        # and once more there is nothing left to do
+        assert_same_state(training.train(config, tmp_path / "parts"), whole)
+
+    def test_fine_tunes_from_weights(self, folder, tmp_path):
+        config = tiny_config(folder, num_steps=2)
+        first = training.train(config, tmp_path / "first")
+        frozen = tiny_config(folder, num_steps=2, optimizer=dict(learning_rate=0.0))
+        tuned = training.train(frozen, tmp_path / "tuned", tmp_path / "first")
+        jax.tree.map(
+            np.testing.assert_array_equal, host(tuned.params), host(first.ema_params)
+        )
+        wide = tiny_config(folder, model=dict(width=6))
+        with pytest.raises(ValueError, match="another network"):
+            training.train(wide, tmp_path / "wide", tmp_path / "first")
+
+    def test_denoising_trains_on_clean_images_alone(self, folder, tmp_path):
+        config = tiny_config(
+            folder / "GT",
+            num_steps=2,
+            process="denoising",
+            schedule=dict(max_sigma=75 / 255, delta=0.04),
+            degradation=dict(name="gaussian_noise", sigma=25 / 255),
+            sampling=dict(num_evals=2, sigma=25 / 255),
+        )
+        state = training.train(config, tmp_path / "run")
+        entries = logs.read_metrics(tmp_path / "run" / "logs")
+        assert [np.isfinite(e["loss"]) for e in entries if "loss" in e] == [True, True]
+        assert state.step == 2
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (dict(process="irsd"), "denoising.*irsde"),
+            (dict(schedule=dict(max_sigma=10.0)), "10.0 / 255"),
+            (dict(schedule=dict(thetas="cosin")), "cosine"),
+            (dict(loss=dict(name="likelihood")), "max_likelihood_exact"),
+            (dict(degradation=dict(name="rain")), "gaussian_noise.*paired"),
+            (dict(train=dict(batch_size=6)), "multiple of 4"),
+            (dict(data=dict(crop_size=32)), "32"),
+            (dict(validation=dict(crop_size=32)), "32"),
+            (dict(validation=dict(num_images=9)), "1..3"),
+            (dict(sampling=dict(solver="posteriori")), "posterior"),
+        ],
+    )
+    def test_wrong_setting_is_a_clear_error(self, folder, tmp_path, changes, message):
+        with pytest.raises(ValueError, match=message):
+            training.train(tiny_config(folder, **changes), tmp_path / "run")
+
+    def test_missing_and_empty_folders_are_clear_errors(self, folder, tmp_path):
+        nowhere = tiny_config(tmp_path / "nowhere")
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            training.train(nowhere, tmp_path / "run")
+        for path in (folder / "LQ").iterdir():
+            path.unlink()
+        with pytest.raises(ValueError, match="LQ"):
+            training.train(tiny_config(folder), tmp_path / "run")
+
+    def test_work_directory_of_another_configuration_is_kept(self, folder, tmp_path):
+        training.train(tiny_config(folder, num_steps=2), tmp_path / "run")
+        before = (tmp_path / "run" / "config.json").read_bytes()
+        other = tiny_config(folder, schedule=dict(max_sigma=0.1), seed=1)
+        with pytest.raises(ValueError, match=r"schedule\.max_sigma.*--workdir"):
+            training.train(other, tmp_path / "run")
+        assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+    def test_folder_of_somebody_else_is_left_alone(self, folder, tmp_path):
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "thesis.txt").write_text("precious")
+        with pytest.raises(ValueError, match="not empty"):
+            training.train(tiny_config(folder), tmp_path / "mine")
+        assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+    def test_loss_that_is_not_finite_stops_the_run(self, folder, tmp_path):
+        config = tiny_config(
+            folder, num_steps=20, optimizer=dict(learning_rate=1e30, clip_norm=0.0)
+        )
+        with pytest.raises(FloatingPointError, match="learning_rate"):
+            training.train(config, tmp_path / "run")
+
+
+def test_overfitting_one_pair_restores_it(tmp_path):
+    """IR-SDE, sampled from noise: more than 30 dB on the pair it was trained on."""
+    config = tiny_config(tmp_path, model=dict(width=16), sampling=dict(num_evals=20))
+    clean = np.asarray(smooth_image(0, 16), np.float32)[None] / 255
+    degraded = 0.5 * clean
+    model, schedule = make_model(config), sde.make_schedule(**config.schedule)
+    num_steps, batch_size = 400, 16
+    optimizer = optax.adam(optax.cosine_decay_schedule(4e-3, num_steps))
+    step = train_step.make_train_step(
+        model.apply,
+        optimizer,
+        schedule,
+        losses.make_loss("max_likelihood_exact"),
+        processes.make_process("irsde"),
+        ema_decay=0.98,
+    )
+    batch = {
+        "x0": jnp.tile(clean, (batch_size, 1, 1, 1)),
+        "mu": jnp.tile(degraded, (batch_size, 1, 1, 1)),
+    }
+
+    @jax.jit
+    def run(state):
+        def body(state, index):
+            keys = train_step.example_keys(jax.random.key(1), index, batch_size)
+            return step(state, batch, keys)[0], None
+
+        return jax.lax.scan(body, state, jnp.arange(num_steps))[0]
+
+    params = init_params(model, jax.random.key(0))
+    state = run(train_step.init_train_state(params, optimizer))
+    restored = Restorer(model, state.ema_params, config)(degraded)
+    before, after = (float(metrics.psnr(x, clean)[0]) for x in (degraded, restored))
+    assert before < 15
+    assert after > 30
