@@ -23,8 +23,9 @@ def get_config() -> ml_collections.ConfigDict:
     config.degradation.name = "gaussian_noise"
     config.degradation.sigma = config.sampling.sigma = 25 / 255
     config.data.crop_size = config.validation.crop_size = 64
-    config.optimizer.update(learning_rate=1e-3, decay="cosine", warmup_steps=100)
-    config.train.update(batch_size=8, num_steps=3_000, ema_decay=0.995)
-    config.train.checkpoint_every = config.validation.every = 500
-    config.sampling.num_evals = 5
+    config.optimizer.update(learning_rate=1e-3, decay="cosine", warmup_steps=50)
+    config.train.update(batch_size=8, num_steps=600, ema_decay=0.99, log_every=20)
+    config.train.checkpoint_every = config.validation.every = 200
+    config.validation.num_images = 2
+    config.sampling.update(solver="mr_ode_1", num_evals=5)
     return config

@@ -12,7 +12,7 @@ PRNGKey: TypeAlias = jax.Array
 """A typed JAX random key, shape [] or, for `keys`, [batch]."""
 
 NoiseFn: TypeAlias = Callable[[Array, Array, Array], Array]
-"""`noise_fn(x, mu, t)`: predicted noise, shape of `x`; x, mu [batch, H, W, C], t [batch]."""
+"""`noise_fn(x, mu, t)`: predicted noise; all images [batch, H, W, C], t [batch]."""
 
 Batch: TypeAlias = dict[str, Array]
-"""`{"x0": clean}` or `{"x0": clean, "mu": degraded}`, each [batch, H, W, C] in [0, 1]."""
+"""`{"x0": clean}` or `{"x0": clean, "mu": degraded}`: [batch, H, W, C], in [0, 1]."""

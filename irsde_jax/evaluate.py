@@ -1,151 +1,31 @@
-"""Restoring a test set: how far the result is from the reference, and what it cost.
-
-The protocol: degraded and restored images are clipped and rounded to 8 bits, then
-compared with the reference by PSNR and SSIM, in RGB and on the luma (Y), with a stated
-border left out. What the network is given is a file as it is, or, where clean images
-are degraded here, the degraded image in floating point, neither clipped nor rounded:
-this is how Gaussian denoising is measured.
-"""
+"""Evaluation of weights on a test folder: images, a table of scores and a sheet."""
 
 import csv
-import functools
 import json
 import logging
 import math
 import os
 import platform
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import ml_collections
-import numpy as np
 from PIL import Image
 
 import irsde_jax
-from irsde_jax import configuration, figures, metrics, restore, sde
-from irsde_jax.array_types import Array
+from irsde_jax import configuration, figures, restore, scores, sde
 from irsde_jax.data import degradations, images, pairs
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
 from irsde_jax.logs import Progress
 from irsde_jax.restorer import Restorer
+from irsde_jax.scores import Result
 
-# A part of the test set, not of the run: another seed restores the same noisy images.
-DEGRADATION_SEED = 0
-
-METRICS = ("psnr_rgb", "ssim_rgb", "psnr_y", "ssim_y")
-STAGES = ("degraded", "restored")
-_SMALLEST_SSIM = 11  # pixels, the window
 _SHEET_ROWS = 8
 
 logger = logging.getLogger(__name__)
-
-
-class Result(NamedTuple):
-    """One image of a test set.
-
-    Attributes:
-        name: of the image.
-        images: "degraded", "restored" and "reference", float32 [H, W, C], 8-bit levels.
-        scores: "degraded_psnr_rgb" and so on, each of `STAGES` with each of `METRICS`;
-            "rgb" stands for all channels. SSIM is NaN for less than 11 x 11 pixels.
-        seconds: that restoring it took.
-        compiled: whether `seconds` includes compilation: it is the first of its size.
-    """
-
-    name: str
-    images: dict[str, np.ndarray]
-    scores: dict[str, float]
-    seconds: float
-    compiled: bool
-
-    def row(self) -> dict[str, Any]:
-        """Name, size, scores and time, without the images."""
-        height, width = self.images["reference"].shape[:2]
-        head = dict(name=self.name, height=height, width=width)
-        return {
-            **head,
-            **self.scores,
-            **dict(seconds=self.seconds, compiled=self.compiled),
-        }
-
-
-def evaluate_images(
-    restorer: Callable[..., np.ndarray],
-    source: Source,
-    *,
-    degrade: Degradation | None = None,
-    seed: int = 0,
-    crop_border: int = 0,
-    **sampling: Any,
-) -> Iterator[Result]:
-    """Restores and measures images one by one, each as a whole.
-
-        source = pairs.ArrayPairs(clean_images, degraded_images)
-        rows = [result.row() for result in evaluate_images(restorer, source)]
-
-    Args:
-        restorer: a `Restorer`, or any function `(image, key=key) -> image` of float
-            [H, W, C].
-        source: reference images "x0" and, without `degrade`, degraded ones "mu".
-        degrade: makes the degraded images instead, with a key that depends on the name
-            of the image alone.
-        seed: of the sampling noise; an image's key is of the seed and its name.
-        crop_border: pixels left out of the metrics on every side.
-        **sampling: handed to `restorer`, such as `num_evals=5`.
-
-    Yields:
-        A `Result` for each image. Where no two images have one size, the last one is
-        restored twice, so that its time is without compilation.
-
-    Raises:
-        ValueError: for an image that the border leaves nothing of, that has no degraded
-            version, or whose restored version is not finite; it is named.
-    """
-    seen: set[tuple[int, ...]] = set()
-    any_warm = False
-    for index, name in enumerate(source.names):
-        record = source[index]
-        x0, mu = record["x0"], _degraded(record, degrade, name)
-        if min(x0.shape[:2]) <= 2 * crop_border:
-            raise ValueError(
-                f"{name}: crop_border={crop_border} leaves nothing of an image of "
-                f"{x0.shape[0]} x {x0.shape[1]}."
-            )
-        call = functools.partial(
-            restorer, mu, key=restore.file_key(seed, name), **sampling
-        )
-        restored, seconds = _timed(call)
-        compiled = mu.shape not in seen
-        if compiled and not any_warm and index == len(source) - 1:
-            (restored, seconds), compiled = _timed(call), False
-        seen.add(mu.shape)
-        any_warm |= not compiled
-        found = dict(degraded=mu, restored=restored, reference=x0)
-        try:
-            rounded = {key: _to_8_bits(image) for key, image in found.items()}
-        except ValueError as error:
-            raise ValueError(f"{name} restored: {error}.") from error
-        scores = _score(rounded, crop_border)
-        yield Result(name, rounded, scores, seconds, compiled)
-
-
-def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """The mean of each score, and the median of the seconds without compilation.
-
-    SSIM is the mean over the images that are large enough for it; NaN if none is.
-    """
-    summary = {}
-    for name in (f"{stage}_{metric}" for stage in STAGES for metric in METRICS):
-        values = [row[name] for row in rows if not math.isnan(row[name])]
-        summary[name] = float(np.mean(values)) if values else math.nan
-    warm = [row["seconds"] for row in rows if not row["compiled"]]
-    summary["median_seconds"] = float(np.median(warm)) if warm else math.nan
-    return summary
 
 
 def run(
@@ -185,7 +65,7 @@ def run(
     target = _prepare_output(output, workdir, folder, overwrite)
     _warn_of_another_noise_level(restorer, degrade)
     border = config.evaluation.crop_border
-    results = evaluate_images(
+    results = scores.evaluate_images(
         restorer, source, degrade=degrade, seed=config.seed, crop_border=border
     )
     paths = _restored_paths(target / "restored", source.names, config.model.channels)
@@ -211,55 +91,6 @@ def run(
     print(figures.score_table(rows, report["mean"]))
     logger.info("Results are in %s", target)
     return report
-
-
-def _degraded(
-    record: pairs.Record, degrade: Degradation | None, name: str
-) -> np.ndarray:
-    """The degraded image of a record, or the one made from its clean image."""
-    if degrade is not None:
-        key = restore.file_key(DEGRADATION_SEED, name)
-        return np.asarray(degrade(key, jnp.asarray(record["x0"])))
-    if "mu" not in record:
-        raise ValueError(f"{name} has no degraded image: pass `degrade` to make one.")
-    return record["mu"]
-
-
-def _timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
-    start = time.perf_counter()
-    restored = np.asarray(call())
-    return restored, time.perf_counter() - start
-
-
-def _to_8_bits(image: np.ndarray) -> np.ndarray:
-    """Clipped to [0, 1] and rounded to 8-bit levels, float32."""
-    return images.to_uint8(image).astype(np.float32) / np.float32(255)
-
-
-def _score(found: dict[str, np.ndarray], crop_border: int) -> dict[str, float]:
-    """Every metric of the degraded and of the restored image."""
-    inside = min(found["reference"].shape[:2]) - 2 * crop_border
-    names = [name for name in METRICS if "psnr" in name or inside >= _SMALLEST_SSIM]
-    both = np.stack([found[stage] for stage in STAGES])
-    values = _measure(both, found["reference"], tuple(names), crop_border)
-    return {
-        f"{stage}_{name}": float(values[name][index]) if name in values else math.nan
-        for index, stage in enumerate(STAGES)
-        for name in METRICS
-    }
-
-
-@functools.partial(jax.jit, static_argnames=("names", "crop_border"))
-def _measure(
-    both: Array, reference: Array, names: tuple[str, ...], crop_border: int
-) -> dict[str, Array]:
-    """The named metrics of two images [2, H, W, C]: one program per size."""
-    functions = {"psnr": metrics.psnr, "ssim": metrics.ssim}
-    reference = jnp.broadcast_to(reference, both.shape)
-    return {
-        name: functions[name[:4]](both, reference, name.endswith("_y"), crop_border)
-        for name in names
-    }
 
 
 def _open_test_set(folder: Path, paired: bool, channels: int) -> Source:
@@ -336,10 +167,10 @@ def _report(
         "solver": config.sampling.solver,
         "num_evals": num_evals,
         "seed": config.seed,
-        "degradation_seed": DEGRADATION_SEED,
+        "degradation_seed": scores.DEGRADATION_SEED,
         "crop_border": config.evaluation.crop_border,
         "bits": 8,
-        "mean": summarise(rows),
+        "mean": scores.summarise(rows),
         "images": list(rows),
         "device": jax.devices()[0].device_kind,
         "versions": {
@@ -371,11 +202,13 @@ def _comparison(examples: Sequence[Result], num_omitted: int) -> Image.Image:
     """The first images: degraded, restored, reference."""
     columns = ("degraded", "restored", "reference")
     captions = []
-    for name, _, scores, *_ in examples:
-        degraded, restored = (scores[f"{stage}_psnr_rgb"] for stage in STAGES)
+    for result in examples:
+        degraded, restored = (
+            result.scores[f"{stage}_psnr_rgb"] for stage in scores.STAGES
+        )
         gain = restored - degraded
         captions.append(
-            [f"{degraded:.2f} dB", f"{restored:.2f} dB ({gain:+.2f})", name]
+            [f"{degraded:.2f} dB", f"{restored:.2f} dB ({gain:+.2f})", result.name]
         )
     return figures.comparison_sheet(
         [[result.images[column] for column in columns] for result in examples],

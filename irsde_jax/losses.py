@@ -4,10 +4,10 @@ Both draw a step t in 1..T and a noise per example and are thin over a pure func
 given (x, noise, t), the `*_at` functions. The mean is over everything; nothing is
 weighted by t.
 
-The maximum likelihood loss compares one-step means. Its `exact` form, the default, takes
-the optimal reverse state with the predicted x0; its minimiser is the noise. Its `euler`
-form, the released code's, takes the Euler-Maruyama mean; its minimiser is *not* the noise
-but what `sde.bias_noise` computes, a shift of a few percent at T = 100.
+The maximum likelihood loss compares one-step means. Its `exact` form, the default,
+takes the optimal reverse state with the predicted x0; its minimiser is the noise. Its
+`euler` form, the released code's, takes the Euler-Maruyama mean; its minimiser is *not*
+the noise but what `sde.bias_noise` computes, a shift of a few percent at T = 100.
 """
 
 import functools
@@ -39,8 +39,8 @@ def noise_loss(
         schedule: SDE coefficients.
         noise_fn: the network, called with x [batch, H, W, C] and t [batch].
         x0: clean images, shape [batch, H, W, C].
-        mu: degraded images, shape of `x0`; None for the Denoising process, whose mean is
-            x0 (`noise_fn` is then called with mu=x).
+        mu: degraded images, shape of `x0`; None for the Denoising process, whose mean
+            is x0 (`noise_fn` is then called with mu=x).
         norm: "l1" or "l2" (the mean square).
 
     References:
@@ -61,7 +61,7 @@ def noise_loss_at(
     *,
     norm: str = "l1",
 ) -> Array:
-    """`noise_loss` for given x, noise (shape of x0) and t (shape [batch]), shape []."""
+    """`noise_loss` for given x, noise (shape of x0) and t (shape [batch])."""
     del schedule, x0
     predicted = noise_fn(x, x if mu is None else mu, t)
     return _norm(norm)(predicted - noise).mean()
@@ -109,7 +109,7 @@ def max_likelihood_loss_at(
     form: str = "exact",
     norm: str = "l1",
 ) -> Array:
-    """`max_likelihood_loss` for given x (shape of x0) and t (shape [batch]), shape []."""
+    """`max_likelihood_loss` for given x (shape of x0) and t (shape [batch])."""
     del noise  # the optimal reverse state holds it already, in x and x0
     if form not in STEP_MEANS:
         raise ValueError(f"form={form!r} is not one of {sorted(STEP_MEANS)}.")
@@ -127,7 +127,7 @@ def max_likelihood_loss_at(
 def exact_step_mean(
     schedule: Schedule, x: Array, mu: Array | None, noise: Array, t: Array
 ) -> Array:
-    """The optimal reverse state at t - 1 with x0 from the predicted noise, one image."""
+    """The optimal reverse state at t - 1, x0 from the predicted noise, of one image."""
     mean, x0_hat = sde.mean_and_x0(schedule, x, mu, noise, t)
     return sde.optimal_reverse_state(schedule, x, x0_hat, mean, t, t - 1)
 

@@ -55,8 +55,8 @@ def ssim(
         Mean over pixels and channels, shape [] or [batch].
 
     References:
-        Wang et al. (2004), "Image Quality Assessment: From Error Visibility to Structural
-        Similarity", eq. 13.
+        Wang et al. (2004), "Image Quality Assessment: From Error Visibility to
+        Structural Similarity", eq. 13.
     """
     image, reference = _prepare(image, reference, luma, crop_border, smallest=_WINDOW)
     # Variances do not see a shift, and float32 keeps more of their digits near zero.
@@ -72,7 +72,7 @@ def ssim(
 
 
 def luma(image: Array) -> Array:
-    """BT.601 luma in 16/255..235/255 of an RGB image in [0, 1], shape [..., H, W, 1]."""
+    """BT.601 luma, 16/255..235/255, of an RGB image in [0, 1], shape [..., H, W, 1]."""
     weights = jnp.asarray(_LUMA_WEIGHTS, image.dtype)
     return jnp.sum(image * weights, axis=-1, keepdims=True) + _LUMA_OFFSET
 
@@ -82,8 +82,8 @@ def _prepare(image, reference, use_luma, crop_border, smallest):
     image, reference = jnp.asarray(image), jnp.asarray(reference)
     if image.shape != reference.shape or image.ndim not in (3, 4):
         raise ValueError(
-            f"images have shapes {image.shape} and {reference.shape}; they must be equal "
-            "and [H, W, C] or [batch, H, W, C]."
+            f"images have shapes {image.shape} and {reference.shape}; they must be "
+            "equal and [H, W, C] or [batch, H, W, C]."
         )
     for array in (image, reference):
         if not jnp.issubdtype(array.dtype, jnp.floating):
@@ -113,8 +113,8 @@ def _blur(image: Array) -> Array:
     offsets = jnp.arange(_WINDOW) - _WINDOW // 2
     weights = jnp.exp(-(offsets**2) / (2 * _WINDOW_STD**2))
     weights = weights / weights.sum()
-    # One channel at a time, as a batch: XLA convolves those fast, and compiles them once
-    # per size rather than slice by slice.
+    # One channel at a time, as a batch: XLA convolves those fast, and compiles them
+    # once per size rather than slice by slice.
     *batch, height, width, channels = image.shape
     planes = jnp.moveaxis(image, -1, -3).reshape(-1, height, width, 1)
     for shape in ((_WINDOW, 1, 1, 1), (1, _WINDOW, 1, 1)):

@@ -1,6 +1,7 @@
 """Optimizers and learning-rate schedules by name, all of them optax's."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import optax
 
@@ -9,7 +10,8 @@ def adam(learning_rate, b1, b2, weight_decay):
     """Adam (Kingma & Ba 2015)."""
     if weight_decay:
         raise ValueError(
-            f"adam takes no weight_decay, got {weight_decay}. Did you mean name='adamw'?"
+            f"adam takes no weight_decay, got {weight_decay}. Did you mean "
+            "name='adamw'?"
         )
     return optax.adam(learning_rate, b1, b2)
 
@@ -93,7 +95,7 @@ def make_optimizer(
     b2: float = 0.99,
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
-    **learning_rate,
+    **learning_rate: Any,
 ) -> optax.GradientTransformation:
     """An optimizer with its learning rate and gradient clipping.
 

@@ -36,8 +36,8 @@ class Process(NamedTuple):
 
     conditional: bool
     starts_at_input: bool
-    mean: Callable[[Array | None], Array | None]
-    bind: Callable[[NoiseFn, Array | None], NoiseFn]
+    mean: Callable[[Array], Array | None]
+    bind: Callable[[NoiseFn, Array], NoiseFn]
     encode: Callable[[Array], Array]
     decode: Callable[[Array], Array]
 
@@ -54,13 +54,13 @@ def _to_unit(x: Array) -> Array:
     return (x + 1.0) / 2.0
 
 
-def _see_mu(network: NoiseFn, degraded: Array | None) -> NoiseFn:
+def _see_mu(network: NoiseFn, degraded: Array) -> NoiseFn:
     """The network as it is: it is called with mu, or with mu=x."""
     del degraded
     return network
 
 
-def _see_degraded(network: NoiseFn, degraded: Array | None) -> NoiseFn:
+def _see_degraded(network: NoiseFn, degraded: Array) -> NoiseFn:
     """The network is shown the degraded image where the mean is 0."""
     return lambda x, mu, t: network(x, degraded, t)
 
@@ -101,11 +101,20 @@ def training_loss(
         schedule: SDE coefficients.
         network: `(x, mu, t) -> noise`.
         x0: clean images in [0, 1], shape [batch, H, W, C].
-        degraded: degraded images, shape of `x0`; not needed by an unconditional process.
+        degraded: degraded images, shape of `x0`; None for an unconditional process.
+
+    Raises:
+        ValueError: if a conditional process is given no degraded images.
     """
-    degraded = process.encode(degraded) if process.conditional else None
-    noise_fn = process.bind(network, degraded)
-    return loss(keys, schedule, noise_fn, process.encode(x0), process.mean(degraded))
+    if not process.conditional:
+        degraded = x0  # its `mean` and `bind` look at neither
+    elif degraded is None:
+        raise ValueError(
+            'this process learns from pairs: the batch needs degraded images, "mu".'
+        )
+    state = process.encode(degraded)
+    noise_fn = process.bind(network, state)
+    return loss(keys, schedule, noise_fn, process.encode(x0), process.mean(state))
 
 
 def restore(

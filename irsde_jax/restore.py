@@ -183,7 +183,7 @@ def restore_file(
 ) -> None:
     """Restores one image file, of any size, grey or colour, with or without alpha."""
     image = images.read_image(source)
-    channels = restorer.model.channels  # type: ignore[attr-defined]
+    channels = restorer.model.channels
     pixels = images.to_channels(image.pixels, channels, str(source))
     restored = restorer(pixels, key=key)
     if image.pixels.shape[-1] == 1:

@@ -91,7 +91,7 @@ class Restorer:
 
     def _as_batch(self, images: np.ndarray) -> np.ndarray:
         """float32 [batch, H, W, C] in [0, 1]."""
-        channels = self.model.channels  # type: ignore[attr-defined]
+        channels = self.model.channels
         if images.ndim not in (3, 4) or images.shape[-1] != channels or not images.size:
             raise ValueError(
                 f"images have shape {images.shape}; this network takes [H, W, "
@@ -146,7 +146,10 @@ def _restore(
     solver: str,
 ) -> Array:
     """One program per network, solver, shape and number of evaluations."""
-    network = functools.partial(model.apply, {"params": params})
+
+    def network(x, mu, t):
+        return model.apply({"params": params}, x, mu, t)
+
     restored = processes.restore(
         key, process, schedule, network, images, solver=solver, timesteps=timesteps
     )
@@ -173,6 +176,6 @@ def abstract_params(model: nn.Module) -> chex.ArrayTree:
 
 def init_params(model: nn.Module, key: PRNGKey) -> chex.ArrayTree:
     """Fresh parameters; no parameter's shape depends on the size of the images."""
-    x = jnp.zeros((1, 16, 16, model.channels))  # type: ignore[attr-defined]
+    x = jnp.zeros((1, 16, 16, model.channels))
     # Jitted: operation by operation it takes ten times as long.
     return jax.jit(model.init)(key, x, x, jnp.zeros(1))["params"]

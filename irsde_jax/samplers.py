@@ -1,5 +1,7 @@
 """The sampler: a grid of steps, and the one `lax.scan` that runs any solver over it."""
 
+from typing import Literal, overload
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -68,8 +70,8 @@ def timestep_grid(
         )
     if not 1 <= num_evals <= start - end:
         raise ValueError(
-            f"num_evals={num_evals} must lie in 1..{start - end}: the steps from {start} "
-            f"down to {end} are integers and each is visited once."
+            f"num_evals={num_evals} must lie in 1..{start - end}: the steps from "
+            f"{start} down to {end} are integers and each is visited once."
         )
     position = SPACINGS[spacing](schedule)
     if np.isinf(position[end]) and num_evals > 1:
@@ -80,10 +82,38 @@ def timestep_grid(
     nearest = np.abs(position[None, :] - targets[:-1, None]).argmin(axis=1)
     steps = np.append(nearest, end)
     count = np.arange(num_evals + 1)
-    # Room for the steps that follow, then strictly decreasing (steps + count must fall).
+    # Room for the steps that follow, then strictly decreasing: steps + count must fall.
     steps = np.maximum(steps, end + num_evals - count)
     steps = np.minimum.accumulate(np.minimum(steps, start - count) + count) - count
     return jnp.asarray(steps, jnp.int32)
+
+
+@overload
+def sample(
+    key: PRNGKey,
+    schedule: Schedule,
+    noise_fn: NoiseFn,
+    mu: Array | None,
+    *,
+    solver: str | Solver = ...,
+    timesteps: Array | None = ...,
+    x_init: Array | None = ...,
+    return_path: Literal[False] = ...,
+) -> Array: ...
+
+
+@overload
+def sample(
+    key: PRNGKey,
+    schedule: Schedule,
+    noise_fn: NoiseFn,
+    mu: Array | None,
+    *,
+    solver: str | Solver = ...,
+    timesteps: Array | None = ...,
+    x_init: Array | None = ...,
+    return_path: Literal[True],
+) -> tuple[Array, Array]: ...
 
 
 def sample(
@@ -134,10 +164,9 @@ def sample(
 
     if mu is not None:
         mu = jnp.asarray(mu, dtype)
-    if x_init is not None:
-        x = jnp.asarray(x_init, dtype)
-    else:
-        x = mu + schedule.max_sigma * normal(start_keys)
+    x = template.astype(dtype)
+    if x_init is None:
+        x = x + schedule.max_sigma * normal(start_keys)
 
     def body(carry, inputs):
         x, memory = carry
@@ -168,12 +197,13 @@ def _template(mu: Array | None, x_init: Array | None) -> Array:
     """The image batch that fixes shape and dtype."""
     if x_init is None and mu is None:
         raise ValueError(
-            "mu=None is the Denoising process, which starts at the noisy image: pass it "
-            "as x_init, with timesteps that start at start_step(schedule, sigma)."
+            "mu=None is the Denoising process, which starts at the noisy image: pass "
+            "it as x_init, with timesteps that start at start_step(schedule, sigma)."
         )
     if x_init is not None and mu is not None and x_init.shape != mu.shape:
         raise ValueError(
-            f"x_init has shape {x_init.shape}, mu has shape {mu.shape}: they must agree."
+            f"x_init has shape {x_init.shape} and mu has shape {mu.shape}: they must "
+            "agree."
         )
     template = jnp.asarray(mu if x_init is None else x_init)
     if template.ndim != 4:

@@ -5,15 +5,16 @@ A solver is a pair
     init(x) -> memory
     step(memory, schedule, x, mu, noise, fresh, t, s) -> (x_s, memory)
 
-where `noise` is the network's prediction at step t and `fresh` a standard normal drawn by
-`samplers.sample`, so that a test can replay given noise. Solvers hold the increments of whatever
-grid they are given: (t, s) need not be neighbours. `mu=None` means the Denoising process,
-whose mean is the unknown clean image: its current estimate stands in for mu.
+where `noise` is the network's prediction at step t and `fresh` a standard normal drawn
+by `samplers.sample`, so that a test can replay given noise. Solvers hold the increments
+of whatever grid they are given: (t, s) need not be neighbours. `mu=None` means the
+Denoising process, whose mean is the unknown clean image: its current estimate stands in
+for mu.
 
 In y = x - mu the process is a variance-preserving diffusion scaled by lambda, and
 L = log(a_t / std_t) its log signal-to-noise ratio. The `mr_*` solvers are exact in the
-linear part and differ in how they extrapolate the data prediction (MR Sampler, ICLR 2025,
-https://arxiv.org/abs/2502.07856: DPM-Solver++ in y).
+linear part and differ in how they extrapolate the data prediction (MR Sampler, ICLR
+2025, https://arxiv.org/abs/2502.07856: DPM-Solver++ in y).
 """
 
 from collections.abc import Callable
@@ -93,8 +94,8 @@ def _mr_sde_2(memory, schedule, x, mu, noise, fresh, t, s):
     """Second-order exponential integrator of the reverse SDE."""
     if mu is None:
         raise ValueError(
-            "mr_sde_2 has no Denoising form (mu=None): its mean moves with the estimate. "
-            "Use 'mr_sde_1', or 'mr_ode_2' for a second order."
+            "mr_sde_2 has no Denoising form (mu=None): its mean moves with the "
+            "estimate. Use 'mr_sde_1', or 'mr_ode_2' for a second order."
         )
     state, _ = _posterior((), schedule, x, mu, noise, fresh, t, s)
     h = _log_snr(schedule, s) - _log_snr(schedule, t)
@@ -118,13 +119,13 @@ def _remember_nothing_yet(x: Array) -> Previous:
 def _exponential_ode(schedule, x, mu, noise, t, s, previous):
     """y_s = (std_s/std_t) y_t + a_s (1 - e^-h) y0_hat, plus the second order.
 
-    The Denoising process (mu=None) has the marginal x0 + std_t noise: the same rows hold
-    for x itself with a = 1 and L = -log std.
+    The Denoising process (mu=None) has the marginal x0 + std_t noise: the same rows
+    hold for x itself with a = 1 and L = -log std.
     """
     mean, x0_hat = sde.mean_and_x0(schedule, x, mu, noise, t)
     ratio = sde.marginal_std(schedule, s) / sde.marginal_std(schedule, t)
     if mu is None:
-        mean, signal, h = jnp.zeros_like(x), 1.0, -jnp.log(ratio)
+        mean, signal, h = jnp.zeros_like(x), jnp.ones_like(ratio), -jnp.log(ratio)
     else:
         signal = jnp.exp(-schedule.theta_bar[s])
         h = _log_snr(schedule, s) - _log_snr(schedule, t)

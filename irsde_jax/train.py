@@ -274,8 +274,10 @@ def _make_validation(config: Config, model: Any) -> Any:
     clean = crops["x0"]
     keys = jax.random.split(jax.random.key(config.seed), len(clean))
     degrade = degradations.make_degradation(**config.degradation)
-    degraded = crops["mu"] if degrade is None else jax.vmap(degrade)(keys, clean)
-    degraded = np.asarray(degraded)
+    if degrade is None:
+        degraded = crops["mu"]
+    else:
+        degraded = np.asarray(jax.vmap(degrade)(keys, jnp.asarray(clean)))
 
     def validate(ema_params):
         restored = Restorer(model, jax.device_get(ema_params), config)(degraded)

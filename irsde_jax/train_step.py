@@ -1,8 +1,8 @@
 """The training step as a pure function, and the one place where devices are met.
 
-State in, state out: all that a run knows is in `TrainState`, and a step is a function of
-(state, batch, keys). There is one key per example, so that a batch gives the same numbers
-on one device and on eight.
+State in, state out: all that a run knows is in `TrainState`, and a step is a function
+of (state, batch, keys). There is one key per example, so that a batch gives the same
+numbers on one device and on eight.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class TrainState(NamedTuple):
         opt_state: the optimizer's state.
     """
 
-    step: Array
+    step: chex.Array
     params: chex.ArrayTree
     ema_params: chex.ArrayTree
     opt_state: optax.OptState
@@ -51,7 +51,7 @@ def init_train_state(
 
 
 def make_train_step(
-    apply_fn: Callable[..., Array],
+    apply_fn: Callable[..., Any],
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
     loss: Callable[..., Array],
@@ -145,8 +145,8 @@ def shard(tree: chex.ArrayTree) -> chex.ArrayTree:
     def split(leaf):
         if leaf.shape[0] % num_devices:
             raise ValueError(
-                f"a batch of {leaf.shape[0]} cannot be split over {num_devices} devices; "
-                f"choose a multiple of {num_devices}."
+                f"a batch of {leaf.shape[0]} cannot be split over {num_devices} "
+                f"devices; choose a multiple of {num_devices}."
             )
         return leaf.reshape(num_devices, leaf.shape[0] // num_devices, *leaf.shape[1:])
 

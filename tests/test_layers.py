@@ -32,9 +32,10 @@ ALLOWED = {
     "checkpoints": {"array_types", "configuration", "models", "train_step"},
     "restorer": MATHS | {"models"},
     "restore": MATHS | {"checkpoints", "configuration", "data", "models", "restorer"},
-    "evaluate": PARTS | EDGE | {"restore", "restorer"},
+    "scores": {"array_types", "data", "metrics", "restore"},
+    "evaluate": PARTS | EDGE | {"restore", "restorer", "scores"},
     "train": PARTS | EDGE | {"restore", "restorer"},
-    "demo": PARTS | EDGE | {"evaluate", "restore", "restorer", "train"},
+    "demo": {"configuration", "evaluate", "main", "train"},
     "main": {"configuration", "evaluate", "restore", "train"},
 }
 BANNED = {"clu", "tensorflow", "torch"}

@@ -108,7 +108,7 @@ class KernelTest(chex.TestCase):
         )
 
     def test_small_steps_keep_their_digits(self):
-        """float32 against float64 at t = 1, where 1 - exp(-a) would lose four digits."""
+        """float32 against float64 at t = 1: 1 - exp(-a) would lose four digits."""
         schedule = sde.make_schedule(1000, 50 / 255)
         table = np.asarray(schedule.theta_bar, np.float64)
         exact = float(schedule.max_sigma) * np.sqrt(-np.expm1(-2 * table[1]))
@@ -168,7 +168,7 @@ class KernelTest(chex.TestCase):
 
     @parameterized.parameters((60, 40), (100, 0), (1, 0))
     def test_euler_drifts_tend_to_the_exact_moves(self, t, s):
-        """With the true score, both drifts move the Gaussian marginal as they should."""
+        """With the true score, both drifts move the Gaussian marginal as they ought."""
         with jax.enable_x64(True):
             schedule = sde.make_schedule(100_000, 0.1, dtype=jnp.float64)
             t, s = t * 1000, t * 1000 - 1

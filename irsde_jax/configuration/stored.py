@@ -30,8 +30,8 @@ def differences(
     Args:
         stored: the configuration that came with the weights.
         given: the one that is to be used with them.
-        groups: what is compared: groups, or single values such as "train.batch_size". How a network is computed (`model.dtype`,
-            `model.remat`) is free.
+        groups: what is compared: groups, or single values such as "train.batch_size".
+            How a network is computed (`model.dtype`, `model.remat`) is free.
     """
     old, new = flatten(stored), flatten(given)
     keys = [

@@ -6,6 +6,7 @@ write a function `(key, image, **options)`, name it in `DEGRADATIONS`, test it.
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -34,7 +35,7 @@ def gaussian_noise(key: PRNGKey, image: Array, sigma: float) -> Array:
 DEGRADATIONS: dict[str, Callable[..., Array]] = {"gaussian_noise": gaussian_noise}
 
 
-def make_degradation(name: str, **options) -> Degradation | None:
+def make_degradation(name: str, **options: Any) -> Degradation | None:
     """The degradation of that name with its options; None for "paired".
 
     Args:

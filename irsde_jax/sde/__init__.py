@@ -1,7 +1,7 @@
 """The mean-reverting SDE of IR-SDE: schedules, kernels, the optimal reverse state.
 
-Pure functions of arrays, written for one image and one pair of steps. Nothing here knows
-a network, a file or a batch. Read `schedules`, then `kernels`, then `posterior`.
+Pure functions of arrays, written for one image and one pair of steps. Nothing here
+knows a network, a file or a batch. Read `schedules`, then `kernels`, then `posterior`.
 """
 
 from irsde_jax.sde.kernels import (

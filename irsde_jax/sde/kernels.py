@@ -1,7 +1,7 @@
 """The kernels of the mean-reverting SDE: transition, marginal, scores, drifts.
 
-All are the stationary Ornstein-Uhlenbeck process of variance lambda^2 in y = x - mu and in
-the time theta_bar. Between two steps s < t, with D = theta_bar_t - theta_bar_s,
+All are the stationary Ornstein-Uhlenbeck process of variance lambda^2 in y = x - mu and
+in the time theta_bar. Between two steps s < t, with D = theta_bar_t - theta_bar_s,
 
     x_t | x_s ~ N(mu + (x_s - mu) e^-D,  lambda^2 (1 - e^-2D)),
 
@@ -90,7 +90,7 @@ def perturb(key: PRNGKey, schedule: Schedule, x0: Array, mu: Array, t: Step) -> 
 
 
 def add_noise(schedule: Schedule, x0: Array, mu: Array, noise: Array, t: Step) -> Array:
-    """x_t = m_t + sqrt(v_t) noise for a given standard normal `noise`, shape of `x0`."""
+    """x_t = m_t + sqrt(v_t) noise for given standard normal `noise`, shape of `x0`."""
     return marginal_mean(schedule, x0, mu, t) + marginal_std(schedule, t) * noise
 
 
@@ -132,8 +132,8 @@ def mean_and_x0(
     """The mean the process reverts to and the x0 that `noise` implies.
 
     This is all that tells the processes apart. With `mu` given (IR-SDE: the degraded
-    image) the mean is `mu`. With `mu=None` (Denoising-SDE) the mean is the unknown clean
-    image itself, so that x_t = x0 + std_t noise, and its estimate stands for it:
+    image) the mean is `mu`. With `mu=None` (Denoising-SDE) the mean is the unknown
+    clean image itself, so that x_t = x0 + std_t noise, and its estimate stands for it:
 
         mu = x0_hat = x - std_t noise
 

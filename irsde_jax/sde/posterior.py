@@ -1,14 +1,14 @@
 """The optimal reverse state: mean and std of q(x_s | x_t, x_0), and the euler bias.
 
-Bayes' rule joins the transition s -> t to the marginal at s. Written with
-a(t, s) = e^-(theta_bar_t - theta_bar_s) and a_t = a(t, 0), for *any* pair of steps s < t:
+Bayes' rule joins the transition s -> t to the marginal at s. For *any* pair of steps
+s < t, with a(t, s) = e^-(theta_bar_t - theta_bar_s) and a_t = a(t, 0):
 
     mean  mu + a(t,s) (1 - a_s^2) / (1 - a_t^2) (x_t - mu)
              + a_s (1 - a(t,s)^2) / (1 - a_t^2) (x_0 - mu)
     std   lambda sqrt((1 - a(t,s)^2) (1 - a_s^2) / (1 - a_t^2))
 
-The paper's Proposition 3.2 is s = t - 1. The same posterior serves the diffusion bridges
-that came later; they differ in training marginals and start.
+The paper's Proposition 3.2 is s = t - 1. The same posterior serves the diffusion
+bridges that came later; they differ in training marginals and start.
 """
 
 import jax.numpy as jnp
@@ -86,7 +86,7 @@ def debias_noise(
 
 
 def bias_noise(schedule: Schedule, x: Array, mu: Array, noise: Array, t: Step) -> Array:
-    """The inverse of `debias_noise`: the minimiser of the `euler` loss for true `noise`."""
+    """The inverse of `debias_noise`: what the `euler` loss makes of true `noise`."""
     gain, shift = _euler_bias(schedule, t)
     return gain * noise - shift * (x - mu)
 

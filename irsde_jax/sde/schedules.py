@@ -4,9 +4,9 @@ The forward process of IR-SDE,
 
     dx = theta_t (mu - x) dt + sigma_t dw,    sigma_t^2 = 2 lambda^2 theta_t,
 
-depends on theta only through its integral. In y = x - mu and in the time theta_bar it is
-*the* stationary Ornstein-Uhlenbeck process of variance lambda^2. A schedule is therefore
-one increasing table `theta_bar[0..T]` and one number, `max_sigma` = lambda.
+depends on theta only through its integral. In y = x - mu and in the time theta_bar it
+is *the* stationary Ornstein-Uhlenbeck process of variance lambda^2. A schedule is
+therefore one increasing table `theta_bar[0..T]` and one number, `max_sigma` = lambda.
 """
 
 import math
@@ -137,8 +137,8 @@ def start_step(schedule: Schedule, sigma: float) -> int:
         hint = f" Did you mean {sigma} / 255?" if sigma > 1 else ""
         raise ValueError(
             f"sigma is in image units and must lie in [0, max_sigma), here "
-            f"[0, {max_sigma:.4f}); got {sigma}.{hint} A noisier image needs a schedule "
-            "with a larger max_sigma."
+            f"[0, {max_sigma:.4f}); got {sigma}.{hint} A noisier image needs a "
+            "schedule with a larger max_sigma."
         )
     target = -0.5 * math.log1p(-((sigma / max_sigma) ** 2))
     return int(np.argmin(np.abs(np.asarray(schedule.theta_bar, np.float64) - target)))

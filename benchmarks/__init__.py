@@ -1,0 +1,1 @@
+"""Measurements: each prints a table with ratios taken in one run."""
