@@ -14,7 +14,8 @@ def get_config() -> ml_collections.ConfigDict:
 
     # What the network undoes; stored with its weights and compared when they are used.
     config.task = "restoration"
-    # "irsde": the mean is the degraded image. "denoising": the mean is the clean image.
+    # "irsde": the mean is the degraded image. "denoising": it is the clean image.
+    # "ddpm": the conditional DDPM baseline, mean 0; needs schedule.max_sigma=1.
     config.process = "irsde"
     config.seed = 0
 
@@ -94,12 +95,17 @@ def get_config() -> ml_collections.ConfigDict:
         num_evals=100,  # network evaluations an image
         spacing="uniform",  # of the steps; or "theta_bar", "log_snr"
         # Noise level of the input in image units, for process="denoising" alone.
+        # Unset: estimated from each image.
         sigma=config_dict.placeholder(float),
+        # Take out the bias of the euler loss. Unset: where it was the training loss,
+        # and for official weights, which were all trained with it.
+        debias=config_dict.placeholder(bool),
     )
 
     # irsde_jax.evaluate
     config.evaluation = dict(
         dir="datasets/test",  # holds GT/ and LQ/, or clean images
         crop_border=0,  # pixels left out of the metrics on every side
+        num_samples=0,  # restorations an image for uncertainty.png; 0: none
     )
     return config

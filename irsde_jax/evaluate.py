@@ -12,10 +12,11 @@ from typing import Any
 
 import jax
 import ml_collections
+import numpy as np
 from PIL import Image
 
 import irsde_jax
-from irsde_jax import configuration, figures, restore, scores, sde
+from irsde_jax import configuration, figures, metrics, restore, scores, sde
 from irsde_jax.data import degradations, images, pairs
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
@@ -23,6 +24,7 @@ from irsde_jax.logs import Progress
 from irsde_jax.restorer import Restorer
 from irsde_jax.scores import Result
 
+_UNCERTAINTY_ROWS = 4
 _SHEET_ROWS = 8
 
 logger = logging.getLogger(__name__)
@@ -79,6 +81,10 @@ def run(
             examples += [result] if len(examples) < _SHEET_ROWS else []
             progress.update()
     report = _report(restorer, folder, rows)
+    if config.evaluation.num_samples:
+        report["uncertainty"] = _write_uncertainty(
+            restorer, source, degrade, target / "uncertainty.png", overwrite
+        )
     _write_csv(target / "metrics.csv", rows)
     text = json.dumps(_finite(report), indent=2, allow_nan=False)
     (target / "metrics.json").write_text(text + "\n", encoding="utf-8")
@@ -91,6 +97,47 @@ def run(
     print(figures.score_table(rows, report["mean"]))
     logger.info("Results are in %s", target)
     return report
+
+
+def _write_uncertainty(
+    restorer: Restorer,
+    source: Source,
+    degrade: degradations.Degradation | None,
+    path: Path,
+    overwrite: bool,
+) -> list[dict[str, Any]]:
+    """The mean of several restorations and where they differ, of the first images."""
+    config, rows, entries = restorer.config, [], []
+    captions = []
+    for index in range(min(len(source), _UNCERTAINTY_ROWS)):
+        name, record = source.names[index], source[index]
+        degraded = scores.degraded_image(record, degrade, name)
+        mean, std = restorer.uncertainty(
+            degraded,
+            num_samples=config.evaluation.num_samples,
+            key=restore.file_key(config.seed, name),
+        )
+        spread = std.mean(axis=-1, keepdims=True)
+        error = np.abs(mean - record["x0"]).mean(axis=-1, keepdims=True)
+        white = max(float(np.percentile(spread, 99)), 1 / 255)
+        psnr = float(metrics.psnr(np.round(mean * 255) / 255, record["x0"]))
+        rows.append([degraded.clip(0, 1), mean, spread / white, error / white])
+        grey = f"white: {255 * white:.1f} grey levels"
+        captions.append([name, f"{psnr:.2f} dB", grey, grey])
+        entries.append(
+            dict(
+                name=name,
+                num_samples=config.evaluation.num_samples,
+                psnr_rgb_of_mean=psnr,
+                mean_std=float(std.mean()),
+            )
+        )
+    columns = ("degraded", "mean", "standard deviation", "error of the mean")
+    rows = [[cell.clip(0, 1) for cell in row] for row in rows]
+    figures.save_sheet(
+        path, figures.comparison_sheet(rows, columns, captions), overwrite
+    )
+    return entries
 
 
 def _open_test_set(folder: Path, paired: bool, channels: int) -> Source:
@@ -111,7 +158,8 @@ def _warn_of_another_noise_level(
 ) -> None:
     added = restorer.config.degradation.get("sigma")
     told = restorer.config.sampling.sigma
-    if degrade is not None and restorer.process.starts_at_input and added != told:
+    is_told = restorer.process.starts_at_input and told is not None
+    if degrade is not None and is_told and added != told:
         logger.warning(
             "degradation.sigma=%s is added, but the process is told sampling.sigma=%s.",
             added,
@@ -159,7 +207,7 @@ def _report(
     """What `metrics.json` holds."""
     config = restorer.config
     num_evals = config.sampling.num_evals
-    if restorer.process.starts_at_input:
+    if restorer.process.starts_at_input and config.sampling.sigma is not None:
         start = sde.start_step(restorer.schedule, config.sampling.sigma)
         num_evals = min(num_evals, start)
     return {

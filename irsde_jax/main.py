@@ -22,13 +22,11 @@ from irsde_jax.configuration import UsageError
 Config: TypeAlias = ml_collections.ConfigDict
 
 # The flags that a mode reads; another one is a mistake and is said to be.
+_RUN = ("config", "workdir", "weights", "seed", "compilation_cache")
 FLAGS_OF_MODE = {
-    "train": ("config", "workdir", "weights", "seed"),
-    "evaluate": ("config", "workdir", "weights", "seed", "output", "overwrite"),
-    "restore": (
-        *("config", "workdir", "weights", "seed"),
-        *("input", "output", "overwrite"),
-    ),
+    "train": _RUN,
+    "evaluate": (*_RUN, "output", "overwrite"),
+    "restore": (*_RUN, "input", "output", "overwrite"),
     "config": ("config", "workdir", "weights"),
 }
 
@@ -45,6 +43,7 @@ def define_flags(values: flags.FlagValues) -> None:
     text("weights", "Weights: a name, a work directory or an official .pth file.")
     text("input", "Image or folder to restore.")
     text("output", "Folder, or image, that the results go to.")
+    text("compilation_cache", "Folder for compiled programs, kept between runs.")
     flags.DEFINE_integer("seed", None, "Seed of all randomness.", flag_values=values)
     flags.DEFINE_bool("overwrite", False, "Replace results.", flag_values=values)
 
@@ -83,7 +82,14 @@ def parse(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
 def _check_combination(values: flags.FlagValues) -> None:
     """Raises if a flag is missing in this mode, or means nothing in it."""
     mode = values.mode
-    for name in ("weights", "seed", "input", "output", "overwrite"):
+    for name in (
+        "weights",
+        "seed",
+        "compilation_cache",
+        "input",
+        "output",
+        "overwrite",
+    ):
         if values[name].present and name not in FLAGS_OF_MODE[mode]:
             modes = [other for other in MODES if name in FLAGS_OF_MODE[other]]
             raise UsageError(
@@ -184,7 +190,10 @@ MODES: dict[str, Callable[[flags.FlagValues, Config | None], None]] = {
 def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False) -> int:
     """Does what the parsed flags say; returns the exit code."""
     try:
-        MODES[values.mode](values, resolve(values, overrides))
+        config = resolve(values, overrides)
+        if values.compilation_cache:
+            _keep_compiled_programs(values.compilation_cache)
+        MODES[values.mode](values, config)
     except UsageError as error:
         return _report(error, 2)
     except (ValueError, TypeError, OSError, FloatingPointError) as error:
@@ -194,6 +203,14 @@ def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False)
     except KeyboardInterrupt:
         return _report("interrupted", 130)
     return 0
+
+
+def _keep_compiled_programs(folder: str) -> None:
+    """Lets JAX keep what it compiles in `folder`, for this run and the next."""
+    import jax  # printing a configuration needs none of it
+
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def _report(error: object, code: int) -> int:

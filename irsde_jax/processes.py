@@ -13,9 +13,10 @@ know nothing of it: a process is four small functions, not a second implementati
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
-from irsde_jax import samplers
+from irsde_jax import samplers, sde
 from irsde_jax.array_types import Array, NoiseFn, PRNGKey
 from irsde_jax.samplers import Solver
 from irsde_jax.sde import Schedule
@@ -72,14 +73,23 @@ PROCESSES: dict[str, Process] = {
 }
 
 
-def make_process(name: str) -> Process:
+def make_process(name: str, schedule: Schedule | None = None) -> Process:
     """The process of that name.
 
+    Args:
+        name: a key of `PROCESSES`.
+        schedule: what it is to be used with, to be checked.
+
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is none, or if the schedule does not fit.
     """
     if name not in PROCESSES:
         raise ValueError(f"process={name!r} is not one of {sorted(PROCESSES)}.")
+    if name == "ddpm" and schedule is not None and schedule.max_sigma != 1:
+        raise ValueError(
+            "process='ddpm' is the variance-preserving diffusion: it needs max_sigma=1 "
+            f"(its images are in [-1, 1]), got {float(schedule.max_sigma):.4g}."
+        )
     return PROCESSES[name]
 
 
@@ -126,6 +136,7 @@ def restore(
     *,
     solver: str | Solver,
     timesteps: Array,
+    debias: bool = False,
 ) -> Array:
     """Restores degraded images, shape [batch, H, W, C], in [0, 1] but for overshoot.
 
@@ -138,15 +149,32 @@ def restore(
         solver: a key of `samplers.SOLVERS`, or a `Solver`.
         timesteps: the grid; a process that starts at its input needs one that starts at
             `sde.start_step(schedule, sigma)`.
+        debias: whether the network was trained with the `euler` loss, whose minimiser
+            is not the noise: see `sde.debias_noise`.
     """
     state = process.encode(degraded)
+    mean, noise_fn = process.mean(state), process.bind(network, state)
+    if debias:
+        noise_fn = _debiased(schedule, noise_fn, denoising=mean is None)
     restored = samplers.sample(
         key,
         schedule,
-        process.bind(network, state),
-        process.mean(state),
+        noise_fn,
+        mean,
         solver=solver,
         timesteps=timesteps,
         x_init=state if process.starts_at_input else None,
     )
     return process.decode(restored)
+
+
+def _debiased(schedule: Schedule, noise_fn: NoiseFn, denoising: bool) -> NoiseFn:
+    """`noise_fn` with the bias of the `euler` loss taken out."""
+    mean_axis = None if denoising else 0
+    debias = jax.vmap(sde.debias_noise, (None, 0, mean_axis, 0, 0))
+
+    def unbiased(x, mu, t):
+        noise = noise_fn(x, mu, t)
+        return debias(schedule, x, None if denoising else mu, noise, t)
+
+    return unbiased

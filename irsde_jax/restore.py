@@ -15,7 +15,8 @@ from tqdm import tqdm
 from irsde_jax import configuration
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
-from irsde_jax.restorer import Restorer, abstract_params, make_model
+from irsde_jax.models import abstract_params
+from irsde_jax.restorer import Restorer, make_model
 
 __all__ = ["Restorer", "file_key", "load", "open_restorer", "restore_file", "run"]
 
@@ -79,6 +80,9 @@ def _load_official(path: Path, config: Config | None) -> Restorer:
     found, params = load_pytorch(path)
     model = make_model(config)
     _require_agreement(_field_differences(found, model), path)
+    if config.sampling.debias is None:
+        # Official weights were trained with the euler loss, whatever ours would be.
+        config = configuration.override(config, ["--config.sampling.debias=True"])
     return Restorer(model, jax.device_put(params), config)
 
 

@@ -1,21 +1,33 @@
 """Restorer: a trained network with its process, as a function from images to images."""
 
 import functools
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import chex
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from irsde_jax import models, processes, samplers, sde
+from irsde_jax import models, processes, restoration, samplers, sde
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.processes import Process
-from irsde_jax.sde import Schedule
+from irsde_jax.data.noise_level import estimate_noise_level
 
 Config: TypeAlias = ml_collections.ConfigDict
+
+
+class Uncertainty(NamedTuple):
+    """What several restorations of the same images say together.
+
+    Attributes:
+        mean: of the restorations, type and shape of the images: the estimate of the
+            smallest mean squared error.
+        std: their standard deviation per pixel and channel, float32, image units.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
 
 
 class Restorer:
@@ -28,15 +40,18 @@ class Restorer:
         model: a network of `irsde_jax.models`.
         params: its parameters.
         config: the configuration they were trained with; its groups `process`,
-            `schedule` and `sampling` are used.
+            `schedule`, `loss` and `sampling` are used.
     """
 
     def __init__(self, model: nn.Module, params: chex.ArrayTree, config: Config):
         self.model = model
         self.params = params
         self.config = config
-        self.process = processes.make_process(config.process)
         self.schedule = sde.make_schedule(**config.schedule)
+        self.process = processes.make_process(config.process, self.schedule)
+        debias = config.sampling.debias
+        by_loss = config.loss.name == "max_likelihood_euler"
+        self.debias = by_loss if debias is None else debias
         if config.sampling.solver not in samplers.SOLVERS:
             raise ValueError(
                 f"sampling.solver={config.sampling.solver!r} is not one of "
@@ -63,7 +78,7 @@ class Restorer:
             num_evals: network evaluations; None: the configuration's, or as many as
                 there are steps to a lower noise level.
             sigma: noise level of the images in image units, for the Denoising process;
-                None: the configuration's.
+                None: the configuration's, or else estimated from each image.
 
         Returns:
             The restored images, type and shape of `images`, clipped to [0, 1].
@@ -73,21 +88,80 @@ class Restorer:
                 argument out of range.
         """
         images = np.asarray(images)
+        restored = self._map(restoration.restore, images, key, solver, num_evals, sigma)
+        return _as_type(restored, images)
+
+    def uncertainty(
+        self,
+        images: np.ndarray,
+        *,
+        num_samples: int = 8,
+        chunk: int = 1,
+        key: PRNGKey | None = None,
+        solver: str | None = None,
+        num_evals: int | None = None,
+        sigma: float | None = None,
+    ) -> Uncertainty:
+        """The mean and the spread of `num_samples` restorations of each image.
+
+        They run in one compiled call that keeps the running mean and variance only.
+
+        Args:
+            images: see `__call__`.
+            num_samples: restorations of each image, at least 1.
+            chunk: how many of them run side by side: memory grows with it.
+            key: see `__call__`, as the arguments below.
+            solver: a key of `samplers.SOLVERS`.
+            num_evals: network evaluations of each restoration.
+            sigma: noise level, for the Denoising process.
+
+        Raises:
+            ValueError: see `__call__`; also if `num_samples` or `chunk` is below 1.
+        """
+        if num_samples < 1 or chunk < 1:
+            raise ValueError(
+                f"num_samples and chunk must be at least 1, got {num_samples} and "
+                f"{chunk}."
+            )
+        images = np.asarray(images)
+        moments = functools.partial(
+            restoration.moments, num_samples=num_samples, chunk=min(chunk, num_samples)
+        )
+        both = self._map(moments, images, key, solver, num_evals, sigma)
+        mean, variance = both[:, 0], both[:, 1]
+        std = np.sqrt(variance).astype(np.float32).reshape(images.shape)
+        return Uncertainty(_as_type(mean, images), std)
+
+    def _map(
+        self,
+        run: Callable[..., Array],
+        images: np.ndarray,
+        key: PRNGKey | None,
+        solver: str | None,
+        num_evals: int | None,
+        sigma: float | None,
+    ) -> np.ndarray:
+        """`run` on a batch of one noise level, or image by image where it is blind."""
         batch = self._as_batch(images)
-        timesteps = self._timesteps(num_evals, sigma)
-        if timesteps is None:
-            return images.copy()
-        restored = _restore(
+        key = jax.random.key(0) if key is None else key
+        keys = samplers.image_keys(key, len(batch))
+        run = functools.partial(
+            run,
             self.params,
             self.schedule,
-            jax.random.key(0) if key is None else key,
-            batch,
-            timesteps,
             model=self.model,
             process=self.process,
             solver=self.config.sampling.solver if solver is None else solver,
+            debias=self.debias,
         )
-        return _as_type(np.asarray(restored), images)
+        sigma = self.config.sampling.sigma if sigma is None else sigma
+        if not self.process.starts_at_input or sigma is not None:
+            return np.asarray(run(keys, batch, self._timesteps(num_evals, sigma)))
+        results = []
+        for i, image in enumerate(batch):
+            timesteps = self._timesteps(num_evals, _estimate(image))
+            results.append(np.asarray(run(keys[i : i + 1], image[None], timesteps)))
+        return np.concatenate(results)
 
     def _as_batch(self, images: np.ndarray) -> np.ndarray:
         """float32 [batch, H, W, C] in [0, 1]."""
@@ -112,12 +186,7 @@ class Restorer:
         """The grid of this call; None where there is nothing to remove."""
         sampling, start = self.config.sampling, self.schedule.num_steps
         if self.process.starts_at_input:
-            sigma = sampling.sigma if sigma is None else sigma
-            if sigma is None:
-                raise ValueError(
-                    "the Denoising process starts at the noise level of the image: "
-                    "pass sigma=25/255, say, or set config.sampling.sigma."
-                )
+            assert sigma is not None  # given, configured or estimated
             start = sde.start_step(self.schedule, sigma)
             if start == 0:
                 return None
@@ -133,27 +202,14 @@ class Restorer:
         )
 
 
-@functools.partial(jax.jit, static_argnames=("model", "process", "solver"))
-def _restore(
-    params: chex.ArrayTree,
-    schedule: Schedule,
-    key: PRNGKey,
-    images: Array,
-    timesteps: Array,
-    *,
-    model: nn.Module,
-    process: Process,
-    solver: str,
-) -> Array:
-    """One program per network, solver, shape and number of evaluations."""
-
-    def network(x, mu, t):
-        return model.apply({"params": params}, x, mu, t)
-
-    restored = processes.restore(
-        key, process, schedule, network, images, solver=solver, timesteps=timesteps
-    )
-    return restored.clip(0.0, 1.0)
+def _estimate(image: np.ndarray) -> float:
+    """The noise level of one image, [H, W, C], where none was given."""
+    if min(image.shape[:2]) < 8:
+        raise ValueError(
+            f"no noise level was given, and an image of {image.shape[0]} x "
+            f"{image.shape[1]} is too small to estimate one: pass sigma=25/255, say."
+        )
+    return estimate_noise_level(image)
 
 
 def _as_type(restored: np.ndarray, images: np.ndarray) -> np.ndarray:
@@ -167,15 +223,3 @@ def make_model(config: Config) -> nn.Module:
     """The network of a configuration; its process decides what the network sees."""
     process = processes.make_process(config.process)
     return models.make_model(conditional=process.conditional, **config.model)
-
-
-def abstract_params(model: nn.Module) -> chex.ArrayTree:
-    """Shapes and types of the network's parameters, without computing any."""
-    return jax.eval_shape(functools.partial(init_params, model), jax.random.key(0))
-
-
-def init_params(model: nn.Module, key: PRNGKey) -> chex.ArrayTree:
-    """Fresh parameters; no parameter's shape depends on the size of the images."""
-    x = jnp.zeros((1, 16, 16, model.channels))
-    # Jitted: operation by operation it takes ten times as long.
-    return jax.jit(model.init)(key, x, x, jnp.zeros(1))["params"]

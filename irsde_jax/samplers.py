@@ -11,7 +11,14 @@ from irsde_jax.array_types import Array, NoiseFn, PRNGKey
 from irsde_jax.sde import Schedule
 from irsde_jax.solvers import SOLVERS, Solver
 
-__all__ = ["SOLVERS", "SPACINGS", "Solver", "sample", "timestep_grid"]
+__all__ = [
+    "SOLVERS",
+    "SPACINGS",
+    "Solver",
+    "image_keys",
+    "sample",
+    "timestep_grid",
+]
 
 
 def _uniform(schedule: Schedule) -> np.ndarray:
@@ -156,7 +163,8 @@ def sample(
     timesteps = _checked_timesteps(schedule, timesteps)
     template = _template(mu, x_init)
     dtype = jnp.result_type(template.dtype, schedule.theta_bar.dtype)
-    start_keys, step_keys = _keys(key, template.shape[0])
+    keys = jax.vmap(jax.random.split)(image_keys(key, template.shape[0]))
+    start_keys, step_keys = keys[:, 0], keys[:, 1]
 
     def normal(keys: PRNGKey) -> Array:
         draw = lambda key: jax.random.normal(key, template.shape[1:], dtype)  # noqa: E731
@@ -238,8 +246,12 @@ def _checked_timesteps(schedule: Schedule, timesteps: Array | None) -> Array:
     return timesteps
 
 
-def _keys(key: PRNGKey, batch: int) -> tuple[PRNGKey, PRNGKey]:
-    """One key per image for its start and one for its steps, each shape [batch]."""
+def image_keys(key: PRNGKey, batch: int) -> PRNGKey:
+    """A key per image, shape [batch], from one for all (shape []) or as many.
+
+    Raises:
+        ValueError: for another number of keys.
+    """
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.wrap_key_data(key)
     if key.ndim == 0:
@@ -248,5 +260,4 @@ def _keys(key: PRNGKey, batch: int) -> tuple[PRNGKey, PRNGKey]:
         raise ValueError(
             f"key has shape {key.shape}; allowed are [] and [batch], here [{batch}]."
         )
-    pairs = jax.vmap(jax.random.split)(key)
-    return pairs[:, 0], pairs[:, 1]
+    return key

@@ -96,7 +96,7 @@ def evaluate_images(
     any_warm = False
     for index, name in enumerate(source.names):
         record = source[index]
-        x0, mu = record["x0"], _degraded(record, degrade, name)
+        x0, mu = record["x0"], degraded_image(record, degrade, name)
         if min(x0.shape[:2]) <= 2 * crop_border:
             raise ValueError(
                 f"{name}: crop_border={crop_border} leaves nothing of an image of "
@@ -134,7 +134,9 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     return summary
 
 
-def _degraded(record: Record, degrade: Degradation | None, name: str) -> np.ndarray:
+def degraded_image(
+    record: Record, degrade: Degradation | None, name: str
+) -> np.ndarray:
     """The degraded image of a record, or the one made from its clean image."""
     if degrade is not None:
         key = restore.file_key(DEGRADATION_SEED, name)

@@ -22,6 +22,7 @@ from irsde_jax import (
     logs,
     losses,
     metrics,
+    models,
     optimizers,
     processes,
     restore,
@@ -195,8 +196,8 @@ def _build(config: Config) -> _Parts:
             f"train.batch_size={config.train.batch_size} cannot be split over "
             f"{num_devices} devices; choose a multiple of {num_devices}."
         )
-    process = processes.make_process(config.process)
     schedule = sde.make_schedule(**config.schedule)
+    process = processes.make_process(config.process, schedule)
     model = restorer.make_model(config)
     optimizer = optimizers.make_optimizer(config.train.num_steps, **config.optimizer)
     step = train_step.make_train_step(
@@ -240,11 +241,11 @@ def _initial_state(
 ) -> TrainState:
     """The state before the first step, of random or of given weights."""
     if weights is None:
-        params = restorer.init_params(model, key)
+        params = models.init_params(model, key)
     else:
         # Its own configuration may have another schedule or task: the network counts.
         start = restore.load(weights, config if _is_official(weights) else None)
-        expected = restorer.abstract_params(model)
+        expected = models.abstract_params(model)
         if jax.tree.map(jnp.shape, start.params) != jax.tree.map(jnp.shape, expected):
             raise ValueError(
                 f"--weights={weights} are of another network than config.model: "

@@ -1,5 +1,6 @@
 """Configurations: found, checked, overridden, stored and compared."""
 
+import copy
 import json
 import re
 
@@ -146,7 +147,7 @@ class StoredTest(parameterized.TestCase):
 
     def test_the_text_can_be_pasted_into_an_experiment(self):
         config = configuration.load("quickstart")
-        names = {"config": configuration.load("default").copy_and_resolve_references()}
+        names = {"config": copy.deepcopy(configuration.load("default"))}
         names["config"].unlock().model = {}
         exec(configuration.to_text(config), names)
         assert configuration.to_json(names["config"]) == configuration.to_json(config)

@@ -63,7 +63,7 @@ def test_the_folder_of_results_is_complete(start, tmp_path, capsys):
     stored = json.loads((target / "metrics.json").read_text("utf-8"))
     assert stored == report  # here everything is finite
     assert (stored["solver"], stored["num_evals"], stored["seed"]) == (
-        "posterior",
+        "mr_ode_1",
         5,
         3,
     )
@@ -77,7 +77,7 @@ def test_the_folder_of_results_is_complete(start, tmp_path, capsys):
     assert stored["mean"]["restored_psnr_rgb"] == pytest.approx(mean)
 
     output = capsys.readouterr().out
-    assert "3 images, posterior, 5 evaluations, seed 3; 8 bits, border 2" in output
+    assert "3 images, mr_ode_1, 5 evaluations, seed 3; 8 bits, border 2" in output
     assert f"{mean:7.2f}" in output.splitlines()[-3]
     with Image.open(target / "comparison.png") as sheet:
         assert sheet.width > 3 * 200

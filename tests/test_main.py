@@ -54,7 +54,10 @@ def workdir(tmp_path) -> str:
     ("arguments", "message"),
     [
         ([], "--mode=train needs --config, one of default.*and --workdir"),
-        (["--wrokdir=x"], "unknown flag --wrokdir.*mean 'workdir'.*allowed: --config"),
+        (
+            ["--wrokdir=x"],
+            "unknown flag --wrokdir.*mean 'workdir'.*allowed:.*--config",
+        ),
         (["--mode"], "Missing value for flag --mode.*one of train, evaluate"),
         (["--mode=trian"], "--mode=trian: not one of train.*did you mean 'train'"),
         (["--config=default"], "--mode=train needs --workdir"),

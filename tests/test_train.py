@@ -18,7 +18,8 @@ from irsde_jax import (
     train_step,
 )
 from irsde_jax import train as training
-from irsde_jax.restorer import Restorer, init_params, make_model
+from irsde_jax.models import init_params
+from irsde_jax.restorer import Restorer, make_model
 
 TINY_MODEL = dict(
     name="nafnet",

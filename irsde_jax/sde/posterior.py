@@ -57,21 +57,26 @@ def posterior_std(schedule: Schedule, t: Step, s: Step) -> Array:
 
 
 def debias_noise(
-    schedule: Schedule, x: Array, mu: Array, noise: Array, t: Step
+    schedule: Schedule, x: Array, mu: Array | None, noise: Array, t: Step
 ) -> Array:
     """The noise meant by a network that was trained with the `euler` loss.
 
     That loss compares the Euler-Maruyama mean of a step t -> t - 1 with the optimal
-    reverse state, so its minimiser is not the noise but
+    reverse state, so its minimiser is not the noise. With D = theta_bar_t -
+    theta_bar_{t-1} it is
 
-        sinh(D)/D noise - std_t (e^D - 1 - D) / (2 lambda^2 D) (x - mu),
+        sinh(D)/D noise - std_t (e^D - 1 - D) / (2 lambda^2 D) (x - mu)
 
-    D = theta_bar_t - theta_bar_{t-1}. This is its inverse.
+    and, in the Denoising process (mu=None), whose mean moves with the estimate,
+
+        [1 - e^-D + e^(-2 theta_bar_t) (e^D - 1)] / [D (1 + e^(-2 theta_bar_t))] noise.
+
+    This is its inverse.
 
     Args:
         schedule: the schedule the network was trained with.
         x: state at step t, shape [...].
-        mu: degraded image, shape of `x`.
+        mu: degraded image, shape of `x`, or None.
         noise: what the network returned, shape of `x`.
         t: step in 1..T, shape [].
 
@@ -81,12 +86,18 @@ def debias_noise(
     References:
         Luo et al. (2023), Section 3.3, the objective as the released code computes it.
     """
+    if mu is None:
+        return noise / _denoising_euler_bias(schedule, t)
     gain, shift = _euler_bias(schedule, t)
     return (noise + shift * (x - mu)) / gain
 
 
-def bias_noise(schedule: Schedule, x: Array, mu: Array, noise: Array, t: Step) -> Array:
-    """The inverse of `debias_noise`: what the `euler` loss makes of true `noise`."""
+def bias_noise(
+    schedule: Schedule, x: Array, mu: Array | None, noise: Array, t: Step
+) -> Array:
+    """The inverse of `debias_noise`: the `euler` loss's minimiser for true `noise`."""
+    if mu is None:
+        return noise * _denoising_euler_bias(schedule, t)
     gain, shift = _euler_bias(schedule, t)
     return gain * noise - shift * (x - mu)
 
@@ -102,6 +113,14 @@ def _euler_bias(schedule: Schedule, t: Step) -> tuple[Array, Array]:
     growth = jnp.where(increment < 1e-2, series, growth)
     shift = marginal_std(schedule, t) * growth / (2 * schedule.max_sigma**2)
     return gain, shift
+
+
+def _denoising_euler_bias(schedule: Schedule, t: Step) -> Array:
+    """The gain of the Denoising process's minimiser, shape []."""
+    increment = schedule.theta_bar[t] - schedule.theta_bar[t - 1]
+    decay = jnp.exp(-2 * schedule.theta_bar[t])
+    optimal = -jnp.expm1(-increment) + decay * jnp.expm1(increment)
+    return optimal / (increment * (1 + decay))
 
 
 def _exponents(schedule: Schedule, t: Step, s: Step) -> tuple[Array, Array, Array]:

@@ -1,0 +1,118 @@
+"""The compiled programs of a restorer: a batch, and the moments of many tries.
+
+They are jitted here, once for the process: every `Restorer` of the same network shares
+what was compiled.
+"""
+
+import functools
+from typing import Any
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from irsde_jax import processes
+from irsde_jax.array_types import Array, PRNGKey
+from irsde_jax.processes import Process
+from irsde_jax.sde import Schedule
+
+
+@functools.partial(jax.jit, static_argnames=("model", "process", "solver", "debias"))
+def restore(
+    params: chex.ArrayTree,
+    schedule: Schedule,
+    keys: PRNGKey,
+    images: Array,
+    timesteps: Array | None,
+    *,
+    model: nn.Module,
+    process: Process,
+    solver: str,
+    debias: bool,
+) -> Array:
+    """Restores a batch; a program per network, solver, shape, number of evaluations.
+
+    Args:
+        params: of `model`.
+        schedule: SDE coefficients.
+        keys: one per image, shape [batch].
+        images: degraded, in [0, 1], shape [batch, H, W, C].
+        timesteps: the grid, shape [num_evals + 1]; None restores nothing.
+        model: a network of `irsde_jax.models`.
+        process: a value of `processes.PROCESSES`.
+        solver: a key of `samplers.SOLVERS`.
+        debias: see `processes.restore`.
+
+    Returns:
+        Shape of `images`, clipped to [0, 1].
+    """
+    if timesteps is None:
+        return images.clip(0.0, 1.0)
+
+    def network(x, mu, t):
+        return model.apply({"params": params}, x, mu, t)
+
+    restored = processes.restore(
+        keys,
+        process,
+        schedule,
+        network,
+        images,
+        solver=solver,
+        timesteps=timesteps,
+        debias=debias,
+    )
+    return restored.clip(0.0, 1.0)
+
+
+@functools.partial(
+    jax.jit,
+    static_argnames=(
+        *("model", "process", "solver", "debias"),
+        *("num_samples", "chunk"),
+    ),
+)
+def moments(
+    params: chex.ArrayTree,
+    schedule: Schedule,
+    keys: PRNGKey,
+    images: Array,
+    timesteps: Array | None,
+    *,
+    num_samples: int,
+    chunk: int,
+    **static: Any,
+) -> Array:
+    """Mean and variance over samples, shape [batch, 2, H, W, C], `chunk` at a time.
+
+    Sample i of an image has the key `fold_in(its key, i)`. Samples past `num_samples`
+    in the last chunk are drawn and left out. The other arguments are `restore`'s.
+    """
+
+    def restore_sample(index):
+        sample_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
+        return restore(params, schedule, sample_keys, images, timesteps, **static)
+
+    def add_chunk(moments, first):
+        """Chan et al. (1979): joins the moments of a chunk to those so far."""
+        count, mean, squares = moments
+        indices = first + jnp.arange(chunk)
+        samples = jax.vmap(restore_sample)(indices)
+        used = (indices < num_samples).astype(samples.dtype)
+        new = used.sum()
+        used = used[:, None, None, None, None]
+        new_mean = (samples * used).sum(0) / new
+        new_squares = (jnp.square(samples - new_mean) * used).sum(0)
+        total, shift = count + new, new_mean - mean
+        mean = mean + shift * new / total
+        squares = squares + new_squares + jnp.square(shift) * count * new / total
+        return (total, mean, squares), None
+
+    zeros = jnp.zeros(images.shape, jnp.float32)
+    firsts = jnp.arange(0, num_samples, chunk)
+    (count, mean, squares), _ = jax.lax.scan(
+        add_chunk, (jnp.float32(0), zeros, zeros), firsts
+    )
+    variance = squares / jnp.maximum(count - 1, 1)
+    return jnp.stack([mean, variance], axis=1)

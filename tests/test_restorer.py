@@ -1,0 +1,188 @@
+"""What a `Restorer` adds to a sampler: uncertainty, blind starts, de-biasing."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from irsde_jax import configuration, samplers, sde
+from irsde_jax.restorer import Restorer
+
+TRACES = []
+
+
+class OneConv(nn.Module):
+    """The noise of a constant image, or what a 1 x 1 convolution makes of x and mu."""
+
+    channels: int = 3
+
+    @nn.compact
+    def __call__(self, x, mu, t):
+        TRACES.append(x.shape)  # runs when the program is traced, not when it runs
+        mu = jnp.zeros_like(x) if mu is None else mu
+        h = nn.Dense(self.channels, name="dense")(jnp.concatenate([x - mu, mu], -1))
+        return h * jnp.cos(t / 30.0)[:, None, None, None]
+
+
+def make(**changes):
+    config = configuration.load("default").unlock()
+    config.sampling.num_evals = 2
+    config.update(changes)
+    model = OneConv()
+    x = jnp.zeros((1, 8, 8, 3))
+    params = model.init(jax.random.key(0), x, x, jnp.zeros(1))["params"]
+    return Restorer(model, params, config.lock())
+
+
+def denoiser(**changes):
+    schedule = dict(max_sigma=75 / 255, delta=0.04)
+    return make(process="denoising", schedule=schedule, **changes)
+
+
+def photo(shape=(12, 10, 3), seed=0):
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+class TestUncertainty:
+    @pytest.mark.parametrize("chunk", [1, 2, 3, 9])
+    def test_is_the_mean_and_std_of_single_restorations(self, chunk):
+        """Whatever the chunk, also where it does not divide the number of samples."""
+        restore, image, key = make(), photo(), jax.random.key(3)
+        found = restore.uncertainty(image, num_samples=5, chunk=chunk, key=key)
+        image_key = samplers.image_keys(key, 1)[0]
+        keys = [jax.random.fold_in(image_key, i) for i in range(5)]
+        singles = np.stack([restore(image, key=k[None]) for k in keys])
+        np.testing.assert_allclose(found.mean, singles.mean(0), atol=1e-6)
+        np.testing.assert_allclose(found.std, singles.std(0, ddof=1), atol=1e-6)
+        assert found.std.max() > 1e-3
+
+    def test_has_the_type_and_shape_of_the_images(self):
+        images = (photo((2, 12, 10, 3)) * 255).astype(np.uint8)
+        found = make().uncertainty(images, num_samples=2)
+        assert found.mean.dtype == np.uint8
+        assert found.mean.shape == found.std.shape == images.shape
+        assert found.std.dtype == np.float32
+
+    def test_one_sample_has_no_spread(self):
+        found = make().uncertainty(photo(), num_samples=1)
+        np.testing.assert_array_equal(found.std, 0)
+
+    @pytest.mark.parametrize("options", [dict(num_samples=0), dict(chunk=0)])
+    def test_zero_samples_are_a_clear_error(self, options):
+        with pytest.raises(ValueError, match="at least 1"):
+            make().uncertainty(photo(), **options)
+
+
+class TestBlindDenoising:
+    def test_finds_the_noise_level_of_each_image(self):
+        pytest.importorskip("pywt")
+        restore, noise = denoiser(), np.random.default_rng(0)
+        flat = np.full((64, 64, 3), 0.5, np.float32)
+        noisy = [
+            (flat + sigma / 255 * noise.normal(size=flat.shape)).astype(np.float32)
+            for sigma in (10, 40)
+        ]
+        both = restore(np.stack(noisy), key=jax.random.key(1))
+        keys = samplers.image_keys(jax.random.key(1), 2)
+        for i, (image, sigma) in enumerate(zip(noisy, (10, 40), strict=True)):
+            alone = restore(image, key=keys[i, None])
+            np.testing.assert_allclose(both[i], alone, atol=1e-6)
+            # a level that is off by a twentieth moves the start by a step at most
+            near = [
+                restore(image, key=keys[i, None], sigma=sigma * factor / 255)
+                for factor in np.linspace(0.93, 1.07, 15)
+            ]
+            assert min(np.abs(alone - other).max() for other in near) < 1e-6
+
+    def test_too_small_an_image_is_a_clear_error(self):
+        with pytest.raises(ValueError, match=r"too small to estimate.*sigma=25/255"):
+            denoiser()(photo((4, 20, 3)))
+
+    def test_without_the_libraries_it_is_a_clear_error(self, monkeypatch):
+        monkeypatch.setitem(__import__("sys").modules, "pywt", None)
+        with pytest.raises(ValueError, match=r"irsde_jax\[blind\]"):
+            denoiser()(photo())
+
+
+class TestDebias:
+    def test_is_decided_by_the_training_loss_or_by_the_setting(self):
+        euler = dict(loss=dict(name="max_likelihood_euler"))
+        assert not make().debias
+        assert make(**euler).debias
+        assert not make(**euler, sampling=dict(debias=False)).debias
+        assert make(sampling=dict(debias=True)).debias
+
+    @pytest.mark.parametrize("process", ["irsde", "denoising"])
+    def test_a_biased_network_restores_as_an_unbiased_one(self, process):
+        """A network that returns the euler loss's minimiser: de-biased, it is exact."""
+        make_one = make if process == "irsde" else denoiser
+        options = {} if process == "irsde" else dict(sigma=50 / 255)
+        schedule, x0 = make_one().schedule, jnp.full((1, 8, 8, 3), 0.6)
+        denoising = process == "denoising"
+
+        class Biased(OneConv):
+            @nn.compact
+            def __call__(self, x, mu, t):
+                self.param("unused", nn.initializers.zeros, ())
+                mean = x0 if denoising else mu
+                noise = sde.x0_to_noise(schedule, x, x0, mean, t[0])
+                return sde.bias_noise(
+                    schedule, x, None if denoising else mu, noise, t[0]
+                )
+
+        params = {"unused": jnp.zeros(())}
+        degraded = np.asarray(x0) + 0.1 * photo((1, 8, 8, 3))
+        errors = {}
+        for debias in (True, False):
+            config = make_one(sampling=dict(debias=debias)).config
+            restored = Restorer(Biased(), params, config)(degraded, **options)
+            errors[debias] = np.abs(restored - x0).max()
+        assert errors[True] < 1e-5
+        # the Denoising process has a gain alone, nearer to 1 than float32 would show
+        # were it not for the ratio
+        assert errors[False] > max(3 * errors[True], 1e-5)
+
+
+class TestDdpm:
+    def test_needs_lambda_1(self):
+        with pytest.raises(ValueError, match="max_sigma=1"):
+            make(process="ddpm")
+
+    def test_network_that_knows_the_image_restores_it(self):
+        config = make(process="ddpm", schedule=dict(max_sigma=1.0)).config
+        schedule, x0 = sde.make_schedule(**config.schedule), photo((1, 8, 8, 3))
+        seen = []
+
+        class Perfect(OneConv):
+            @nn.compact
+            def __call__(self, x, mu, t):
+                seen.append(mu)
+                self.param("unused", nn.initializers.zeros, ())
+                state, zero = 2 * x0 - 1, jnp.zeros_like(x)
+                return sde.x0_to_noise(schedule, x, state, zero, t[0])
+
+        restore = Restorer(Perfect(), {"unused": jnp.zeros(())}, config)
+        restored = restore(0.5 * x0, num_evals=5)
+        np.testing.assert_allclose(restored, x0, atol=1e-5)
+
+
+class TestCompilation:
+    def test_one_program_per_shape_and_number_of_evaluations(self):
+        restore = make()
+
+        def traces(call):
+            before = len(TRACES)
+            call()
+            return len(TRACES) - before
+
+        image = photo((9, 7, 3))
+        assert traces(lambda: restore(image)) > 0
+        assert traces(lambda: restore(image)) == 0
+        assert traces(lambda: restore(photo((9, 7, 3), seed=1))) == 0
+        assert traces(lambda: restore(image, key=jax.random.key(9))) == 0
+        # another spacing of the same length, another Restorer of the same network
+        spaced = make(sampling=dict(spacing="log_snr"))
+        assert traces(lambda: spaced(image)) == 0
+        assert traces(lambda: restore(image, num_evals=3)) > 0
+        assert traces(lambda: restore(photo((7, 9, 3)))) > 0
