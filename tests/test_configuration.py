@@ -190,3 +190,15 @@ def test_a_bad_stored_configuration_is_an_error(tmp_path, content, error, messag
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(error, match=message):
         configuration.read_stored(tmp_path)
+
+
+def test_a_configuration_of_an_earlier_version_gets_the_defaults(tmp_path):
+    config = configuration.load("denoising", ["--config.train.batch_size=32"])
+    old = copy.deepcopy(config)
+    with old.unlocked():
+        del old.sampling["debias"], old.evaluation["num_samples"], old["validation"]
+    configuration.write(old, tmp_path)
+    found = configuration.read_stored(tmp_path)
+    assert configuration.to_json(found) == configuration.to_json(config)
+    with pytest.raises(AttributeError):
+        found.train.batchsize = 8  # it is locked

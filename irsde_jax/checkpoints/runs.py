@@ -84,7 +84,8 @@ class Checkpoints:
 
     def read_config(self) -> ml_collections.ConfigDict:
         """The configuration inside the latest checkpoint."""
-        return configuration.from_json(self._read_meta(self._require_step())["config"])
+        meta = self._read_meta(self._require_step())
+        return configuration.complete(configuration.from_json(meta["config"]))
 
     def restore_ema(self, like: Any) -> Any:
         """The EMA parameters of the latest checkpoint, shapes and types as `like`."""

@@ -6,7 +6,13 @@ below `train`, `evaluate` and `restore` sees it. It imports neither JAX nor the 
 the package, so that a mistake is reported at once.
 """
 
-from irsde_jax.configuration.loading import config_dir, config_names, find_config, load
+from irsde_jax.configuration.loading import (
+    complete,
+    config_dir,
+    config_names,
+    find_config,
+    load,
+)
 from irsde_jax.configuration.overrides import override, split_overrides
 from irsde_jax.configuration.stored import (
     differences,
@@ -21,6 +27,7 @@ from irsde_jax.configuration.values import UsageError, nearest
 
 __all__ = [
     "UsageError",
+    "complete",
     "config_dir",
     "config_names",
     "differences",

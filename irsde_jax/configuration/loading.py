@@ -68,6 +68,24 @@ def load(source: str, overrides: Sequence[str] = ()) -> ml_collections.ConfigDic
     return override(config, overrides)
 
 
+def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """`config`, locked, with the defaults of settings that are younger than it.
+
+    A configuration stored by an earlier version lacks them; their defaults are what
+    that version did.
+    """
+    with config.unlocked():
+        for name, default in _call(config_dir() / "default.py", []).items():
+            if name not in config:
+                config[name] = default
+            elif isinstance(default, ml_collections.ConfigDict) and not _is_open(name):
+                missing = set(default) - set(config[name])
+                for key in missing:
+                    # the reference, which also holds the type of an unset value
+                    config[name][key] = default.get_ref(key)
+    return config.lock()
+
+
 def _call(path: Path, arguments: list[str]) -> ml_collections.ConfigDict:
     """What `get_config` of the file returns; a mistake in the file is named by line."""
     try:

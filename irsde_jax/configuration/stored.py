@@ -9,6 +9,7 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
+from irsde_jax.configuration.loading import complete
 from irsde_jax.configuration.values import flatten, unwrap
 
 FILE_NAME = "config.json"
@@ -138,4 +139,4 @@ def read_stored(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
             f"{path} has format version {version!r}; this version of irsde_jax reads "
             f"{FORMAT_VERSION}."
         )
-    return from_json(json.dumps(config))
+    return complete(from_json(json.dumps(config)))
