@@ -119,7 +119,7 @@ def _write_uncertainty(
         )
         spread = std.mean(axis=-1, keepdims=True)
         error = np.abs(mean - record["x0"]).mean(axis=-1, keepdims=True)
-        white = max(float(np.percentile(spread, 99)), 1 / 255)
+        white = max(float(np.percentile([spread, error], 98)), 1 / 255)
         psnr = float(metrics.psnr(np.round(mean * 255) / 255, record["x0"]))
         rows.append([degraded.clip(0, 1), mean, spread / white, error / white])
         grey = f"white: {255 * white:.1f} grey levels"

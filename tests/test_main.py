@@ -219,3 +219,21 @@ def test_the_logger_is_set_up_once():
     finally:
         logger.handlers, logger.propagate = before[:2]
         logger.setLevel(before[2])
+
+
+def test_compiled_programs_are_kept_where_the_flag_says(calls, workdir, tmp_path):
+    import jax
+
+    names = (
+        "jax_compilation_cache_dir",
+        "jax_persistent_cache_min_compile_time_secs",
+    )
+    before = {name: getattr(jax.config, name) for name in names}
+    try:
+        folder = str(tmp_path / "programs")
+        assert run(f"--workdir={workdir}", f"--compilation_cache={folder}") == 0
+        assert jax.config.jax_compilation_cache_dir == folder
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+    assert [name for name, *_ in calls] == ["train"]
