@@ -13,10 +13,10 @@ import ml_collections
 _DEFAULT = runpy.run_path(str(Path(__file__).with_name("default.py")))
 
 
-def get_config(network: str = "unet") -> ml_collections.ConfigDict:
-    """The Denoising-SDE with `network`: "unet" or "refusion"."""
-    if network not in ("unet", "refusion"):
-        raise ValueError(f"network {network!r} is not one of ['refusion', 'unet'].")
+def get_config(variant: str = "unet") -> ml_collections.ConfigDict:
+    """The Denoising-SDE with a network: `variant` is "unet" or "refusion"."""
+    if variant not in ("unet", "refusion"):
+        raise ValueError(f"{variant!r} is not one of ['refusion', 'unet'].")
     config = _DEFAULT["get_config"]()
     config.task = "denoising"
     config.process = "denoising"
@@ -24,7 +24,7 @@ def get_config(network: str = "unet") -> ml_collections.ConfigDict:
     config.degradation.name = "gaussian_noise"
     config.degradation.sigma = config.sampling.sigma = 25 / 255
     config.sampling.num_evals = 22  # all steps: noise of 25/255 is reached at step 22
-    if network == "refusion":
+    if variant == "refusion":
         config.model = dict(name="nafnet", channels=3, width=64, middle_blocks=1)
         config.model.update(enc_blocks=(1, 1, 1, 28), dec_blocks=(1, 1, 1, 1))
         config.model.update(dtype="float32", remat=False)

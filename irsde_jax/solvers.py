@@ -137,12 +137,15 @@ def _exponential_ode(schedule, x, mu, noise, t, s, previous):
 
 
 def _second_order_weight(h: Array) -> Array:
-    """1 - (1 - e^-h) / h; 0 at h = inf, where the method falls back to order 1."""
-    return jnp.where(jnp.isinf(h), 0.0, 1.0 + jnp.expm1(-h) / h)
+    """1 - (1 - e^-h) / h."""
+    return 1.0 + jnp.expm1(-h) / h
 
 
 def _extrapolation(previous: Previous, data: Array, h: Array) -> Array:
-    """The backward difference of the data prediction, scaled to the stride h."""
+    """The backward difference of the data prediction, scaled to the stride h.
+
+    0 at h = inf, that is at s = 0, where the methods fall back to order 1.
+    """
     stride = jnp.where(jnp.isinf(h), 0.0, h / previous.h)
     return (data - previous.data) * stride
 

@@ -11,7 +11,7 @@ from ml_collections import config_dict
 from irsde_jax import configuration
 from irsde_jax.configuration import UsageError
 
-SHIPPED = ("default", "deraining", "deraining:refusion", "denoising")
+SHIPPED = ("default", "deraining", "deraining:refusion", "deraining:ddpm", "denoising")
 SHIPPED += ("denoising:refusion", "quickstart")
 
 
@@ -46,7 +46,7 @@ class LoadTest(parameterized.TestCase):
         ("derain", "no configuration 'derain'.*denoising.*did you mean 'deraining'"),
         ("configs/denosing.py", "no file 'configs/denosing.py'.*mean 'denoising'"),
         ("quickstart:large", "quickstart.py takes no argument, got 'large'"),
-        ("deraining:large", r"deraining.py:\d+: ValueError: network 'large' is not"),
+        ("deraining:large", r"deraining.py:\d+: ValueError: 'large' is not one of"),
     )
     def test_an_unknown_one_names_the_nearest(self, source, message):
         self.assertRegex(one_line(configuration.load, source), message)

@@ -1,8 +1,8 @@
 """What each solver step is, written a second time by hand, in both precisions.
 
-The rows of `solvers.py` and the formulas of the textbooks are in NumPy float64 here, from the table of
-the schedule: a = e^-theta_bar, std = lambda sqrt(1 - a^2), L = log(a / std) and for a
-step t -> s the stride h = L_s - L_t, which is infinite at s = 0.
+The rows of `solvers.py` and the formulas of the textbooks are in NumPy float64 here,
+from the table of the schedule: a = e^-theta_bar, std = lambda sqrt(1 - a^2), L =
+log(a / std) and for a step t -> s the stride h = L_s - L_t, infinite at s = 0.
 """
 
 import functools
