@@ -12,7 +12,7 @@ from irsde_jax import configuration
 from irsde_jax.configuration import UsageError
 
 SHIPPED = ("default", "deraining", "deraining:refusion", "deraining:ddpm", "denoising")
-SHIPPED += ("denoising:refusion", "quickstart")
+SHIPPED += ("deraining:ddpm", "denoising:refusion", "quickstart")
 
 
 def one_line(function, *arguments) -> str:
