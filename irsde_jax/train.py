@@ -269,6 +269,12 @@ def _make_validation(config: Config, model: Any) -> Any:
     settings = config.validation
     if not settings.dir:
         return None
+    if not Path(settings.dir).is_dir():
+        raise FileNotFoundError(
+            f"validation.dir={settings.dir!r}: there is no such folder. Name one by "
+            "--config.validation.dir=DIR, or none by --config.validation.dir= to go "
+            "without."
+        )
     crops = pipeline.validation_crops(
         _source(config, settings.dir), settings.num_images, settings.crop_size
     )

@@ -156,6 +156,9 @@ class TestBadInput:
             training.train(tiny_config(folder, **changes), tmp_path / "run")
 
     def test_missing_and_empty_folders_are_clear_errors(self, folder, tmp_path):
+        blind = tiny_config(folder, validation=dict(dir="nowhere"))
+        with pytest.raises(FileNotFoundError, match=r"--config\.validation\.dir="):
+            training.train(blind, tmp_path / "run")
         nowhere = tiny_config(tmp_path / "nowhere")
         with pytest.raises(FileNotFoundError, match="nowhere"):
             training.train(nowhere, tmp_path / "run")
