@@ -1,9 +1,10 @@
 """The command line: `python -m irsde_jax.main --config=NAME --workdir=DIR`.
 
-Flags become arguments of `train.train`, `evaluate.run` or `restore.run`; nothing else
-happens here. A mistake on the command line is one line on standard error and exit code
-2; an error of the library (a missing folder, a value out of range) is one line and exit
-code 1, with its traceback under `--verbosity=1`.
+Flags become arguments of `train.train`, `evaluate.run`, `restore.run` or `check.run`;
+nothing else happens here. A mistake on the command line is one line on standard error
+and exit code 2; an error of the library (a missing folder, a value out of range) is one
+line and exit code 1, with its traceback under `--verbosity=1`; images that would ruin a
+training are exit code 1 of `--mode=check`.
 """
 
 import logging
@@ -27,6 +28,7 @@ FLAGS_OF_MODE = {
     "train": _RUN,
     "evaluate": (*_RUN, "output", "overwrite"),
     "restore": (*_RUN, "input", "output", "overwrite"),
+    "check": ("config", "workdir", "output", "overwrite"),
     "config": ("config", "workdir", "weights"),
 }
 
@@ -129,7 +131,7 @@ def resolve(values: flags.FlagValues, overrides: Sequence[str]) -> Config | None
     source = source or values.workdir
     if configuration.has_stored(source):
         return configuration.override(configuration.read_stored(source), overrides)
-    if values.mode in ("train", "config") or overrides:
+    if values.mode in ("train", "check", "config") or overrides:
         stored = f"; {source!r} holds no configuration" if source else ""
         raise UsageError(
             f"--config is missing: give a file or one of {_names()}{stored}"
@@ -173,16 +175,25 @@ def _restore(values: flags.FlagValues, config: Config | None) -> None:
     )
 
 
+def _check(values: flags.FlagValues, config: Config | None) -> int:
+    from irsde_jax import check
+
+    assert config is not None  # `resolve` saw to it
+    findings = check.run(config, output=values.output, overwrite=values.overwrite)
+    return int(any(finding.is_error for finding in findings))
+
+
 def _print_config(values: flags.FlagValues, config: Config | None) -> None:
     del values
     assert config is not None  # `resolve` saw to it
     print(configuration.to_text(config))
 
 
-MODES: dict[str, Callable[[flags.FlagValues, Config | None], None]] = {
+MODES: dict[str, Callable[[flags.FlagValues, Config | None], int | None]] = {
     "train": _train,
     "evaluate": _evaluate,
     "restore": _restore,
+    "check": _check,
     "config": _print_config,
 }
 
@@ -193,7 +204,7 @@ def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False)
         config = resolve(values, overrides)
         if values.compilation_cache:
             _keep_compiled_programs(values.compilation_cache)
-        MODES[values.mode](values, config)
+        code = MODES[values.mode](values, config)
     except UsageError as error:
         return _report(error, 2)
     except (ValueError, TypeError, OSError, FloatingPointError) as error:
@@ -202,7 +213,7 @@ def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False)
         return _report(error, 1)
     except KeyboardInterrupt:
         return _report("interrupted", 130)
-    return 0
+    return code or 0
 
 
 def _keep_compiled_programs(folder: str) -> None:

@@ -36,8 +36,9 @@ ALLOWED = {
     "scores": {"array_types", "data", "metrics", "restore"},
     "evaluate": PARTS | EDGE | {"restore", "restorer", "scores"},
     "train": PARTS | EDGE | {"restore", "restorer"},
+    "check": {"data", "figures", "logs"},
     "demo": {"configuration", "evaluate", "main", "train"},
-    "main": {"configuration", "evaluate", "restore", "train"},
+    "main": {"check", "configuration", "evaluate", "restore", "train"},
 }
 BANNED = {"clu", "tensorflow", "torch"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,253 @@
+"""What can be wrong with images, as pure functions: facts of images to findings.
+
+`irsde_jax.check` reads the files and prints; here are what is measured of an image or
+of a pair, what counts as an error or as a warning, and how it is put into words.
+"""
+
+import collections
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from irsde_jax.data import photo_hash
+from irsde_jax.data.photo_hash import luminance
+
+_SHIFT_PART = 512  # pixels: side of the central part in which shifts are looked for
+# Pairs that are not shifted, with heavy rain, blur, haze, holes or x4, peak at 0 or
+# beside it; unrelated photographs anywhere, up to 10.5 standard deviations high.
+_SHIFT_STDS, _SHIFT_RATIO = 16, 2
+_SHOWN_NAMES, _SHOWN_SIZES, _MAX_BARS, _BAR_LENGTH = 10, 4, 12, 40
+
+Size = tuple[int, int]
+"""Height and width."""
+
+
+class Finding(NamedTuple):
+    """Something that is wrong.
+
+    Attributes:
+        is_error: whether it would ruin or stop a training; else it is a warning.
+        text: what it is, one line.
+        names: the images concerned.
+    """
+
+    is_error: bool
+    text: str
+    names: Sequence[str] = ()
+
+
+class Comparison(NamedTuple):
+    """A degraded image against its clean one.
+
+    Attributes:
+        size: of the degraded image.
+        psnr_rgb: in dB, over all channels; NaN if the sizes differ.
+        psnr_y: in dB, on the luma; inf for identical images.
+        shift: rows and columns by which the degraded image seems to be moved down and
+            right; None unless the evidence is strong.
+    """
+
+    size: Size
+    psnr_rgb: float
+    psnr_y: float
+    shift: tuple[int, int] | None
+
+
+class Facts(NamedTuple):
+    """What is known of one image, or of one pair.
+
+    Attributes:
+        name: of the clean file.
+        problem: why it cannot be used, with the name of the file; nothing else is known
+            then.
+        size: of the clean image.
+        kind: "RGB, 8 bits" and the like, of both files if they differ.
+        photo: hash of the clean image.
+        pair: None for clean images alone.
+    """
+
+    name: str
+    problem: str = ""
+    size: Size = (0, 0)
+    kind: str = ""
+    photo: np.ndarray = np.zeros(photo_hash.SIDE**2, np.float32)
+    pair: Comparison | None = None
+
+
+def compare(clean: np.ndarray, degraded: np.ndarray) -> Comparison:
+    """Measures a pair of images, each [H, W, C] in [0, 1]."""
+    size = degraded.shape[0], degraded.shape[1]
+    if clean.shape != degraded.shape:
+        return Comparison(size, np.nan, np.nan, None)
+    error = degraded - clean
+    luma = luminance(clean), luminance(degraded)
+    psnrs = psnr(error), psnr(luma[1] - luma[0])
+    return Comparison(size, *psnrs, find_shift(*luma) if error.any() else None)
+
+
+def psnr(error: np.ndarray) -> float:
+    """10 log10(1 / mean squared error) in dB; inf for no error."""
+    mean_square = float(np.mean(np.square(error, dtype=np.float64)))
+    return float(-10 * np.log10(mean_square)) if mean_square else np.inf
+
+
+def find_shift(clean: np.ndarray, degraded: np.ndarray) -> tuple[int, int] | None:
+    """By how many pixels one image is moved against the other, by phase correlation.
+
+    Whitened spectra make the content that both share a peak as sharp as a pixel, which
+    rain, noise and holes do not move and blur lowers. A shift is given where that
+    peak stands out from the rest, from the place of no shift and from the opposite one.
+
+    Args:
+        clean: luminance, shape [H, W].
+        degraded: luminance, same shape.
+
+    Returns:
+        (rows, columns), or None where there is no strong evidence. A fraction of a
+        pixel is not noticed, nor what heavy motion blur hides.
+    """
+    parts = [_central(plane) for plane in (clean, degraded)]
+    window = np.outer(*(np.hanning(size + 2)[1:-1] for size in parts[0].shape))
+    spectra = [np.fft.rfft2((part - part.mean()) * window) for part in parts]
+    product = spectra[1] * spectra[0].conj()
+    magnitude = np.abs(product)
+    product /= np.maximum(magnitude, 1e-6 * magnitude.max() + 1e-30)
+    peaks = np.fft.irfft2(product, s=parts[0].shape)
+    rows, columns = (
+        int(index) - (size if index > size // 2 else 0)
+        for index, size in zip(
+            np.unravel_index(peaks.argmax(), peaks.shape), peaks.shape
+        )
+    )
+    # Blur that is symmetric may have a pair of peaks, on both sides of no shift.
+    others = max(peaks[0, 0], peaks[-rows, -columns])
+    if peaks.max() < max(_SHIFT_STDS * peaks.std(), _SHIFT_RATIO * others):
+        return None
+    return (rows, columns) if rows or columns else None
+
+
+def find_small(facts: Sequence[Facts], crop_size: int) -> list[Finding]:
+    """The images out of which no square of `crop_size` pixels can be cut."""
+    text = f"images smaller than the crop of {crop_size} x {crop_size}"
+    small = [
+        f"{fact.name}: {_size(fact.size)}"
+        for fact in facts
+        if not fact.problem and min(fact.size) < crop_size
+    ]
+    return [Finding(True, text, small)] if small else []
+
+
+def find_problems(facts: Sequence[Facts]) -> list[Finding]:
+    """What is wrong with the images or pairs of one folder."""
+    bad = [fact.problem for fact in facts if fact.problem]
+    usable = [fact for fact in facts if not fact.problem]
+    found = [Finding(True, "images that cannot be used", bad)]
+    pairs = [(fact, fact.pair) for fact in usable if fact.pair is not None]
+    unequal = [
+        f"{fact.name}: {_size(fact.size)}, degraded {_size(pair.size)}"
+        for fact, pair in pairs
+        if fact.size != pair.size
+    ]
+    found.append(Finding(True, "pairs of unequal size", unequal))
+    same = [fact.name for fact, pair in pairs if pair.psnr_rgb == np.inf]
+    all_same = len(same) == len(pairs)
+    found.append(Finding(all_same, "pairs of identical images", same))
+    shifted = [
+        f"{fact.name}: by {pair.shift[0]} rows and {pair.shift[1]} columns"
+        for fact, pair in pairs
+        if pair.shift
+    ]
+    found.append(Finding(False, "pairs that may be shifted", shifted))
+    kinds = collections.Counter(fact.kind for fact in usable).most_common()
+    odd = [fact.name for fact in usable if fact.kind != kinds[0][0]]
+    found.append(Finding(False, "images of another kind than most", odd))
+    repeated = find_repeated(usable)
+    found.append(Finding(False, "photographs that are there repeatedly", repeated))
+    return [finding for finding in found if finding.names]
+
+
+def find_shared(first: Sequence[Facts], second: Sequence[Facts]) -> list[str]:
+    """The photographs of one folder that are in another, and what they are there."""
+    shared: dict[str, list[str]] = {}
+    for i, j in photo_hash.matches(_stack(first), _stack(second)):
+        shared.setdefault(first[i].name, []).append(second[j].name)
+    return [f"{name} = {', '.join(others)}" for name, others in shared.items()]
+
+
+def find_repeated(facts: Sequence[Facts]) -> list[str]:
+    """The photographs that are in a folder more than once, with all their names."""
+    hashes = _stack(facts)
+    repeats: dict[int, list[str]] = {}
+    first_of: dict[int, int] = {}
+    for i, j in photo_hash.matches(hashes, hashes):
+        if i < j and j not in first_of:
+            first_of[j] = first_of.get(i, i)
+            repeats.setdefault(first_of[j], []).append(facts[j].name)
+    return [f"{facts[i].name} = {', '.join(names)}" for i, names in repeats.items()]
+
+
+def _stack(facts: Sequence[Facts]) -> np.ndarray:
+    """The hashes of images, shape [N, SIDE * SIDE]."""
+    return np.array([fact.photo for fact in facts]).reshape(-1, photo_hash.SIDE**2)
+
+
+def describe(facts: Sequence[Facts]) -> list[str]:
+    """Sizes, kinds and, of pairs, a histogram of the PSNR: lines of text."""
+    usable = [fact for fact in facts if not fact.problem]
+    lines = []
+    for title, values in (
+        ("height x width", [_size(fact.size) for fact in usable]),
+        ("files", [fact.kind for fact in usable]),
+    ):
+        counts = collections.Counter(values).most_common()
+        shown = [f"{value} ({count})" for value, count in counts[:_SHOWN_SIZES]]
+        if len(counts) > _SHOWN_SIZES:
+            shown.append(f"{len(counts) - _SHOWN_SIZES} more")
+        lines.append(f"{title}: {', '.join(shown) or '-'}")
+    scores = [fact.pair[1:3] for fact in usable if fact.pair is not None]
+    finite = np.array([pair for pair in scores if np.isfinite(pair).all()])
+    if len(finite):
+        rgb, luma = finite.mean(axis=0)
+        lines.append(
+            f"degraded against clean, mean of {len(finite)}: PSNR {rgb:.2f} dB RGB, "
+            f"{luma:.2f} dB Y; of RGB:"
+        )
+        lines += [f"  {line}" for line in histogram(finite[:, 0])]
+    return lines
+
+
+def histogram(values: Iterable[float]) -> list[str]:
+    """A bar of text for each interval of a round width, in dB."""
+    values = np.asarray(list(values))
+    widths = (1, 2, 5, 10, 20, 50)
+    width = next((w for w in widths if np.ptp(values) / w < _MAX_BARS - 1), 100)
+    bins = np.floor(values / width).astype(int)
+    counts = np.bincount(bins - bins.min())
+    scale = min(1.0, _BAR_LENGTH / counts.max())
+    return [
+        f"{left * width:4d} to {(left + 1) * width:3d} dB {count:6d} "
+        f"{'#' * int(np.ceil(count * scale))}".rstrip()
+        for left, count in enumerate(counts, start=bins.min())
+    ]
+
+
+def to_text(finding: Finding) -> list[str]:
+    """A finding as lines: what it is, then at most ten names."""
+    level = "ERROR" if finding.is_error else "warning"
+    count = f" ({len(finding.names)})" if finding.names else ""
+    lines = [f"{level}: {finding.text}{count}"]
+    lines += [f"    {name}" for name in finding.names[:_SHOWN_NAMES]]
+    if len(finding.names) > _SHOWN_NAMES:
+        lines.append(f"    ... and {len(finding.names) - _SHOWN_NAMES} more")
+    return lines
+
+
+def _central(plane: np.ndarray) -> np.ndarray:
+    """The middle of an image, at most `_SHIFT_PART` pixels a side."""
+    top, left = (max(0, size - _SHIFT_PART) // 2 for size in plane.shape)
+    return plane[top : top + _SHIFT_PART, left : left + _SHIFT_PART]
+
+
+def _size(size: Size) -> str:
+    return f"{size[0]} x {size[1]}"
