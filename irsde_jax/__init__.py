@@ -41,10 +41,17 @@ _MODULE_OF = {
 }
 
 
+# `import irsde_jax; irsde_jax.sde.make_schedule()` works as well.
+_MODULES = ("checkpoints", "data", "losses", "metrics", "models", "samplers", "sde")
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
+    if name in _MODULE_OF:
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"irsde_jax.{name}")
+    else:
         raise AttributeError(f"module 'irsde_jax' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value  # the next access is an ordinary one
     return value
 

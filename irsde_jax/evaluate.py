@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 import irsde_jax
-from irsde_jax import configuration, figures, metrics, restore, scores, sde
+from irsde_jax import configuration, figures, metrics, restore, scores
 from irsde_jax.data import degradations, images, pairs
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
@@ -61,6 +61,11 @@ def run(
     """
     restorer = restore.open_restorer(config, workdir, weights)
     config = restorer.config
+    if config.evaluation.num_samples < 0:
+        raise ValueError(
+            "evaluation.num_samples must not be negative, got "
+            f"{config.evaluation.num_samples}."
+        )
     folder = Path(config.evaluation.dir)
     degrade = degradations.make_degradation(**config.degradation)
     source = _open_test_set(folder, degrade is None, config.model.channels)
@@ -180,6 +185,11 @@ def _prepare_output(
         )
     target = Path(workdir or "", "evaluation", folder.resolve().name)
     target = target if output is None else Path(output)
+    if target.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(
+            f"the results would go to {target}, inside the test folder {folder}, and "
+            "be test images themselves next time. Choose another --output."
+        )
     if target.exists() and not target.is_dir():
         raise FileExistsError(f"{target} is a file; the results need a folder.")
     if target.is_dir() and any(target.iterdir()) and not overwrite:
@@ -206,14 +216,10 @@ def _report(
 ) -> dict[str, Any]:
     """What `metrics.json` holds."""
     config = restorer.config
-    num_evals = config.sampling.num_evals
-    if restorer.process.starts_at_input and config.sampling.sigma is not None:
-        start = sde.start_step(restorer.schedule, config.sampling.sigma)
-        num_evals = min(num_evals, start)
     return {
         "folder": str(folder),
         "solver": config.sampling.solver,
-        "num_evals": num_evals,
+        "num_evals": restorer.num_evals(),
         "seed": config.seed,
         "degradation_seed": scores.DEGRADATION_SEED,
         "crop_border": config.evaluation.crop_border,

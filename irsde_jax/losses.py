@@ -13,6 +13,7 @@ the noise but what `sde.bias_noise` computes, a shift of a few percent at T = 10
 import functools
 from collections.abc import Callable
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -64,6 +65,7 @@ def noise_loss_at(
     """`noise_loss` for given x, noise (shape of x0) and t (shape [batch])."""
     del schedule, x0
     predicted = noise_fn(x, x if mu is None else mu, t)
+    chex.assert_equal_shape([predicted, noise])
     return _norm(norm)(predicted - noise).mean()
 
 
@@ -114,6 +116,7 @@ def max_likelihood_loss_at(
     if form not in STEP_MEANS:
         raise ValueError(f"form={form!r} is not one of {sorted(STEP_MEANS)}.")
     predicted = noise_fn(x, x if mu is None else mu, t)
+    chex.assert_equal_shape([predicted, x, x0])
     step_mean = functools.partial(STEP_MEANS[form], schedule)
     # The Denoising mean is unknown to the prediction but known to its target.
     mean_axis = None if mu is None else 0
@@ -162,6 +165,8 @@ def draw(
     keys: PRNGKey, schedule: Schedule, x0: Array, mu: Array | None
 ) -> tuple[Array, Array, Array]:
     """Draws x_t and its noise, shape of `x0`, and t uniform in 1..T, shape [batch]."""
+    mu = x0 if mu is None else mu
+    chex.assert_equal_shape([x0, mu])
 
     def draw_one(key, x0, mu):
         t_key, noise_key = jax.random.split(key)
@@ -169,7 +174,7 @@ def draw(
         noise = jax.random.normal(noise_key, x0.shape, x0.dtype)
         return sde.add_noise(schedule, x0, mu, noise, t), noise, t
 
-    return jax.vmap(draw_one)(keys, x0, x0 if mu is None else mu)
+    return jax.vmap(draw_one)(keys, x0, mu)
 
 
 def _norm(norm: str) -> Callable[[Array], Array]:

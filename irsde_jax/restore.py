@@ -24,7 +24,9 @@ Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
 
 
-def load(source: str | os.PathLike, config: Config | str | None = None) -> Restorer:
+def load(
+    source: str | os.PathLike, config: Config | str | os.PathLike | None = None
+) -> Restorer:
     """A `Restorer` from weights.
 
     Args:
@@ -38,8 +40,8 @@ def load(source: str | os.PathLike, config: Config | str | None = None) -> Resto
         ValueError: if `config` is missing for a .pth or disagrees with the weights.
     """
     path = Path(source)
-    if isinstance(config, str):
-        config = configuration.load(config)
+    if isinstance(config, str | os.PathLike):
+        config = configuration.load(os.fspath(config))
     if path.suffix == ".pth":
         return _load_official(path, config)
     if path.is_dir():
@@ -56,13 +58,16 @@ def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
 
     if not runs.has_checkpoints(workdir):
         raise FileNotFoundError(
-            f"{workdir} is not the work directory of a training run: it has no folder "
-            f"{runs.FOLDER!r}."
+            f"{workdir} is not the work directory of a training run, or of one that "
+            "has not finished its first checkpoint."
         )
     with runs.Checkpoints(workdir) as checkpoints:
         stored = checkpoints.read_config()
         config = stored if config is None else config
         _require_agreement(configuration.differences(stored, config), workdir)
+        if config.sampling.debias is None:
+            # What the network was trained with decides, not what `config` would train.
+            config = _with_debias(config, stored.loss.name == "max_likelihood_euler")
         model = make_model(config)
         params = checkpoints.restore_ema(abstract_params(model))
     return Restorer(model, jax.device_put(params), config)
@@ -82,8 +87,13 @@ def _load_official(path: Path, config: Config | None) -> Restorer:
     _require_agreement(_field_differences(found, model), path)
     if config.sampling.debias is None:
         # Official weights were trained with the euler loss, whatever ours would be.
-        config = configuration.override(config, ["--config.sampling.debias=True"])
+        config = _with_debias(config, True)
     return Restorer(model, jax.device_put(params), config)
+
+
+def _with_debias(config: Config, debias: bool) -> Config:
+    """A copy of the configuration that says whether to take out the euler bias."""
+    return configuration.override(config, [f"--config.sampling.debias={debias}"])
 
 
 def _field_differences(found: nn.Module, given: nn.Module) -> list[str]:
@@ -167,7 +177,7 @@ def run(
             target.parent.mkdir(parents=True, exist_ok=True)
             restore_file(restorer, source, target, file_key(seed, name), overwrite)
             written.append(target)
-        except (ValueError, FileNotFoundError) as error:
+        except (ValueError, OSError) as error:
             failures.append(f"{name}: {error}")
     logger.info("restored %d of %d images to %s", len(written), len(jobs), output)
     if failures:
@@ -198,22 +208,31 @@ def restore_file(
 def _plan(source: Path, output: Path, overwrite: bool) -> list[tuple[str, Path, Path]]:
     """(relative name, image, result) of all that is to be done."""
     if source.is_dir():
+        if output.is_file():
+            raise FileExistsError(f"--output={output} is a file; give a folder.")
         found = images.list_images(source, recursive=True)
+        # Results of an earlier run in a folder inside the input are not originals.
+        inside = output.resolve() != source.resolve()
+        if inside and output.resolve().is_relative_to(source.resolve()):
+            found = [
+                path
+                for path in found
+                if not path.resolve().is_relative_to(output.resolve())
+            ]
         names = [path.relative_to(source) for path in found]
         jobs = [(n.as_posix(), source / n, output / n) for n in names]
     elif source.is_file():
-        is_file = output.suffix.lower() in images.SUFFIXES and not output.is_dir()
-        target = output if is_file else output / source.name
-        jobs = [(source.name, source, target)]
+        jobs = [(source.name, source, _target_of_one(source, output))]
     else:
         raise FileNotFoundError(
             f"--input={source} does not exist; give an image or a folder of images."
         )
-    for _, original, target in jobs:
-        if target.resolve() == original.resolve():
+    originals = {original.resolve() for _, original, _ in jobs}
+    for _, _, target in jobs:
+        if target.resolve() in originals:
             raise ValueError(
-                f"the result {target} would replace its original; choose another "
-                "--output."
+                f"the result {target} would replace its original, or that of another "
+                "image; choose another --output."
             )
     existing = [str(target) for _, _, target in jobs if target.exists()]
     if existing and not overwrite:
@@ -222,3 +241,15 @@ def _plan(source: Path, output: Path, overwrite: bool) -> list[tuple[str, Path, 
             f"{existing[0]}; choose another --output, or replace them with --overwrite."
         )
     return jobs
+
+
+def _target_of_one(source: Path, output: Path) -> Path:
+    """Where the result of a single image goes: `output`, or a file in it."""
+    if output.is_dir() or not output.suffix:
+        return output / source.name
+    if output.suffix.lower() not in images.SUFFIXES:
+        raise ValueError(
+            f"--output={output} ends in {output.suffix}; an image ends in one of "
+            f"{', '.join(images.SUFFIXES)}. For a folder of that name, make it first."
+        )
+    return output

@@ -7,14 +7,18 @@ from typing import NamedTuple, TypeAlias
 import chex
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from irsde_jax import models, processes, restoration, samplers, sde
+from irsde_jax import models, processes, programs, samplers, sde
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data.noise_level import estimate_noise_level
 
 Config: TypeAlias = ml_collections.ConfigDict
+
+# No noise of these processes takes an image in [0, 1] further: lambda is at most 1.
+_LARGEST = 8.0
 
 
 class Uncertainty(NamedTuple):
@@ -88,7 +92,7 @@ class Restorer:
                 argument out of range.
         """
         images = np.asarray(images)
-        restored = self._map(restoration.restore, images, key, solver, num_evals, sigma)
+        restored = self._map(programs.restore, images, key, solver, num_evals, sigma)
         return _as_type(restored, images)
 
     def uncertainty(
@@ -125,7 +129,7 @@ class Restorer:
             )
         images = np.asarray(images)
         moments = functools.partial(
-            restoration.moments, num_samples=num_samples, chunk=min(chunk, num_samples)
+            programs.moments, num_samples=num_samples, chunk=min(chunk, num_samples)
         )
         both = self._map(moments, images, key, solver, num_evals, sigma)
         mean, variance = both[:, 0], both[:, 1]
@@ -175,12 +179,53 @@ class Restorer:
             images = images.astype(np.float32) / 255
         elif np.issubdtype(images.dtype, np.floating):
             images = images.astype(np.float32)
+            if not np.isfinite(images).all():
+                raise ValueError("images hold values that are not finite (NaN or inf).")
+            if np.abs(images).max() > _LARGEST:
+                raise ValueError(
+                    f"floating point images are in [0, 1], with noise a little beyond; "
+                    f"got {np.abs(images).max():.4g}. Divide 8-bit images by 255."
+                )
         else:
             raise ValueError(
                 f"images are {images.dtype}; allowed are uint8 in 0..255 and floating "
                 "point in [0, 1]."
             )
         return images if images.ndim == 4 else images[None]
+
+    def num_evals(self, sigma: float | None = None) -> int:
+        """The configuration's evaluations an image.
+
+        In the Denoising process there are no more than steps from the noise level
+        `sigma` on (None: the configuration's, or, if that is unset, the highest).
+        """
+        configured = self.config.sampling.num_evals
+        sigma = self.config.sampling.sigma if sigma is None else sigma
+        if not self.process.starts_at_input or sigma is None:
+            return configured
+        return min(configured, max(sde.start_step(self.schedule, sigma), 1))
+
+    def check(self, batch: int, height: int, width: int) -> None:
+        """Raises at once what restoring images of that shape would raise."""
+        sigma = self.config.sampling.sigma
+        if self.process.starts_at_input and sigma is None:
+            sigma = 0.5 * float(self.schedule.max_sigma)  # any: it will be estimated
+        run = functools.partial(
+            programs.restore,
+            model=self.model,
+            process=self.process,
+            solver=self.config.sampling.solver,
+            debias=self.debias,
+        )
+        shape = (batch, height, width, self.model.channels)
+        jax.eval_shape(
+            run,
+            models.abstract_params(self.model),
+            self.schedule,
+            jax.random.split(jax.random.key(0), batch),
+            jax.ShapeDtypeStruct(shape, jnp.float32),
+            self._timesteps(None, sigma),
+        )
 
     def _timesteps(self, num_evals: int | None, sigma: float | None) -> Array | None:
         """The grid of this call; None where there is nothing to remove."""
@@ -196,7 +241,7 @@ class Restorer:
                 f"process {self.config.process!r}, which takes no noise level."
             )
         if num_evals is None:
-            num_evals = min(sampling.num_evals, start)
+            num_evals = self.num_evals(sigma)
         return samplers.timestep_grid(
             self.schedule, num_evals, sampling.spacing, start=start
         )

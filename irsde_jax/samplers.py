@@ -70,6 +70,9 @@ def timestep_grid(
     if spacing not in SPACINGS:
         raise ValueError(f"spacing={spacing!r} is not one of {sorted(SPACINGS)}.")
     start = schedule.num_steps if start is None else start
+    for name, value in (("num_evals", num_evals), ("start", start), ("end", end)):
+        if not isinstance(value, int | np.integer):
+            raise ValueError(f"{name} must be an integer, got {value!r}.")
     if not 0 <= end < start <= schedule.num_steps:
         raise ValueError(
             f"a grid runs from start to end with 0 <= end < start <= T = "
@@ -181,6 +184,7 @@ def sample(
         index, t, s = inputs
         ts = jnp.full(x.shape[:1], t)
         noise = noise_fn(x, x if mu is None else mu, ts).astype(dtype)
+        chex.assert_equal_shape([noise, x])
         fresh = normal(jax.vmap(jax.random.fold_in, (0, None))(step_keys, index))
         x, memory = solver.step(memory, schedule, x, mu, noise, fresh, t, s)
         return (x, memory), x if return_path else None
@@ -208,12 +212,17 @@ def _template(mu: Array | None, x_init: Array | None) -> Array:
             "mu=None is the Denoising process, which starts at the noisy image: pass "
             "it as x_init, with timesteps that start at start_step(schedule, sigma)."
         )
-    if x_init is not None and mu is not None and x_init.shape != mu.shape:
-        raise ValueError(
-            f"x_init has shape {x_init.shape} and mu has shape {mu.shape}: they must "
-            "agree."
-        )
     template = jnp.asarray(mu if x_init is None else x_init)
+    if mu is not None and template.shape != jnp.shape(mu):
+        raise ValueError(
+            f"x_init has shape {template.shape} and mu has shape {jnp.shape(mu)}: they "
+            "must agree."
+        )
+    if not jnp.issubdtype(template.dtype, jnp.floating):
+        raise ValueError(
+            f"images must be floating point, got {template.dtype.name}. Divide 8-bit "
+            "images by 255."
+        )
     if template.ndim != 4:
         raise ValueError(
             f"images must have shape [batch, H, W, C], got {template.shape}. For one "
@@ -232,7 +241,7 @@ def _checked_timesteps(schedule: Schedule, timesteps: Array | None) -> Array:
             steps.ndim != 1
             or len(steps) < 2
             or not np.issubdtype(steps.dtype, np.integer)
-            or (np.diff(steps) >= 0).any()
+            or (np.diff(steps.astype(np.int64)) >= 0).any()
             or steps[0] > schedule.num_steps
             or steps[-1] < 0
         ):

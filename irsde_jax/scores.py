@@ -105,7 +105,10 @@ def evaluate_images(
         call = functools.partial(
             restorer, mu, key=restore.file_key(seed, name), **sampling
         )
-        restored, seconds = _timed(call)
+        try:
+            restored, seconds = _timed(call)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
         compiled = mu.shape not in seen
         if compiled and not any_warm and index == len(source) - 1:
             (restored, seconds), compiled = _timed(call), False

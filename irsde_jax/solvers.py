@@ -101,7 +101,8 @@ def _mr_sde_2(memory, schedule, x, mu, noise, fresh, t, s):
     h = _log_snr(schedule, s) - _log_snr(schedule, t)
     data = sde.noise_to_x0(schedule, x, mu, noise, t)
     weight = jnp.exp(-schedule.theta_bar[s]) * _second_order_weight(2 * h)
-    return state + weight * _extrapolation(memory, data, h), Previous(data, h)
+    new = state + weight * _extrapolation(memory, data, h)
+    return new, _remember(data, h, x)
 
 
 class Previous(NamedTuple):
@@ -114,6 +115,11 @@ class Previous(NamedTuple):
 def _remember_nothing_yet(x: Array) -> Previous:
     """An infinite last stride: the first step is then of order 1 by itself."""
     return Previous(jnp.zeros_like(x), jnp.full((), jnp.inf, x.dtype))
+
+
+def _remember(data: Array, h: Array, x: Array) -> Previous:
+    """The memory after a step, in the type of x, as it was before it."""
+    return Previous(data.astype(x.dtype), h.astype(x.dtype))
 
 
 def _exponential_ode(schedule, x, mu, noise, t, s, previous):
@@ -133,7 +139,7 @@ def _exponential_ode(schedule, x, mu, noise, t, s, previous):
     if previous is not None:
         weight = signal * _second_order_weight(h)
         new = new + weight * _extrapolation(previous, x0_hat, h)
-    return new, Previous(x0_hat, h)
+    return new, _remember(x0_hat, h, x)
 
 
 def _second_order_weight(h: Array) -> Array:

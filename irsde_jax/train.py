@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -19,20 +19,14 @@ import numpy as np
 
 from irsde_jax import (
     configuration,
+    experiment,
     logs,
-    losses,
-    metrics,
     models,
-    optimizers,
-    processes,
     restore,
-    restorer,
-    sde,
     train_step,
 )
 from irsde_jax.checkpoints import runs
-from irsde_jax.data import cache, degradations, pairs, pipeline
-from irsde_jax.restorer import Restorer
+from irsde_jax.data import pairs, pipeline
 from irsde_jax.train_step import TrainState
 
 Config: TypeAlias = ml_collections.ConfigDict
@@ -66,13 +60,17 @@ def train(
         FloatingPointError: if the loss is not finite.
     """
     workdir = Path(workdir)
+    experiment.check_settings(config)
     _claim(workdir, config)
-    model, optimizer, step_fn = _build(config)
-    dataset = _dataset(config)
-    validate = _make_validation(config, model)
+    model, optimizer, step_fn = experiment.build(config)
+    dataset = experiment.make_dataset(config)
+    validate = experiment.make_validation(config, model)
     first_key, run_key = jax.random.split(jax.random.key(config.seed))
     keep = config.train.keep_checkpoints
+    if runs.has_checkpoints(workdir):
+        weights = None  # a run that goes on does not need them again
     state = _initial_state(config, model, optimizer, first_key, weights)
+    configuration.write(config, workdir)
     with (
         runs.Checkpoints(workdir, keep) as checkpoints,
         logs.MetricWriter(workdir / "logs") as writer,
@@ -80,7 +78,6 @@ def train(
         if checkpoints.latest_step is not None:
             state = checkpoints.restore(state)
             logger.info("resuming %s at step %d", workdir, state.step)
-        configuration.write(config, workdir)
         start, end = int(state.step), config.train.num_steps
         if start >= end:
             logger.info("%s is trained already: step %d of %d.", workdir, start, end)
@@ -132,6 +129,10 @@ def _loop(
                 rate = len(pending) * batch_size / (now - logged_at)
                 writer.write(done, scalars | {"images_per_s": rate})
                 pending, logged_at = [], now
+            if done % every.checkpoint_every == 0 or done == end:
+                if pending:
+                    _average(pending, done)  # weights that are not finite are not kept
+                checkpoints.save(state, config)
             if validate and (done % config.validation.every == 0 or done == end):
                 scores, pictures = validate(state.ema_params)
                 writer.write(done, scores)
@@ -140,8 +141,6 @@ def _loop(
                     f"step {done}: validation PSNR {scores['validation_psnr']:.2f} dB, "
                     f"SSIM {scores['validation_ssim']:.4f} (EMA weights, RGB)"
                 )
-            if done % every.checkpoint_every == 0 or done == end:
-                checkpoints.save(state, config)
     return state
 
 
@@ -152,9 +151,10 @@ def _average(pending: list[train_step.Metrics], step: int) -> dict[str, float]:
         name: float(np.mean([values[name] for values in fetched]))
         for name in fetched[0]
     }
-    if not np.isfinite(means["loss"]):
+    if not np.isfinite([means["loss"], means["grad_norm"]]).all():
         raise FloatingPointError(
-            f"the loss became {means['loss']} in the {len(pending)} steps up to step "
+            f"the loss became {means['loss']}, the norm of its gradient "
+            f"{means['grad_norm']}, in the {len(pending)} steps up to step "
             f"{step}. Lower config.optimizer.learning_rate, or set "
             "config.optimizer.clip_norm; the last checkpoint is intact."
         )
@@ -166,7 +166,8 @@ def _claim(workdir: Path, config: Config) -> None:
     if configuration.has_stored(workdir):
         stored = configuration.read_stored(workdir)
         found = configuration.differences(stored, config, _FIXED)
-        if found:
+        # Without a checkpoint there is nothing of that run to lose.
+        if found and runs.has_checkpoints(workdir):
             raise ValueError(
                 f"{workdir} holds a run with another configuration: "
                 + "; ".join(found)
@@ -178,62 +179,6 @@ def _claim(workdir: Path, config: Config) -> None:
             "another --workdir."
         )
     workdir.mkdir(parents=True, exist_ok=True)
-
-
-class _Parts(NamedTuple):
-    """The pure parts of a training, from its configuration."""
-
-    model: Any
-    optimizer: Any
-    step_fn: Any
-
-
-def _build(config: Config) -> _Parts:
-    """The network, its optimizer and the step on all local devices."""
-    num_devices = jax.local_device_count()
-    if config.train.batch_size % num_devices:
-        raise ValueError(
-            f"train.batch_size={config.train.batch_size} cannot be split over "
-            f"{num_devices} devices; choose a multiple of {num_devices}."
-        )
-    schedule = sde.make_schedule(**config.schedule)
-    process = processes.make_process(config.process, schedule)
-    model = restorer.make_model(config)
-    optimizer = optimizers.make_optimizer(config.train.num_steps, **config.optimizer)
-    step = train_step.make_train_step(
-        model.apply,
-        optimizer,
-        schedule,
-        losses.make_loss(**config.loss),
-        process,
-        config.train.ema_decay,
-        # An unconditional process never looks at a degraded image.
-        degradations.make_degradation(**config.degradation)
-        if process.conditional
-        else None,
-        axis_name="batch",
-    )
-    return _Parts(model, optimizer, train_step.data_parallel(step))
-
-
-def _source(config: Config, folder: str) -> pairs.Source:
-    """The images of a folder, as pairs or as clean images."""
-    paired = config.degradation.name == degradations.PAIRED
-    return pairs.open_source(folder, paired, config.model.channels)
-
-
-def _dataset(config: Config) -> Any:
-    """Batches by step, from images that stay decoded in memory."""
-    source = cache.Cached(
-        _source(config, config.data.train_dir), config.data.cache_megabytes * 2**20
-    )
-    return pipeline.training_batches(
-        source,
-        seed=config.seed,
-        batch_size=config.train.batch_size,
-        crop_size=config.data.crop_size,
-        augment=config.data.augment,
-    )
 
 
 def _initial_state(
@@ -258,42 +203,3 @@ def _initial_state(
 
 def _is_official(weights: str | os.PathLike) -> bool:
     return Path(weights).suffix == ".pth"
-
-
-def _make_validation(config: Config, model: Any) -> Any:
-    """`validate(ema_params) -> (scores, pictures)`; None if there is no such folder.
-
-    Central crops of the first images, degraded and restored with fixed keys, so that
-    two validations differ by the weights alone.
-    """
-    settings = config.validation
-    if not settings.dir:
-        return None
-    if not Path(settings.dir).is_dir():
-        raise FileNotFoundError(
-            f"validation.dir={settings.dir!r}: there is no such folder. Name one by "
-            "--config.validation.dir=DIR, or none by --config.validation.dir= to go "
-            "without."
-        )
-    crops = pipeline.validation_crops(
-        _source(config, settings.dir), settings.num_images, settings.crop_size
-    )
-    clean = crops["x0"]
-    keys = jax.random.split(jax.random.key(config.seed), len(clean))
-    degrade = degradations.make_degradation(**config.degradation)
-    if degrade is None:
-        degraded = crops["mu"]
-    else:
-        degraded = np.asarray(jax.vmap(degrade)(keys, jnp.asarray(clean)))
-
-    def validate(ema_params):
-        restored = Restorer(model, jax.device_get(ema_params), config)(degraded)
-        rounded = np.round(restored * 255) / 255
-        scores = {
-            "validation_psnr": float(metrics.psnr(rounded, clean).mean()),
-            "validation_ssim": float(metrics.ssim(rounded, clean).mean()),
-        }
-        first = np.concatenate([degraded[0].clip(0, 1), rounded[0], clean[0]], axis=1)
-        return scores, {"degraded_restored_clean": first}
-
-    return validate

@@ -12,10 +12,16 @@ ROOT = Path(__file__).resolve().parents[1]
 # Before JAX initialises its backends: `pmap` is real on a laptop.
 chex.set_n_cpu_devices(4)
 
+# Compiling takes most of the time of tests this small, and LLVM's last optimisations
+# most of that. XLA_FLAGS=--xla_backend_optimization_level=3 tests what users run.
+_FLAGS = os.environ.get("XLA_FLAGS", "")
+if "xla_backend_optimization_level" not in _FLAGS:
+    os.environ["XLA_FLAGS"] = f"{_FLAGS} --xla_backend_optimization_level=1"
+
 # Compiled programs are kept between runs and shared by the processes of pytest-xdist.
 if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
     jax.config.update("jax_compilation_cache_dir", str(ROOT / ".cache" / "jax"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 

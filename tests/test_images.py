@@ -9,7 +9,6 @@ import zlib
 
 import numpy as np
 import pytest
-from absl import logging
 from PIL import Image
 
 from irsde_jax.data import codecs, images
@@ -344,7 +343,7 @@ def test_grey_becomes_rgb_and_nothing_else_does():
 
 def test_folders_are_listed_in_order(tmp_path, monkeypatch):
     warnings = []
-    monkeypatch.setattr(logging, "warning", lambda *args: warnings.append(args))
+    monkeypatch.setattr(images.logger, "warning", lambda *args: warnings.append(args))
     (tmp_path / "inner").mkdir()
     (tmp_path / ".hidden").mkdir()
     for name in ("b.png", "A.JPG", "c.npy", "inner/d.tif", ".e.png", ".hidden/f.png"):

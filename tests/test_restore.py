@@ -25,9 +25,9 @@ def tiny_config(**changes):
         name="nafnet",
         channels=3,
         width=4,
-        enc_blocks=(1,),
-        middle_blocks=1,
-        dec_blocks=(1,),
+        enc_blocks=(0,),
+        middle_blocks=0,
+        dec_blocks=(0,),
         dtype="float32",
         remat=False,
     )

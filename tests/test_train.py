@@ -12,6 +12,7 @@ from irsde_jax import (
     logs,
     losses,
     metrics,
+    models,
     processes,
     restore,
     sde,
@@ -21,13 +22,14 @@ from irsde_jax import train as training
 from irsde_jax.models import init_params
 from irsde_jax.restorer import Restorer, make_model
 
+# No block at all, four convolutions: the loop needs a network, not a good one.
 TINY_MODEL = dict(
     name="nafnet",
     channels=3,
     width=4,
-    enc_blocks=(1,),
-    middle_blocks=1,
-    dec_blocks=(1,),
+    enc_blocks=(0,),
+    middle_blocks=0,
+    dec_blocks=(0,),
     dtype="float32",
     remat=False,
 )
@@ -109,16 +111,19 @@ class TestTrain:
         assert_same_state(training.train(config, tmp_path / "parts"), whole)
 
     def test_fine_tunes_from_weights(self, folder, tmp_path):
-        config = tiny_config(folder, num_steps=2)
-        first = training.train(config, tmp_path / "first")
-        frozen = tiny_config(folder, num_steps=2, optimizer=dict(learning_rate=0.0))
-        tuned = training.train(frozen, tmp_path / "tuned", tmp_path / "first")
-        jax.tree.map(
-            np.testing.assert_array_equal, host(tuned.params), host(first.ema_params)
-        )
+        config, first = tiny_config(folder, num_steps=2), tmp_path / "first"
+        weights = host(training.train(config, first).ema_params)
+        none = tiny_config(folder, num_steps=0)
+        start = training.train(none, tmp_path / "start", first)
+        jax.tree.map(np.testing.assert_array_equal, host(start.params), weights)
+        tuned = training.train(config, tmp_path / "tuned", first)
+        assert tuned.step == 2
+        moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), tuned.params, weights)
+        # two steps of Adam, each of at most about the learning rate
+        assert 0 < max(jax.tree.leaves(moved)) < 4e-3
         wide = tiny_config(folder, model=dict(width=6))
         with pytest.raises(ValueError, match="another network"):
-            training.train(wide, tmp_path / "wide", tmp_path / "first")
+            training.train(wide, tmp_path / "wide", first)
 
     def test_denoising_trains_on_clean_images_alone(self, folder, tmp_path):
         config = tiny_config(
@@ -182,17 +187,29 @@ class TestBadInput:
             training.train(tiny_config(folder), tmp_path / "mine")
         assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
-    def test_loss_that_is_not_finite_stops_the_run(self, folder, tmp_path):
-        config = tiny_config(
-            folder, num_steps=20, optimizer=dict(learning_rate=1e30, clip_norm=0.0)
-        )
+    def test_loss_that_is_not_finite_stops_the_run(self, folder, tmp_path, monkeypatch):
+        """From weights that have diverged: the same compiled program as elsewhere."""
+
+        def diverged(model, key):
+            return jax.tree.map(lambda x: 1e30 * x, init_params(model, key))
+
+        monkeypatch.setattr(models, "init_params", diverged)
         with pytest.raises(FloatingPointError, match="learning_rate"):
-            training.train(config, tmp_path / "run")
+            training.train(tiny_config(folder), tmp_path / "run")
+        assert not logs.read_metrics(tmp_path / "run" / "logs")
 
 
 def test_overfitting_one_pair_restores_it(tmp_path):
-    """IR-SDE, sampled from noise: more than 30 dB on the pair it was trained on."""
-    config = tiny_config(tmp_path, model=dict(width=16), sampling=dict(num_evals=20))
+    """IR-SDE, sampled from noise: more than 30 dB on the pair it was trained on.
+
+    Other seeds of the network and of the training reach 32 to 35 dB.
+    """
+    config = tiny_config(
+        tmp_path,
+        model=dict(width=16, enc_blocks=(1,)),
+        schedule=dict(max_sigma=75 / 255),
+        sampling=dict(num_evals=20),
+    )
     clean = np.asarray(smooth_image(0, 16), np.float32)[None] / 255
     degraded = 0.5 * clean
     model, schedule = make_model(config), sde.make_schedule(**config.schedule)

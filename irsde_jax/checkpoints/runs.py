@@ -127,8 +127,9 @@ class Checkpoints:
 
 
 def has_checkpoints(workdir: str | os.PathLike) -> bool:
-    """Whether `workdir` looks like the work directory of a training run."""
-    return (Path(workdir) / FOLDER).is_dir()
+    """Whether `workdir` holds a finished checkpoint of a training run."""
+    folder = Path(workdir) / FOLDER
+    return folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir())
 
 
 def _abstract(tree: Any) -> Any:

@@ -2,15 +2,23 @@
 
 They run inside the train step, on the device, with a key per example. To add one:
 write a function `(key, image, **options)`, name it in `DEGRADATIONS`, test it.
+A degradation never changes the size: a super-resolution input is enlarged again.
+
+Names are joined by "+", from the first that happens to the last:
+
+    make_degradation("gaussian_blur+bicubic+gaussian_noise", factor=4, sigma=5 / 255)
 """
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
 from irsde_jax.array_types import Array, PRNGKey
+from irsde_jax.data import blur, illumination, masks, rain, resampling
+from irsde_jax.data.levels import Level, draw_level
 
 Degradation = Callable[[PRNGKey, Array], Array]
 
@@ -18,44 +26,115 @@ PAIRED = "paired"
 """The name that stands for degraded images which are files beside the clean ones."""
 
 
-def gaussian_noise(key: PRNGKey, image: Array, sigma: float) -> Array:
+def gaussian_noise(key: PRNGKey, image: Array, sigma: Level) -> Array:
     """Adds white Gaussian noise; the result is not clipped, as in the denoising papers.
 
     Args:
         key: consumed, shape [].
         image: in [0, 1], shape [H, W, C].
-        sigma: standard deviation in image units: 25/255 for "sigma 25".
+        sigma: standard deviation in image units: 25/255 for "sigma 25"; a pair for a
+            level drawn per image, as for blind denoising.
 
     Returns:
         The noisy image, shape of `image`, outside [0, 1] here and there.
     """
+    if isinstance(sigma, Sequence):
+        level_key, key = jax.random.split(key)
+        sigma = draw_level(level_key, sigma)
     return image + sigma * jax.random.normal(key, image.shape, image.dtype)
 
 
-DEGRADATIONS: dict[str, Callable[..., Array]] = {"gaussian_noise": gaussian_noise}
+DEGRADATIONS: dict[str, Callable[..., Array]] = {
+    "bicubic": resampling.bicubic,
+    "box_mask": masks.box_mask,
+    "expand_mask": masks.expand_mask,
+    "gaussian_blur": blur.gaussian_blur,
+    "gaussian_noise": gaussian_noise,
+    "half_mask": masks.half_mask,
+    "haze": illumination.haze,
+    "heavy_rain": rain.heavy_rain,
+    "light_rain": rain.light_rain,
+    "motion_blur": blur.motion_blur,
+    "nearest": resampling.nearest,
+    "shadow": illumination.shadow,
+    "thick_mask": masks.thick_mask,
+    "thin_mask": masks.thin_mask,
+}
 
 
 def make_degradation(name: str, **options: Any) -> Degradation | None:
     """The degradation of that name with its options; None for "paired".
 
     Args:
-        name: a key of `DEGRADATIONS`, or "paired".
-        **options: its parameters.
+        name: a key of `DEGRADATIONS`, several of them joined by "+" (each with a key of
+            its own, in the order in which they happen), or "paired".
+        **options: parameters of the function; of several, each option goes to all that
+            take it. Where a function says `Level`, a number is the same for all images
+            and a pair is a range to draw from. `sigma` is of gaussian_noise and goes
+            unused without it: every configuration has one.
 
     Raises:
-        ValueError: for an unknown name, or a noise level that is not in image units.
+        ValueError: for an unknown name, an option that is missing or that none of them
+            takes, or a noise level that is not in image units.
     """
     if name == PAIRED:
         return None
-    if name not in DEGRADATIONS:
-        raise ValueError(
-            f"degradation name={name!r} is not one of "
-            f"{sorted([*DEGRADATIONS, PAIRED])}."
+    names = [part.strip() for part in name.split("+")]
+    for part in names:
+        if part not in DEGRADATIONS:
+            hint = " Paired images are degraded already." if part == PAIRED else ""
+            raise ValueError(
+                f"degradation name={part!r} is not one of "
+                f"{sorted([*DEGRADATIONS, PAIRED])}.{hint}"
+            )
+    _check_sigma(options.get("sigma", 0.0))
+    taken = [_options(DEGRADATIONS[part]) for part in names]
+    _check_options(name, taken, options)
+    steps = tuple(
+        functools.partial(
+            DEGRADATIONS[part], **{key: options[key] for key in known if key in options}
         )
-    sigma = options.get("sigma", 0.0)
-    if not 0 <= sigma <= 1:
+        for part, known in zip(names, taken)
+    )
+    # Evaluation calls it by itself; inside a train step it is compiled anyway.
+    return jax.jit(steps[0] if len(steps) == 1 else functools.partial(_compose, steps))
+
+
+def _compose(steps: tuple[Degradation, ...], key: PRNGKey, image: Array) -> Array:
+    """One after the other, each with a key of its own."""
+    for step, step_key in zip(steps, jax.random.split(key, len(steps))):
+        image = step(step_key, image)
+    return image
+
+
+def _options(function: Callable[..., Array]) -> dict[str, inspect.Parameter]:
+    """Its parameters but for the key and the image."""
+    parameters = inspect.signature(function).parameters
+    return {key: parameters[key] for key in parameters if key not in ("key", "image")}
+
+
+def _check_options(
+    name: str,
+    taken: list[dict[str, inspect.Parameter]],
+    options: dict[str, Any],
+) -> None:
+    known = {key: value for parameters in taken for key, value in parameters.items()}
+    unknown = [key for key in options if key not in known and key != "sigma"]
+    if unknown:
         raise ValueError(
-            f"degradation sigma is in image units, [0, 1]; got {sigma}. Did you mean "
-            f"{sigma} / 255?"
+            f"degradation {name!r} takes no option {unknown[0]!r}; it takes "
+            f"{sorted(known) or 'none'}."
         )
-    return functools.partial(DEGRADATIONS[name], **options)
+    for key, parameter in known.items():
+        if parameter.default is parameter.empty and key not in options:
+            raise ValueError(f"degradation {name!r} needs the option {key!r}.")
+
+
+def _check_sigma(sigma: Level) -> None:
+    levels = sigma if isinstance(sigma, Sequence) else (sigma,)
+    for level in levels:
+        if not 0 <= level <= 1:
+            raise ValueError(
+                f"degradation sigma is in image units, [0, 1]; got {level}. Did you "
+                f"mean {level} / 255?"
+            )

@@ -7,15 +7,17 @@ errors that name them.
 """
 
 import io
+import logging
 import os
 import uuid
 from pathlib import Path
 
 import numpy as np
-from absl import logging
 
 from irsde_jax.data import codecs
 from irsde_jax.data.codecs import ImageFile as ImageFile
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = (*codecs.FORMATS, ".npy")
 """File name endings that are read and written, in lower case."""
@@ -59,7 +61,7 @@ def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path
         )
     others = [path.name for path in files if path.suffix.lower() not in SUFFIXES]
     if others:
-        logging.warning(
+        logger.warning(
             "%s: skipped %d files that are not images: %s",
             folder,
             len(others),

@@ -1,0 +1,147 @@
+"""Blur: convolution with a Gaussian, or with the path of a shaken camera."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from irsde_jax.array_types import Array, PRNGKey
+from irsde_jax.data.levels import Level, draw_level, highest
+
+_GAMMA = 2.2  # between the values of an image file and light, as in Nah et al. (2017)
+_SAMPLES_PER_PIXEL = 4  # of a camera path
+
+
+def gaussian_blur(key: PRNGKey, image: Array, std: Level = (1.0, 3.0)) -> Array:
+    """Convolution with an isotropic Gaussian, an image out of focus.
+
+    Args:
+        key: consumed.
+        image: in [0, 1], shape [H, W, C].
+        std: of the Gaussian, in pixels.
+
+    Returns:
+        Shape of `image`, in [0, 1].
+    """
+    kernel = gaussian_kernel(draw_level(key, std), highest(std))
+    return jnp.clip(convolve(image, kernel), 0, 1)
+
+
+def motion_blur(
+    key: PRNGKey,
+    image: Array,
+    length: Level = (5.0, 25.0),
+    turning: Level = (0.0, 180.0),
+) -> Array:
+    """Light gathered while the camera moves along a random path.
+
+    The path is a random walk of the heading and of the logarithm of the speed, a
+    simpler model than the one of the reference, which has inertia and jerks as well.
+    Light is added up, not file values: the convolution is of image^2.2.
+
+    Args:
+        key: consumed.
+        image: in [0, 1], shape [H, W, C].
+        length: of the path, in pixels; 0 is a camera at rest.
+        turning: standard deviation of the change of heading between the opening and
+            the closing of the shutter, in degrees.
+
+    Returns:
+        Shape of `image`, in [0, 1].
+
+    References:
+        Boracchi and Foi (2012), "Modeling the Performance of Image Restoration from
+        Motion Blur", IEEE TIP 21(8), for random paths rasterised to a kernel;
+        Nah et al. (2017), https://arxiv.org/abs/1612.02177, Section 2, for the gamma.
+    """
+    length_key, turning_key, path_key = jax.random.split(key, 3)
+    longest = highest(length)
+    path = camera_path(
+        path_key,
+        draw_level(length_key, length),
+        draw_level(turning_key, turning),
+        num_points=max(32, math.ceil(_SAMPLES_PER_PIXEL * longest)),
+    )
+    kernel = path_kernel(path, radius=math.ceil(longest / 2) + 1)
+    light = jnp.maximum(convolve(image**_GAMMA, kernel), 0)
+    return jnp.clip(light ** (1 / _GAMMA), 0, 1)
+
+
+def camera_path(key: PRNGKey, length: Array, turning: Array, num_points: int) -> Array:
+    """Points at equal times on a random curve of that length, shape [num_points, 2].
+
+    The box around the curve is centred at the origin: no point is farther from it than
+    length / 2 along either axis.
+    """
+    start_key, heading_key, speed_key = jax.random.split(key, 3)
+
+    def walk(key: PRNGKey) -> Array:
+        steps = jax.random.normal(key, (num_points,))
+        return jnp.cumsum(steps) / num_points**0.5
+
+    start = jax.random.uniform(start_key, (), maxval=2 * jnp.pi)
+    heading = start + jnp.deg2rad(turning) * walk(heading_key)
+    speed = jnp.exp(0.5 * walk(speed_key))
+    speed = speed * length / speed.sum()
+    velocity = speed[:, None] * jnp.stack([jnp.sin(heading), jnp.cos(heading)], -1)
+    path = jnp.cumsum(velocity, axis=0)
+    return path - (path.max(axis=0) + path.min(axis=0)) / 2
+
+
+def path_kernel(path: Array, radius: int) -> Array:
+    """Each point shared among its four nearest pixels; shape [2 radius + 1] twice.
+
+    Args:
+        path: row and column of points, 0 at the centre, shape [num_points, 2].
+        radius: larger than any coordinate of `path`.
+
+    Returns:
+        The kernel, of sum 1.
+    """
+    corner = jnp.floor(path)
+    after = path - corner
+    row, column = (corner.astype(int) + radius).T
+    kernel = jnp.zeros((2 * radius + 1, 2 * radius + 1))
+    for down in (0, 1):
+        for right in (0, 1):
+            shares = jnp.abs(after - jnp.array([1 - down, 1 - right]))
+            kernel = kernel.at[row + down, column + right].add(shares.prod(axis=1))
+    return kernel / len(path)
+
+
+def gaussian_kernel(std: Array, largest_std: float) -> Array:
+    """An isotropic Gaussian of sum 1, cut four times `largest_std` from its centre."""
+    radius = math.ceil(4 * largest_std)
+    offsets = jnp.arange(-radius, radius + 1) / jnp.maximum(std, 1e-3)
+    profile = jnp.exp(-(offsets**2) / 2)
+    profile = profile / profile.sum()
+    return jnp.outer(profile, profile)
+
+
+def convolve(image: Array, kernel: Array) -> Array:
+    """Convolution of an image that is continued by its mirror image.
+
+    Args:
+        image: shape [H, W, C].
+        kernel: both sides odd, shape [h, w].
+
+    Returns:
+        Shape of `image`.
+    """
+    high, wide = (side // 2 for side in kernel.shape)
+    padded = jnp.pad(image, ((high, high), (wide, wide), (0, 0)), mode="symmetric")
+    return convolve_inside(padded, kernel)
+
+
+def convolve_inside(image: Array, kernel: Array) -> Array:
+    """Convolution where the kernel lies in the image: [H - h + 1, W - w + 1, C].
+
+    By the Fourier transform: its cost does not grow with the kernel, and a kernel for
+    each image of a batch costs no more than one for all.
+    """
+    height, width = image.shape[:2]
+    spectrum = jnp.fft.rfft2(kernel, s=(height, width))[..., None]
+    spectrum = spectrum * jnp.fft.rfft2(image, axes=(0, 1))
+    result = jnp.fft.irfft2(spectrum, s=(height, width), axes=(0, 1))
+    # What the periodic convolution wraps around falls in the first h - 1 rows.
+    return result[kernel.shape[0] - 1 :, kernel.shape[1] - 1 :]

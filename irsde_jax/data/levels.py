@@ -1,0 +1,24 @@
+"""Levels of a degradation: a number, or a range from which each image draws its own."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from irsde_jax.array_types import Array, PRNGKey
+
+Level = float | Array | Sequence[float]
+"""A number, or a pair (low, high) for a uniform draw per image."""
+
+
+def draw_level(key: PRNGKey, level: Level) -> Array:
+    """The number, or one drawn from the pair; shape []."""
+    if isinstance(level, Sequence):
+        low, high = level
+        return jax.random.uniform(key, (), minval=low, maxval=high)
+    return jnp.asarray(level, jnp.float32)
+
+
+def highest(level: Level) -> float:
+    """The largest that can be drawn: what the size of an array is planned for."""
+    return float(max(level) if isinstance(level, Sequence) else level)

@@ -1,0 +1,145 @@
+"""The parts of a training, built and checked from its configuration."""
+
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from irsde_jax import (
+    losses,
+    metrics,
+    optimizers,
+    processes,
+    restorer,
+    sde,
+    train_step,
+)
+from irsde_jax.data import cache, degradations, pairs, pipeline
+from irsde_jax.restorer import Restorer
+
+Config: TypeAlias = ml_collections.ConfigDict
+
+
+def check_settings(config: Config) -> None:
+    """Raises for numbers that would fail, or do nothing, hours later."""
+    positive = ("batch_size", "log_every", "checkpoint_every")
+    values = {
+        f"train.{name}": config.train[name] for name in (*positive, "keep_checkpoints")
+    }
+    if config.validation.dir:
+        for name in ("every", "num_images", "crop_size"):
+            values[f"validation.{name}"] = config.validation[name]
+    for name, value in values.items():
+        smallest = 11 if name == "validation.crop_size" else 1  # SSIM's window
+        if value < smallest:
+            raise ValueError(f"{name} must be at least {smallest}, got {value}.")
+    if not 0 <= config.train.ema_decay < 1:
+        raise ValueError(
+            f"train.ema_decay must lie in [0, 1), got {config.train.ema_decay}."
+        )
+    if config.optimizer.clip_norm < 0:
+        raise ValueError(
+            "optimizer.clip_norm must not be negative, got "
+            f"{config.optimizer.clip_norm}; 0 clips nothing."
+        )
+
+
+class Parts(NamedTuple):
+    """The pure parts of a training, from its configuration."""
+
+    model: Any
+    optimizer: Any
+    step_fn: Any
+
+
+def build(config: Config) -> Parts:
+    """The network, its optimizer and the step on all local devices."""
+    num_devices = jax.local_device_count()
+    if config.train.batch_size % num_devices:
+        raise ValueError(
+            f"train.batch_size={config.train.batch_size} cannot be split over "
+            f"{num_devices} devices; choose a multiple of {num_devices}."
+        )
+    schedule = sde.make_schedule(**config.schedule)
+    process = processes.make_process(config.process, schedule)
+    model = restorer.make_model(config)
+    optimizer = optimizers.make_optimizer(config.train.num_steps, **config.optimizer)
+    step = train_step.make_train_step(
+        model.apply,
+        optimizer,
+        schedule,
+        losses.make_loss(**config.loss),
+        process,
+        config.train.ema_decay,
+        # An unconditional process never looks at a degraded image.
+        degradations.make_degradation(**config.degradation)
+        if process.conditional
+        else None,
+        axis_name="batch",
+    )
+    return Parts(model, optimizer, train_step.data_parallel(step))
+
+
+def _source(config: Config, folder: str) -> pairs.Source:
+    """The images of a folder, as pairs or as clean images."""
+    paired = config.degradation.name == degradations.PAIRED
+    return pairs.open_source(folder, paired, config.model.channels)
+
+
+def make_dataset(config: Config) -> Any:
+    """Batches by step, from images that stay decoded in memory."""
+    source = cache.Cached(
+        _source(config, config.data.train_dir), config.data.cache_megabytes * 2**20
+    )
+    return pipeline.training_batches(
+        source,
+        seed=config.seed,
+        batch_size=config.train.batch_size,
+        crop_size=config.data.crop_size,
+        augment=config.data.augment,
+    )
+
+
+def make_validation(config: Config, model: Any) -> Any:
+    """`validate(ema_params) -> (scores, pictures)`; None if there is no such folder.
+
+    Central crops of the first images, degraded and restored with fixed keys, so that
+    two validations differ by the weights alone.
+    """
+    settings = config.validation
+    if not settings.dir:
+        return None
+    if not Path(settings.dir).is_dir():
+        raise FileNotFoundError(
+            f"validation.dir={settings.dir!r}: there is no such folder. Name one by "
+            "--config.validation.dir=DIR, or none by --config.validation.dir= to go "
+            "without."
+        )
+    Restorer(model, {}, config).check(
+        settings.num_images, settings.crop_size, settings.crop_size
+    )
+    crops = pipeline.validation_crops(
+        _source(config, settings.dir), settings.num_images, settings.crop_size
+    )
+    clean = crops["x0"]
+    keys = jax.random.split(jax.random.key(config.seed), len(clean))
+    degrade = degradations.make_degradation(**config.degradation)
+    if degrade is None:
+        degraded = crops["mu"]
+    else:
+        degraded = np.asarray(jax.vmap(degrade)(keys, jnp.asarray(clean)))
+
+    def validate(ema_params):
+        restored = Restorer(model, jax.device_get(ema_params), config)(degraded)
+        rounded = np.round(restored * 255) / 255
+        scores = {
+            "validation_psnr": float(metrics.psnr(rounded, clean).mean()),
+            "validation_ssim": float(metrics.ssim(rounded, clean).mean()),
+        }
+        first = np.concatenate([degraded[0].clip(0, 1), rounded[0], clean[0]], axis=1)
+        return scores, {"degraded_restored_clean": first}
+
+    return validate
