@@ -40,7 +40,7 @@ def smooth_noise_fn(x, mu, t):
 class PerfectNetworkTest(chex.TestCase):
     @parameterized.product(
         solver=("posterior", "mr_ode_1", "mr_ode_2", "mr_sde_1", "mr_sde_2"),
-        num_evals=(1, 2, 5, 10, 100),
+        num_evals=(1, 2, 100),
     )
     def test_returns_the_clean_image(self, solver, num_evals):
         x0, mu = images()
@@ -59,7 +59,7 @@ class PerfectNetworkTest(chex.TestCase):
         chex.assert_trees_all_close(restored, x0, atol=atol)
 
     @parameterized.product(
-        solver=("posterior", "mr_ode_1", "mr_ode_2"), num_evals=(1, 2, 5, 21)
+        solver=("posterior", "mr_ode_1", "mr_ode_2"), num_evals=(1, 2, 21)
     )
     def test_returns_the_clean_image_in_denoising(self, solver, num_evals):
         schedule = sde.make_schedule(100, 75 / 255, delta=0.04)
@@ -120,10 +120,17 @@ class SampleTest(chex.TestCase):
             init, step = SOLVERS[solver]
             _, drawn = run(samplers.Solver(lambda x: (), lambda *a: (a[5], ())))
             end, path = run(solver)
-            x, memory, steps = path[0], init(path[0]), [int(t) for t in timesteps]
-            for fresh, t, s in zip(drawn[1:], steps[:-1], steps[1:], strict=True):
+
+            @jax.jit
+            def advance(x, memory, fresh, t, s):
                 noise = smooth_noise_fn(x, mu, jnp.full(SHAPE[:1], t))
-                x, memory = step(memory, schedule, x, mu, noise, fresh, t, s)
+                return step(memory, schedule, x, mu, noise, fresh, t, s)
+
+            x, memory = path[0], init(path[0])
+            for fresh, t, s in zip(
+                drawn[1:], timesteps[:-1], timesteps[1:], strict=True
+            ):
+                x, memory = advance(x, memory, fresh, t, s)
             np.testing.assert_allclose(x, end, rtol=1e-12, atol=1e-12)
 
     def test_path_starts_at_mu_plus_noise_and_ends_at_the_result(self):
