@@ -100,6 +100,9 @@ def get_config() -> ml_collections.ConfigDict:
         # Take out the bias of the euler loss. Unset: where it was the training loss,
         # and for official weights, which were all trained with it.
         debias=config_dict.placeholder(bool),
+        # Clip the clean image that each prediction implies to [0, 1]: for few steps
+        # of a network that is inexact near step T. The released code does not.
+        clip=False,
     )
 
     # irsde_jax.evaluate

@@ -137,6 +137,7 @@ def restore(
     solver: str | Solver,
     timesteps: Array,
     debias: bool = False,
+    clip: bool = False,
 ) -> Array:
     """Restores degraded images, shape [batch, H, W, C], in [0, 1] but for overshoot.
 
@@ -151,11 +152,18 @@ def restore(
             `sde.start_step(schedule, sigma)`.
         debias: whether the network was trained with the `euler` loss, whose minimiser
             is not the noise: see `sde.debias_noise`.
+        clip: whether the clean image that each prediction implies is clipped to [0, 1].
+            Near step T a small error of the noise is a large one of the image, 1/delta
+            times: with few evaluations clipping tames it (static thresholding,
+            Saharia et al. 2022, https://arxiv.org/abs/2205.11487, Section 2.3).
     """
     state = process.encode(degraded)
     mean, noise_fn = process.mean(state), process.bind(network, state)
     if debias:
         noise_fn = _debiased(schedule, noise_fn, denoising=mean is None)
+    if clip:
+        bounds = process.encode(jnp.zeros(())), process.encode(jnp.ones(()))
+        noise_fn = _clipped(schedule, noise_fn, bounds, denoising=mean is None)
     restored = samplers.sample(
         key,
         schedule,
@@ -178,3 +186,26 @@ def _debiased(schedule: Schedule, noise_fn: NoiseFn, denoising: bool) -> NoiseFn
         return debias(schedule, x, None if denoising else mu, noise, t)
 
     return unbiased
+
+
+def _clipped(
+    schedule: Schedule,
+    noise_fn: NoiseFn,
+    bounds: tuple[Array, Array],
+    denoising: bool,
+) -> NoiseFn:
+    """`noise_fn` as if the clean image that it implies were clipped to `bounds`."""
+
+    def clip_one(x, mu, noise, t):
+        mean, x0_hat = sde.mean_and_x0(schedule, x, mu, noise, t)
+        clipped = x0_hat.clip(*bounds)
+        return sde.x0_to_noise(schedule, x, clipped, clipped if mu is None else mean, t)
+
+    mean_axis = None if denoising else 0
+    clip = jax.vmap(clip_one, (0, mean_axis, 0, 0))
+
+    def within_bounds(x, mu, t):
+        noise = noise_fn(x, mu, t)
+        return clip(x, None if denoising else mu, noise, t)
+
+    return within_bounds

@@ -18,7 +18,9 @@ from irsde_jax.processes import Process
 from irsde_jax.sde import Schedule
 
 
-@functools.partial(jax.jit, static_argnames=("model", "process", "solver", "debias"))
+@functools.partial(
+    jax.jit, static_argnames=("model", "process", "solver", "debias", "clip")
+)
 def restore(
     params: chex.ArrayTree,
     schedule: Schedule,
@@ -30,6 +32,7 @@ def restore(
     process: Process,
     solver: str,
     debias: bool,
+    clip: bool = False,
 ) -> Array:
     """Restores a batch; a program per network, solver, shape, number of evaluations.
 
@@ -43,6 +46,7 @@ def restore(
         process: a value of `processes.PROCESSES`.
         solver: a key of `samplers.SOLVERS`.
         debias: see `processes.restore`.
+        clip: see `processes.restore`.
 
     Returns:
         Shape of `images`, clipped to [0, 1].
@@ -62,6 +66,7 @@ def restore(
         solver=solver,
         timesteps=timesteps,
         debias=debias,
+        clip=clip,
     )
     return restored.clip(0.0, 1.0)
 
@@ -69,7 +74,7 @@ def restore(
 @functools.partial(
     jax.jit,
     static_argnames=(
-        *("model", "process", "solver", "debias"),
+        *("model", "process", "solver", "debias", "clip"),
         *("num_samples", "chunk"),
     ),
 )

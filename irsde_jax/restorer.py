@@ -157,6 +157,7 @@ class Restorer:
             process=self.process,
             solver=self.config.sampling.solver if solver is None else solver,
             debias=self.debias,
+            clip=self.config.sampling.clip,
         )
         sigma = self.config.sampling.sigma if sigma is None else sigma
         if not self.process.starts_at_input or sigma is not None:
@@ -216,6 +217,7 @@ class Restorer:
             process=self.process,
             solver=self.config.sampling.solver,
             debias=self.debias,
+            clip=self.config.sampling.clip,
         )
         shape = (batch, height, width, self.model.channels)
         jax.eval_shape(

@@ -186,3 +186,42 @@ class TestCompilation:
         assert traces(lambda: spaced(image)) == 0
         assert traces(lambda: restore(image, num_evals=3)) > 0
         assert traces(lambda: restore(photo((7, 9, 3)))) > 0
+
+
+class TestClip:
+    def test_each_prediction_is_of_an_image_in_range(self):
+        """A network that is far off at T: clipped, one evaluation stays in range."""
+        clipped = make(sampling=dict(clip=True, num_evals=1, solver="mr_ode_1"))
+        free = make(sampling=dict(num_evals=1, solver="mr_ode_1"))
+        image = photo()
+        # the clipped estimate is what one evaluation returns; 1/delta = 200 without it
+        assert np.abs(clipped(image) - free(image).clip(0, 1)).max() < 1e-5
+        far, near = (
+            r(image, num_evals=2, key=jax.random.key(5)) for r in (free, clipped)
+        )
+        assert np.abs(near - far).max() > 1e-3
+
+    @pytest.mark.parametrize("process", ["irsde", "denoising"])
+    def test_a_network_that_is_right_is_left_alone(self, process):
+        make_one = make if process == "irsde" else denoiser
+        options = {} if process == "irsde" else dict(sigma=50 / 255)
+        x0 = jnp.full((1, 8, 8, 3), 0.6)
+        schedule = make_one().schedule
+        right = _right_network(schedule, x0, process == "denoising")
+        config = make_one(sampling=dict(clip=True)).config
+        restored = Restorer(right, {"unused": jnp.zeros(())}, config)(
+            np.asarray(x0) + 0.1 * photo((1, 8, 8, 3)), **options
+        )
+        np.testing.assert_allclose(restored, x0, atol=1e-5)
+
+
+def _right_network(schedule, x0, denoising):
+    """The network that knows the clean image."""
+
+    class Right(OneConv):
+        @nn.compact
+        def __call__(self, x, mu, t):
+            self.param("unused", nn.initializers.zeros, ())
+            return sde.x0_to_noise(schedule, x, x0, x0 if denoising else mu, t[0])
+
+    return Right()

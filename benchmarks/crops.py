@@ -1,0 +1,201 @@
+"""What the solvers are compared on: crops of photographs, and networks to restore them.
+
+The photographs are those of `make demo`. The networks learn from its training part; the
+eight crops are of its test part, which they never see.
+"""
+
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from PIL import Image
+
+from irsde_jax import configuration, demo, metrics, samplers, sde, train
+from irsde_jax.data import degradations, images, pairs, pipeline
+from irsde_jax.restore import Restorer, load
+
+SIZE = 128  # pixels, the side of a crop
+SCALE = 4  # of the bicubic enlargement
+
+# Photograph, top, left: faces, fur, cloth, lettering, wood, metal.
+CROPS = (
+    *(("astronaut", 56, 164), ("astronaut", 328, 112), ("astronaut", 60, 360)),
+    *(("chelsea", 60, 120), ("chelsea", 160, 200)),
+    *(("coffee", 8, 172), ("coffee", 208, 308), ("coffee", 150, 0)),
+)
+
+BASELINE = "irsde_denoising"  # what the Denoising process is compared with
+TASKS = ("denoising", "bicubic_x4", BASELINE)
+
+
+class Task(NamedTuple):
+    """A network and the images it is judged on.
+
+    Attributes:
+        name: what to call it.
+        restorer: the network with its process.
+        clean: float32 in [0, 1], shape [crops, SIZE, SIZE, C].
+        degraded: shape of `clean`; with noise, outside [0, 1] here and there.
+        start: the step at which the reverse process starts.
+    """
+
+    name: str
+    restorer: Restorer
+    clean: np.ndarray
+    degraded: np.ndarray
+    start: int
+
+
+def write_images(folder: Path) -> None:
+    """The photographs, their x4 pairs and the crops, as PNG files in `folder`."""
+    demo.write_photographs(folder)
+    for path in sorted((folder / "train").glob("*.png")):
+        with Image.open(path) as image:
+            width, height = (side - side % SCALE for side in image.size)
+            _write_pair(image.crop((0, 0, width, height)), folder / "train_x4", path)
+    for photograph, top, left in CROPS:
+        with Image.open(folder / "test" / f"{photograph}.png") as image:
+            crop = image.crop((left, top, left + SIZE, top + SIZE))
+            _write_pair(crop, folder / "crops", f"{photograph}_{top}_{left}.png")
+
+
+def _write_pair(clean: Image.Image, folder: Path, path: Path | str) -> None:
+    """`clean` in GT; in LQ, bicubic down with antialiasing and bicubic up again."""
+    small = (clean.width // SCALE, clean.height // SCALE)
+    bicubic = Image.Resampling.BICUBIC
+    degraded = clean.resize(small, bicubic).resize(clean.size, bicubic)
+    for part, image in ((pairs.CLEAN_FOLDER, clean), (pairs.DEGRADED_FOLDER, degraded)):
+        target = folder / part / Path(path).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            image.save(target)
+
+
+def make_config(task: str, photographs: Path, steps: int) -> ml_collections.ConfigDict:
+    """The training of one of `TASKS`: that of `configs/quickstart.py`, varied."""
+    config = configuration.load("quickstart")
+    config.data.train_dir = str(photographs / "train")
+    config.validation.dir = ""
+    config.train.num_steps = steps
+    config.optimizer.warmup_steps = min(50, steps // 4)
+    if task != "denoising":
+        config.process = "irsde"
+        config.schedule.update(max_sigma=10 / 255, delta=0.005)
+        config.sampling.sigma = None
+    if task == "bicubic_x4":
+        config.task = "super-resolution"
+        config.schedule.max_sigma = 30 / 255
+        config.degradation.name = degradations.PAIRED
+        config.data.train_dir = str(photographs / "train_x4")
+    return config
+
+
+def train_task(name: str, folder: Path, steps: int) -> Task:
+    """Trains one of `TASKS` in `folder`, or goes on, or finds it trained."""
+    photographs, workdir = folder / "photographs", folder / f"{name}_{steps}_steps"
+    train.train(make_config(name, photographs, steps), workdir)
+    paired = name == "bicubic_x4"
+    crops = photographs / "crops" / ("" if paired else pairs.CLEAN_FOLDER)
+    return load_task(name, workdir, crops)
+
+
+def load_task(name: str, weights: Path, folder: Path) -> Task:
+    """Weights, and the central crops of the first images of a folder.
+
+    Args:
+        name: what to call them.
+        weights: what `irsde_jax.load` takes.
+        folder: clean images, or, for weights that were trained on pairs, GT and LQ.
+    """
+    restorer = load(weights)
+    config = restorer.config
+    degrade = degradations.make_degradation(**config.degradation)
+    source = pairs.open_source(folder, degrade is None, config.model.channels)
+    record = pipeline.validation_crops(source, min(len(source), len(CROPS)), SIZE)
+    clean = record["x0"]
+    if degrade is None:
+        degraded = record["mu"]
+    else:
+        keys = jax.random.split(jax.random.key(0), len(clean))
+        degraded = np.asarray(jax.vmap(degrade)(keys, jnp.asarray(clean)))
+    start = restorer.schedule.num_steps
+    if restorer.process.starts_at_input:
+        sigma = config.sampling.sigma or config.degradation.sigma
+        start = sde.start_step(restorer.schedule, sigma)
+    return Task(name, restorer, clean, degraded, start)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "process", "solver", "debias"))
+def _step(
+    params, schedule, carry, degraded, keys, t, s, *, model, process, solver, debias
+):
+    """A step of `samplers.sample`: a program for each solver, not for each grid."""
+    x, memory = carry
+    state = process.encode(degraded)
+    mean = process.mean(state)
+    network = process.bind(functools.partial(model.apply, {"params": params}), state)
+    noise = network(x, x if mean is None else mean, jnp.full(x.shape[:1], t))
+    if debias:
+        noise = sde.debias_noise(schedule, x, mean, noise, t)
+    fresh = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
+    step = samplers.SOLVERS[solver].step
+    return step(memory, schedule, x, mean, noise, fresh, t, s)
+
+
+def restore(
+    task: Task, solver: str, spacing: str, num_evals: int, update: Callable[[], None]
+) -> tuple[np.ndarray, float]:
+    """The end point, in 8-bit levels as it is judged, and the seconds of one image.
+
+    Args:
+        task: network and images.
+        solver: a key of `samplers.SOLVERS`.
+        spacing: a key of `samplers.SPACINGS`.
+        num_evals: network evaluations.
+        update: called after each of them.
+    """
+    restorer, degraded = task.restorer, jnp.asarray(task.degraded)
+    process, schedule = restorer.process, restorer.schedule
+    static = dict(model=restorer.model, process=process, debias=restorer.debias)
+    grid = samplers.timestep_grid(schedule, num_evals, spacing, task.start)
+    start_key, key = jax.random.split(jax.random.key(0))
+    start = process.encode(degraded)
+    mean = process.mean(start)
+    if mean is not None and not process.starts_at_input:
+        noise = jax.random.normal(start_key, start.shape)
+        start = mean + schedule.max_sigma * noise
+
+    def advance(carry, index):
+        keys = samplers.image_keys(jax.random.fold_in(key, index), len(start))
+        arrays = (restorer.params, schedule, carry, degraded, keys)
+        return _step(*arrays, grid[index], grid[index + 1], **static, solver=solver)
+
+    carry = (start, samplers.SOLVERS[solver].init(start))
+    jax.block_until_ready(advance(carry, 0))  # compiles
+    began = time.perf_counter()
+    for index in range(num_evals):
+        carry = jax.block_until_ready(advance(carry, index))
+        update()
+    seconds = (time.perf_counter() - began) / len(start)
+    return images.to_uint8(np.asarray(process.decode(carry[0]))) / 255.0, seconds
+
+
+def scores(restored: np.ndarray, clean: np.ndarray) -> tuple[float, float, float]:
+    """PSNR and SSIM in RGB, means over the images, and the ratio of their energy."""
+    psnr, ssim = (f(restored, clean).mean() for f in (metrics.psnr, metrics.ssim))
+    energy = _laplacian_energy(restored) / _laplacian_energy(clean)
+    return float(psnr), float(ssim), energy
+
+
+def _laplacian_energy(pixels: np.ndarray) -> float:
+    """Mean square of the five-point Laplacian of [..., H, W, C]."""
+    inner = pixels[..., 1:-1, 1:-1, :]
+    vertical = pixels[..., :-2, 1:-1, :] + pixels[..., 2:, 1:-1, :]
+    horizontal = pixels[..., 1:-1, :-2, :] + pixels[..., 1:-1, 2:, :]
+    return float(np.square(vertical + horizontal - 4 * inner).mean())
