@@ -69,7 +69,8 @@ def sweep(task: Task, solvers: Sequence[str], num_evals: Sequence[int]) -> list[
         settings += [(name, spacing, WANTED) for name in spaced for spacing in others]
     rows: dict[tuple[str, str, int], Row] = {}
     finest: dict[str, np.ndarray] = {}
-    with Progress(sum(n for _, _, n in settings), unit="evaluation") as progress:
+    total, size = sum(setting[2] for setting in settings), len(task.clean)
+    with Progress(total, unit="evaluation", images_per_step=size) as progress:
         progress.message(f"{task.name}: {len(settings)} settings")
         for setting in sorted(settings, key=lambda setting: -setting[2]):
             restored, seconds = crops.restore(task, *setting, progress.update)
@@ -105,13 +106,12 @@ def cheapest(rows: Sequence[Row]) -> list[Row]:
 
 
 def defaults(rows: Sequence[Row]) -> dict[str, Row]:
-    """For fidelity and for texture, of those within WANTED or else the cheapest."""
+    """For fidelity and for texture, within WANTED evaluations if any settles there."""
     settled = cheapest(rows)
-    limit = max(WANTED, min(row.num_evals for row in settled))
-    affordable = [row for row in settled if row.num_evals <= limit]
+    within = [row for row in settled if row.num_evals <= WANTED] or settled
     return {
-        "fidelity": max(affordable, key=lambda row: row.psnr),
-        "texture": min(affordable, key=lambda row: abs(row.energy - 1)),
+        "fidelity": max(within, key=lambda row: row.psnr),
+        "texture": min(within, key=lambda row: abs(math.log(row.energy))),
     }
 
 
@@ -137,7 +137,8 @@ def report(task: Task, rows: Sequence[Row]) -> str:
         lines += ["\nFewest evaluations that settle (*)", _HEADING]
         lines += [_line(row, rows) for row in cheapest(rows)]
         for purpose, row in defaults(rows).items():
-            lines.append(f"default for {purpose}: {row.solver}, {row.num_evals}")
+            chosen = f"{row.solver}, {row.num_evals} evaluations, {row.spacing} grid"
+            lines.append(f"default for {purpose}: {chosen}")
     return "\n".join(lines)
 
 
@@ -171,23 +172,26 @@ def plot(results: dict[str, list[Row]], path: Path) -> None:
         for panel, field in zip(panels, ("psnr", "energy", "rmse")):
             for name in dict.fromkeys(row.solver for row in uniform):
                 found = [row for row in uniform if row.solver == name]
-                x = [row.num_evals for row in found]
-                y = [getattr(row, field) for row in found]
-                style = "o-" if name in DETERMINISTIC else "s--"
+                values = [getattr(row, field) or math.nan for row in found]
+                marker = "o-" if name in DETERMINISTIC else "s--"
                 color = f"C{SOLVERS.index(name)}"
-                lines[name] = panel.plot(x, y, style, color=color, markersize=4)[0]
+                (lines[name],) = panel.plot(
+                    [row.num_evals for row in found], values, marker, color=color, ms=4
+                )
             panel.set(xscale="log", xlabel="network evaluations")
-            ticks = sorted({row.num_evals for row in uniform})
-            panel.set_xticks(ticks, map(str, ticks))
+            panel.set_xticks(NUM_EVALS, NUM_EVALS, minor=False)
             panel.minorticks_off()
+            panel.set_xlim(0.9, 1.1 * max(row.num_evals for row in uniform))
             panel.grid(alpha=0.3)
         best = max(row.psnr for row in uniform)
-        panels[0].set(title=f"{task}: PSNR, dB", ylim=(best - 4, best + 0.3))
-        panels[1].set(title="energy, restored / clean", ylim=(0, 2))
+        panels[0].set(title=f"{task}: PSNR, dB", ylim=(best - 6, best + 0.3))
+        panels[1].set(title="energy, restored / clean", yscale="log", ylim=(0.02, 5))
         panels[1].axhline(1, color="black", linestyle=":")
         panels[2].set(title="RMSE to the finest grid, grey levels", yscale="log")
-        panels[2].set_ylim(0.05, 50)
+        panels[2].set_ylim(0.1, 50)
         panels[2].axhline(MAX_RMSE, color="black", linestyle=":")
+        for panel in panels[1:]:
+            panel.yaxis.set_major_formatter("{x:g}")
     names = [name for name in SOLVERS if name in lines]
     handles = [lines[name] for name in names]
     figure.legend(handles, names, loc="outside upper center", ncols=len(names))
