@@ -21,11 +21,13 @@ COMPOSED = "gaussian_blur+bicubic+gaussian_noise"
 @functools.cache
 def picture(height=SIZE, width=SIZE) -> jax.Array:
     """Dark and bright squares, neither black nor white, with some texture."""
-    rows, columns = jnp.mgrid[:height, :width]
-    squares = 0.2 + 0.5 * ((rows // 8 + columns // 8) % 2)
-    colours = squares[..., None] * jnp.array([0.8, 1.0, 0.9])
-    noise = jax.random.uniform(jax.random.key(7), colours.shape)
-    return colours + 0.05 * noise
+    # It is remembered, so it must not be a part of a program that is being traced.
+    with jax.ensure_compile_time_eval():
+        rows, columns = jnp.mgrid[:height, :width]
+        squares = 0.2 + 0.5 * ((rows // 8 + columns // 8) % 2)
+        colours = squares[..., None] * jnp.array([0.8, 1.0, 0.9])
+        noise = jax.random.uniform(jax.random.key(7), colours.shape)
+        return colours + 0.05 * noise
 
 
 class DegradationTest(chex.TestCase):

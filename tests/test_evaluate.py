@@ -11,6 +11,7 @@ from PIL import Image
 from irsde_jax import configuration, evaluate, processes, restore, sde
 from irsde_jax.data import images
 from irsde_jax.data.images import ImageFile
+from irsde_jax.restorer import Restorer
 
 
 class FakeRestorer:
@@ -21,6 +22,8 @@ class FakeRestorer:
         self.process = processes.make_process(config.process)
         self.schedule = sde.make_schedule(**config.schedule)
         self.calls = []
+
+    num_evals = Restorer.num_evals
 
     def __call__(self, image, *, key=None, **options):
         self.calls.append((image, key, options))
