@@ -96,8 +96,9 @@ def test_results_are_never_overwritten_unasked(start, tmp_path):
     with pytest.raises(FileExistsError, match="results is not empty"):
         start(output=tmp_path / "results")
     start(output=tmp_path / "results", overwrite=True)
+    (tmp_path / "taken").write_text("mine")
     with pytest.raises(FileExistsError, match="a file"):
-        start(output=tmp_path / "photos" / "a.png")
+        start(output=tmp_path / "taken")
     with pytest.raises(ValueError, match="give output or a workdir"):
         start(workdir=None)
 
