@@ -91,10 +91,6 @@ def make_config(task: str, photographs: Path, steps: int) -> ml_collections.Conf
     if task == "bicubic_x4":
         config.task = "super-resolution"
         config.schedule.max_sigma = 30 / 255
-        # From step T on, an error of the network is multiplied by up to 1 / delta: many
-        # steps on few images halve it where as many images in large batches do not.
-        config.train.update(batch_size=2, num_steps=2 * steps)
-        config.optimizer.learning_rate = 2e-3
         config.degradation.name = degradations.PAIRED
         config.data.train_dir = str(photographs / "train_x4")
     return config
