@@ -51,8 +51,15 @@ def get_config() -> ml_collections.ConfigDict:
 
     # irsde_jax.data.pipeline
     config.data = dict(
-        train_dir="datasets/train",  # holds GT/ and LQ/, or clean images
-        crop_size=128,  # pixels
+        # Holds GT/ and LQ/, GT/ and mask/, or clean images; or "tfds:NAME/SPLIT", a
+        # data set of tensorflow-datasets, as are validation.dir and evaluation.dir.
+        train_dir="datasets/train",
+        tfds_dir="",  # of prepared "tfds:" data sets; "": ~/tensorflow_datasets
+        manual_dir="",  # of their downloads; "": downloads/manual in tfds_dir
+        scale=1,  # the degraded files are smaller than the clean ones by this factor
+        enlarge="bicubic",  # or "nearest": how they are brought to their size
+        data_range=(0.0, 1.0),  # of floats in .npy files: what is black, what is white
+        crop_size=128,  # pixels; a multiple of scale
         augment=True,  # flips and rotations by 90 degrees
         cache_megabytes=1024,  # of decoded images kept in memory
         num_threads=2,  # that read and decode

@@ -150,6 +150,38 @@ def restore(
         solver: a key of `samplers.SOLVERS`, or a `Solver`.
         timesteps: the grid; a process that starts at its input needs one that starts at
             `sde.start_step(schedule, sigma)`.
+        debias: see `make_noise_fn`, as for `clip`.
+        clip: whether the image that each prediction implies is clipped to [0, 1].
+    """
+    state = process.encode(degraded)
+    restored = samplers.sample(
+        key,
+        schedule,
+        make_noise_fn(process, schedule, network, state, debias=debias, clip=clip),
+        process.mean(state),
+        solver=solver,
+        timesteps=timesteps,
+        x_init=state if process.starts_at_input else None,
+    )
+    return process.decode(restored)
+
+
+def make_noise_fn(
+    process: Process,
+    schedule: Schedule,
+    network: NoiseFn,
+    state: Array,
+    *,
+    debias: bool = False,
+    clip: bool = False,
+) -> NoiseFn:
+    """What the solvers take for the noise, from what the network predicts.
+
+    Args:
+        process: a value of `PROCESSES`.
+        schedule: SDE coefficients.
+        network: `(x, mu, t) -> noise`.
+        state: encoded degraded images, shape [batch, H, W, C].
         debias: whether the network was trained with the `euler` loss, whose minimiser
             is not the noise: see `sde.debias_noise`.
         clip: whether the clean image that each prediction implies is clipped to [0, 1].
@@ -157,23 +189,14 @@ def restore(
             times: with few evaluations clipping tames it (static thresholding,
             Saharia et al. 2022, https://arxiv.org/abs/2205.11487, Section 2.3).
     """
-    state = process.encode(degraded)
-    mean, noise_fn = process.mean(state), process.bind(network, state)
+    noise_fn = process.bind(network, state)
+    denoising = process.mean(state) is None
     if debias:
-        noise_fn = _debiased(schedule, noise_fn, denoising=mean is None)
+        noise_fn = _debiased(schedule, noise_fn, denoising)
     if clip:
         bounds = process.encode(jnp.zeros(())), process.encode(jnp.ones(()))
-        noise_fn = _clipped(schedule, noise_fn, bounds, denoising=mean is None)
-    restored = samplers.sample(
-        key,
-        schedule,
-        noise_fn,
-        mean,
-        solver=solver,
-        timesteps=timesteps,
-        x_init=state if process.starts_at_input else None,
-    )
-    return process.decode(restored)
+        noise_fn = _clipped(schedule, noise_fn, bounds, denoising)
+    return noise_fn
 
 
 def _debiased(schedule: Schedule, noise_fn: NoiseFn, denoising: bool) -> NoiseFn:

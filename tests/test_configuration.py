@@ -11,8 +11,12 @@ from ml_collections import config_dict
 from irsde_jax import configuration
 from irsde_jax.configuration import UsageError
 
-SHIPPED = ("default", "deraining", "deraining:refusion", "deraining:ddpm", "denoising")
-SHIPPED += ("deraining:ddpm", "denoising:refusion", "quickstart")
+NAMES = configuration.config_names()
+SHIPPED = (
+    *NAMES,
+    *(f"{n}:{v}" for n in NAMES for v in configuration.config_variants(n)),
+    *("deraining:light,small,synthetic", "denoising:blind,ddpm,small"),
+)
 
 
 def one_line(function, *arguments) -> str:
@@ -32,9 +36,20 @@ class LoadTest(parameterized.TestCase):
         with pytest.raises(AttributeError, match="bach_size"):
             config.train.bach_size = 3
 
-    def test_all_shipped_files_are_tested(self):
-        names = {name.partition(":")[0] for name in SHIPPED}
-        assert names == set(configuration.config_names())
+    def test_every_task_of_the_paper_has_one(self):
+        tasks = ("deblurring", "dehazing", "denoising", "deraining", "inpainting")
+        assert {*tasks, "shadow_removal", "super_resolution"} <= set(NAMES)
+        for name in (*tasks, "super_resolution"):
+            variants = configuration.config_variants(name)
+            assert {"refusion", "ddpm", "small", "synthetic"} <= set(variants)
+
+    def test_variants_join_in_any_order(self):
+        joined = configuration.load("deraining:light,small,synthetic")
+        assert joined == configuration.load("deraining:synthetic,light,small")
+        assert joined.degradation.name == "light_rain"
+        assert joined.train.batch_size == 8
+        message = one_line(configuration.load, "deraining:small,small")
+        assert "'small' is given twice" in message
 
     def test_a_path_is_as_good_as_a_name(self):
         path = configuration.config_dir() / "deraining.py"

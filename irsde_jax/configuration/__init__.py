@@ -10,6 +10,7 @@ from irsde_jax.configuration.loading import (
     complete,
     config_dir,
     config_names,
+    config_variants,
     find_config,
     load,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "complete",
     "config_dir",
     "config_names",
+    "config_variants",
     "differences",
     "find_config",
     "from_json",

@@ -24,7 +24,13 @@ def config_dir() -> Path:
 
 def config_names() -> list[str]:
     """Names that `load` finds, such as "deraining"."""
-    return sorted(path.stem for path in config_dir().glob("*.py"))
+    # What begins with "_" is shared by the experiments and is none itself.
+    return sorted(path.stem for path in config_dir().glob("[!_]*.py"))
+
+
+def config_variants(name: str) -> list[str]:
+    """The variants of an experiment, such as "small"; empty if it has none."""
+    return list(runpy.run_path(str(find_config(name))).get("VARIANTS", {}))
 
 
 def find_config(source: str) -> Path:
@@ -53,8 +59,8 @@ def load(source: str, overrides: Sequence[str] = ()) -> ml_collections.ConfigDic
     """Loads a configuration, locked.
 
     Args:
-        source: name or path of the file, and its argument, if it takes one, after a
-            colon: "deraining", "deraining:refusion", "mine/config.py".
+        source: name or path of the file, and its variants, if it has any, after a
+            colon: "deraining", "deraining:small,synthetic", "mine/config.py".
         overrides: as on the command line, `--config.train.batch_size=8`.
 
     Raises:

@@ -71,7 +71,7 @@ def shadow(
         Shape of `image`, in [0, 1].
 
     References:
-        Le and Samaras (2019), https://arxiv.org/abs/1908.08628, eq. 2, for a factor
+        Le and Samaras (2019), https://arxiv.org/abs/1908.08628, for a factor
         per channel; where the shadow lies is our own.
     """
     light_key, area_key, penumbra_key, field_key = jax.random.split(key, 4)

@@ -55,7 +55,8 @@ def rain(
         Shape of `image`, in [0, 1].
 
     References:
-        Yang et al. (2017), https://arxiv.org/abs/1609.07769, eq. 3.
+        Yang et al. (2017), https://arxiv.org/abs/1609.07769: layers of streaks of
+        several directions, and the veil of their accumulation.
     """
     angle_key, layers_key, bright_key, density_key, veil_key, air_key = (
         jax.random.split(key, 6)
