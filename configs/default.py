@@ -46,9 +46,9 @@ def get_config() -> ml_collections.ConfigDict:
     # irsde_jax.data.degradations.make_degradation
     config.degradation = dict(
         # Degraded images are files beside the clean ones: GT/ and LQ/. Else a key of
-        # DEGRADATIONS, such as "gaussian_noise", "bicubic", "heavy_rain", "motion_blur",
-        # "haze", "shadow" or "thin_mask", or several joined by "+", made on the device
-        # from clean images; their options are set here beside the name.
+        # DEGRADATIONS, such as "gaussian_noise", "bicubic", "heavy_rain", "haze" or
+        # "thin_mask", or several joined by "+", made on the device from clean images;
+        # their options are set here beside the name.
         name="paired",
         sigma=25 / 255,  # image units; used by name="gaussian_noise" alone
     )
