@@ -30,11 +30,9 @@ CROPS = (
     *(("coffee", 8, 172), ("coffee", 208, 308), ("coffee", 150, 0)),
 )
 
-# IR-SDE on bicubic x4 has a noise of 30 grey levels in the paper, of 10 in the released
-# options; the last is what the Denoising process is compared with.
-MAX_SIGMAS = {"bicubic_x4": 30 / 255, "bicubic_x4_sigma_10": 10 / 255}
-BASELINE = "irsde_denoising"
-TASKS = ("denoising", *MAX_SIGMAS, BASELINE)
+ENLARGED = "bicubic_x4"
+BASELINE = "irsde_denoising"  # what the Denoising process is compared with
+TASKS = ("denoising", ENLARGED, BASELINE)
 
 
 class Task(NamedTuple):
@@ -96,9 +94,9 @@ def make_config(task: str, photographs: Path, steps: int) -> ml_collections.Conf
         config.process = "irsde"
         config.schedule.update(max_sigma=10 / 255, delta=0.005)
         config.sampling.sigma = None
-    if task in MAX_SIGMAS:
+    if task == ENLARGED:
         config.task = "super-resolution"
-        config.schedule.max_sigma = MAX_SIGMAS[task]
+        config.schedule.max_sigma = 30 / 255
         config.degradation.name = degradations.PAIRED
         config.data.train_dir = str(photographs / "train_x4")
     return config
@@ -108,7 +106,7 @@ def train_task(name: str, folder: Path, steps: int) -> Task:
     """Trains one of `TASKS` in `folder`, or goes on, or finds it trained."""
     photographs, workdir = folder / "photographs", folder / f"{name}_{steps}_steps"
     train.train(make_config(name, photographs, steps), workdir)
-    paired = name in MAX_SIGMAS
+    paired = name == ENLARGED
     crops = photographs / "crops" / ("" if paired else pairs.CLEAN_FOLDER)
     return load_task(name, workdir, crops)
 

@@ -1,6 +1,6 @@
 """Which solver, with how few network evaluations: PSNR, texture, distance and time.
 
-Run as `python -m benchmarks.solvers`: trains four small networks on photographs (ten
+Run as `python -m benchmarks.solvers`: trains three small networks on photographs (ten
 minutes each on two CPU cores; a second run finds them trained), restores eight unseen
 crops with every solver and number of evaluations (NFE), prints tables, names the
 defaults, and writes `solvers.txt`, `solvers.json` and `solvers.png` to `--output`.
