@@ -22,6 +22,7 @@ ALLOWED = {
     "sde": {"array_types"},
     "models": {"array_types"},
     "data": {"array_types"},
+    "lpips": {"array_types", "checkpoints"},
     "metrics": {"array_types"},
     "processes": {"array_types", "samplers", "sde"},
     "losses": {"array_types", "sde"},

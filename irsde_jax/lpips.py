@@ -1,0 +1,134 @@
+"""LPIPS, the perceptual distance of Zhang et al. (2018), with AlexNet.
+
+The weights are two files that the user has: torchvision's AlexNet (`alexnet-*.pth`) and
+the linear layers of the `lpips` package (`lpips/weights/v0.1/alex.pth`). They are read
+without running what they may contain. A figure is LPIPS only with those weights.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from irsde_jax.array_types import Array
+from irsde_jax.checkpoints.pytorch_file import read_state_dict
+
+# torchvision's AlexNet: index in `features`, stride and padding of each convolution; a
+# 3 x 3 maximum of stride 2 comes before the second and the third.
+_LAYERS = ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1))
+_POOLED = (3, 6)
+# Mean and spread of ImageNet in [-1, 1], as the `lpips` package has them.
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+_SMALLEST = 31  # pixels: what leaves one pixel to every layer
+
+
+class LpipsWeights(NamedTuple):
+    """AlexNet's convolutions and the weights of their channels.
+
+    Attributes:
+        kernels: five, each [height, width, in, out].
+        biases: five, each [out].
+        channels: five, each [out], not negative.
+    """
+
+    kernels: tuple[Array, ...]
+    biases: tuple[Array, ...]
+    channels: tuple[Array, ...]
+
+
+def load_lpips(alexnet: str | os.PathLike, linear: str | os.PathLike) -> LpipsWeights:
+    """Reads the two files, see the module.
+
+    Raises:
+        FileNotFoundError: for a missing file.
+        ValueError: if a file lacks a tensor or holds one of another shape.
+    """
+    backbone, heads = read_state_dict(alexnet), read_state_dict(linear)
+    names = [f"features.{index}" for index, _, _ in _LAYERS]
+    kernels = tuple(_tensor(backbone, f"{name}.weight", 4, alexnet) for name in names)
+    biases = tuple(_tensor(backbone, f"{name}.bias", 1, alexnet) for name in names)
+    channels = tuple(
+        _tensor(heads, f"lin{index}.model.1.weight", 4, linear)
+        for index in range(len(_LAYERS))
+    )
+    return LpipsWeights(
+        tuple(jnp.asarray(kernel.transpose(2, 3, 1, 0)) for kernel in kernels),
+        tuple(map(jnp.asarray, biases)),
+        tuple(jnp.asarray(channel.reshape(-1)) for channel in channels),
+    )
+
+
+@jax.jit
+def lpips(weights: LpipsWeights, image: Array, reference: Array) -> Array:
+    """The perceptual distance of two RGB images: 0 for equal ones, larger for worse.
+
+    Args:
+        weights: of `load_lpips`.
+        image: in [0, 1], shape [H, W, 3] or [batch, H, W, 3], at least 31 x 31 pixels.
+        reference: shape of `image`.
+
+    Returns:
+        Shape [] or [batch].
+
+    Raises:
+        ValueError: for images that differ in shape, are not RGB, or are too small.
+
+    References:
+        Zhang et al. (2018), https://arxiv.org/abs/1801.03924, eq. 1.
+    """
+    shape = image.shape
+    if shape != reference.shape or len(shape) not in (3, 4) or shape[-1] != 3:
+        raise ValueError(
+            f"images have shapes {shape} and {reference.shape}; they must be equal "
+            "and [H, W, 3] or [batch, H, W, 3]."
+        )
+    if min(shape[-3:-1]) < _SMALLEST:
+        raise ValueError(
+            f"LPIPS needs at least {_SMALLEST} x {_SMALLEST} pixels, got "
+            f"{shape[-3]} x {shape[-2]}."
+        )
+    both = jnp.stack([image, reference]).reshape(-1, *shape[-3:])
+    total = jnp.zeros(len(both) // 2)
+    for features, channel in zip(_features(weights, both), weights.channels):
+        norm = jnp.sqrt(jnp.sum(features**2, axis=-1, keepdims=True))
+        first, second = jnp.split(features / (norm + 1e-10), 2)
+        total += jnp.mean((first - second) ** 2 @ channel, axis=(1, 2))
+    return total.reshape(shape[:-3])
+
+
+def _features(weights: LpipsWeights, images: Array) -> list[Array]:
+    """What the five rectified convolutions give, each [batch, h, w, channels]."""
+    x = (2 * images - 1 - jnp.asarray(_SHIFT)) / jnp.asarray(_SCALE)
+    found = []
+    for (index, stride, padding), kernel, bias in zip(
+        _LAYERS, weights.kernels, weights.biases
+    ):
+        if index in _POOLED:
+            x = jax.lax.reduce_window(
+                x, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "VALID"
+            )
+        x = jax.lax.conv_general_dilated(
+            x,
+            kernel,
+            window_strides=(stride, stride),
+            padding=((padding, padding),) * 2,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            precision=jax.lax.Precision.HIGHEST,
+        )
+        x = jax.nn.relu(x + bias)
+        found.append(x)
+    return found
+
+
+def _tensor(
+    state: Mapping[str, np.ndarray], name: str, rank: int, path: str | os.PathLike
+) -> np.ndarray:
+    if name not in state or state[name].ndim != rank:
+        raise ValueError(
+            f"{path} holds no tensor {name!r} of rank {rank}: it is not the file that "
+            "LPIPS with AlexNet wants (torchvision's alexnet, and alex.pth of lpips)."
+        )
+    return np.asarray(state[name], np.float32)
