@@ -38,5 +38,5 @@ def test_training_starts_from_official_weights(config, tmp_path):
 def test_weights_of_another_network_are_refused(config, tmp_path):
     with config.unlocked():
         config.model.width = 4
-    with pytest.raises(ValueError, match="model.width: stored 8, given 4"):
+    with pytest.raises(ValueError, match=r"model\.width: stored 8, given 4"):
         train.train(config, tmp_path / "run", weights=WEIGHTS)
