@@ -79,17 +79,12 @@ def _write_pair(clean: Image.Image, folder: Path, path: Path | str) -> None:
 
 
 def make_config(task: str, photographs: Path, steps: int) -> ml_collections.ConfigDict:
-    """The training of one of `TASKS`: that of `configs/quickstart.py`, varied.
-
-    Many small batches: near step T an error of the noise is 1/delta times as large in
-    the image, and steps reduce it more than examples do.
-    """
-    config = configuration.load("quickstart")
+    """The training of one of `TASKS`: that of `denoising.py:small`, varied."""
+    config = configuration.load("denoising:small")
     config.data.train_dir = str(photographs / "train")
     config.validation.dir = ""
-    config.train.update(num_steps=steps, batch_size=4, ema_decay=0.999)
-    config.train.update(log_every=100, checkpoint_every=1000)
-    config.optimizer.update(learning_rate=2e-3, warmup_steps=min(50, steps // 4))
+    config.train.num_steps = steps
+    config.optimizer.warmup_steps = min(50, steps // 4)
     if task != "denoising":
         config.process = "irsde"
         config.schedule.update(max_sigma=10 / 255, delta=0.005)

@@ -36,16 +36,20 @@ def ddpm(config: ml_collections.ConfigDict) -> None:
 
 
 def small(config: ml_collections.ConfigDict) -> None:
-    """A NAFNet of 0.4 M parameters, trained in half an hour on two CPU cores."""
+    """A NAFNet of 0.4 M parameters, trained in half an hour on two CPU cores.
+
+    Many small batches: near step T an error of the noise is 1/delta times as large in
+    the image, and steps reduce it more than examples do.
+    """
     config.model = dict(name="nafnet", channels=3, width=16, middle_blocks=1)
     config.model.update(enc_blocks=(1, 1, 2), dec_blocks=(1, 1, 1))
     config.model.update(dtype="float32", remat=False)
     config.data.crop_size = config.validation.crop_size = 64
-    config.optimizer.update(name="adam", learning_rate=1e-3, decay="cosine")
+    config.optimizer.update(name="adam", learning_rate=2e-3, decay="cosine")
     config.optimizer.warmup_steps = 50
-    config.train.update(batch_size=8, num_steps=5_000, ema_decay=0.995)
-    config.train.update(log_every=50, checkpoint_every=500)
-    config.validation.update(every=500, num_images=4)
+    config.train.update(batch_size=4, num_steps=10_000, ema_decay=0.999)
+    config.train.update(log_every=100, checkpoint_every=1_000)
+    config.validation.update(every=1_000, num_images=4)
 
 
 VARIANTS = {"refusion": refusion, "ddpm": ddpm, "small": small}

@@ -17,7 +17,8 @@ def get_config() -> ml_collections.ConfigDict:
     config = _DENOISING["get_config"]("small")
     config.data.train_dir = "datasets/train"
     config.evaluation.dir = "datasets/test"
-    config.train.update(num_steps=600, ema_decay=0.99, log_every=20)
+    config.optimizer.learning_rate = 1e-3
+    config.train.update(batch_size=8, num_steps=600, ema_decay=0.99, log_every=20)
     config.train.checkpoint_every = config.validation.every = 200
     config.validation.num_images = 2
     return config

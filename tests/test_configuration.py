@@ -47,7 +47,7 @@ class LoadTest(parameterized.TestCase):
         joined = configuration.load("deraining:light,small,synthetic")
         assert joined == configuration.load("deraining:synthetic,light,small")
         assert joined.degradation.name == "light_rain"
-        assert joined.train.batch_size == 8
+        assert joined.model.width == 16
         message = one_line(configuration.load, "deraining:small,small")
         assert "'small' is given twice" in message
 
