@@ -1,0 +1,375 @@
+"""Data sets as they are downloaded: which files make a split, and which make a pair.
+
+A layout is data: paths with placeholders, in the spellings in which a data set is met.
+`norain/norain-{id}` and `rain/norain-{id}x2` find the files of both kinds, and a file
+of one belongs to the file of the other in which the placeholders that both have hold
+the same. File name endings are left out, case does not count, and what comes before
+is free, so that a folder, an archive and an archive with a folder in it are all one.
+
+Nothing is ever downloaded: `how_to_get` says what to fetch and where to put it.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from irsde_jax.data import images
+
+logger = logging.getLogger(__name__)
+
+_SPLIT = "{split}"  # first in a path: a folder of any name, which names the split
+
+
+class Spelling(NamedTuple):
+    """Where the files of a split are.
+
+    A path that starts with a slash is meant from the top of what the user has.
+
+    Attributes:
+        clean: path of the clean images, with placeholders.
+        other: path of the degraded images, or of the masks.
+    """
+
+    clean: str
+    other: str
+
+
+class Pair(NamedTuple):
+    """Two files that belong together.
+
+    Attributes:
+        name: of the pair: what the placeholders hold.
+        clean: path of the clean image.
+        other: path of the degraded image, or of the mask.
+    """
+
+    name: str
+    clean: str
+    other: str
+
+
+class Layout(NamedTuple):
+    """A data set as it is found.
+
+    Attributes:
+        title: what it is.
+        page: the project page.
+        files: what to get there.
+        splits: name -> spellings, of which the first that finds files counts.
+        terms: licence or terms, as stated.
+        seen: whether the spellings were checked against a source; a comment names it.
+        other: "mu" for degraded images; "mask" for keep-masks, white where the image is
+            kept: the i-th image takes mask i mod their number.
+        border: pixels by which clean images may be larger on each side; cut off.
+        scale: by which clean images are larger than degraded ones.
+    """
+
+    title: str
+    page: str
+    files: str
+    splits: Mapping[str, tuple[Spelling, ...]]
+    terms: str
+    seen: bool
+    other: str = "mu"
+    border: int = 0
+    scale: int = 1
+
+
+def _rain(letter: str, weight: str) -> dict[str, tuple[Spelling, ...]]:
+    """The splits of Rain100H ("H", "Heavy") and Rain100L ("L", "Light")."""
+    spellings = {}
+    for split, old in (("train", f"RainTrain{letter}"), ("test", f"Rain100{letter}")):
+        new = f"rain_data_{split}_{weight}", f"rain_{weight}_{split}"
+        spellings[split] = (
+            Spelling(f"{old}/norain-{{id}}", f"{old}/rain-{{id}}"),
+            Spelling(f"{old}/norain-{{id}}", f"{old}/rainy/rain-{{id}}"),
+            *(
+                Spelling(f"{folder}/norain/norain-{{id}}", f"{folder}/{rain}")
+                for folder in new
+                for rain in (
+                    "rain/X2/norain-{id}x2",
+                    "rain/norain-{id}x2",
+                    "rain/norain-{id}",
+                )
+            ),
+            Spelling(f"{split}{letter}/GT/{{id}}", f"{split}{letter}/LQ/{{id}}"),
+        )
+    spellings["test"] += (Spelling("GT/{id}", f"LQ_{letter}/{{id}}"),)
+    return spellings
+
+
+def _masked(folder: str, mask_folders: Sequence[str]) -> tuple[Spelling, ...]:
+    """Clean images in `folder`, masks in the first of `mask_folders` that is there."""
+    return tuple(Spelling(f"{folder}/{{id}}", f"{m}/{{mask}}") for m in mask_folders)
+
+
+_RAIN_PAGE = "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.html"
+_MASK_KINDS = ("thin", "thick", "genhalf", "ex64", "ev2li")
+
+LAYOUTS: dict[str, Layout] = {
+    # Seen: datasets/readme.txt, DerainDataset.py and statistic/ of csdwren/PReNet (the
+    # names of the older archives); READMEs and loaders of four public repositories (the
+    # newer ones, with X2 and x2); README of Algolzw/image-restoration-sde (trainH/GT).
+    "rain100h": Layout(
+        title="Rain100H: heavy synthetic rain (Yang et al., CVPR 2017)",
+        page=_RAIN_PAGE,
+        files="RainTrainH.zip (1800 pairs) and Rain100H.zip (100 pairs), or the newer "
+        "rain_data_train_Heavy.zip and rain_data_test_Heavy.gz (not the same images)",
+        splits=_rain("H", "Heavy"),
+        terms="none stated; for research",
+        seen=True,
+    ),
+    "rain100l": Layout(
+        title="Rain100L: light synthetic rain (Yang et al., CVPR 2017)",
+        page=_RAIN_PAGE,
+        files="RainTrainL.zip (200 pairs) and Rain100L.zip (100 pairs), or the newer "
+        "rain_data_train_Light.zip and rain_data_test_Light.gz (not the same images)",
+        splits=_rain("L", "Light"),
+        terms="none stated; for research",
+        seen=True,
+    ),
+    # Seen: the folder trees in the READMEs of BaraaFAbed/Image-Restoration-CV-Project
+    # and of others. blur_gamma is read only where blur was removed.
+    "gopro": Layout(
+        title="GoPro: motion blur (Nah et al., CVPR 2017)",
+        page="https://seungjunnah.github.io/Datasets/gopro.html",
+        files="GOPRO_Large.zip (2103 and 1111 pairs)",
+        splits={
+            split: tuple(
+                Spelling(f"{split}/{{scene}}/sharp/{{id}}", f"{split}/{{scene}}/{blur}")
+                for blur in ("blur/{id}", "blur_gamma/{id}")
+            )
+            for split in ("train", "test")
+        },
+        terms="generally described as CC BY 4.0",
+        seen=True,
+    ),
+    # Seen: READMEs of c-yn/CSNet (gt) and PaddlePaddle/PaddleVideo (clear), and loaders
+    # with nyuhaze500; SOTS.zip is said to hold the indoor part as a rar archive.
+    "sots": Layout(
+        title="RESIDE SOTS, indoor: synthetic haze (Li et al., TIP 2019)",
+        page="https://sites.google.com/view/reside-dehaze-datasets/reside-standard",
+        files="SOTS (500 hazy images of 50 scenes), the indoor.rar in it unpacked",
+        splits={
+            "test": (
+                Spelling("indoor/gt/{id}", "indoor/hazy/{id}_{level}"),
+                Spelling("indoor/clear/{id}", "indoor/hazy/{id}_{level}"),
+                Spelling("nyuhaze500/gt/{id}", "nyuhaze500/hazy/{id}_{level}"),
+                Spelling("/GT/{id}", "/LQ/{id}_{level}"),
+            )
+        },
+        terms="none stated at the sources seen; for research",
+        seen=True,
+        border=10,
+    ),
+    # Seen: the option files of inpainting in Algolzw/image-restoration-sde (trainHQ,
+    # testHQ, gt_keep_masks). CelebA-HQ itself comes without a layout of its own.
+    "celebahq": Layout(
+        title="CelebA-HQ at 256 x 256 with keep-masks (Karras et al., ICLR 2018)",
+        page="https://github.com/tkarras/progressive_growing_of_gans",
+        files="the images, scaled to 256 x 256, in folders trainHQ and testHQ; and "
+        "gt_keep_masks (folders thin, thick, ...) from the page of IR-SDE, "
+        "https://github.com/Algolzw/image-restoration-sde, or masks of your own in a "
+        "folder masks",
+        splits={
+            "train": _masked("trainHQ", ("masks", "masks/thin", "gt_keep_masks/thin")),
+            "test": _masked("testHQ", ("masks",)),
+            **{
+                f"test_{kind}": _masked(
+                    "testHQ", (f"masks/{kind}", f"gt_keep_masks/{kind}")
+                )
+                for kind in _MASK_KINDS
+            },
+        },
+        terms="CC BY-NC 4.0, as clovaai/stargan-v2 states for its copy",
+        seen=True,
+        other="mask",
+    ),
+    # Seen: README of Erikellerx/SuperRes and a file list of DIV2K and Flickr2K pairs.
+    "div2k": Layout(
+        title="DIV2K, bicubic x4 (Agustsson and Timofte, CVPRW 2017)",
+        page="https://data.vision.ee.ethz.ch/cvl/DIV2K/",
+        files="DIV2K_train_HR.zip and DIV2K_train_LR_bicubic_X4.zip (800 pairs), "
+        "DIV2K_valid_HR.zip and DIV2K_valid_LR_bicubic_X4.zip (100 pairs)",
+        splits={
+            split: (
+                Spelling(
+                    f"DIV2K_{split}_HR/{{id}}",
+                    f"DIV2K_{split}_LR_bicubic/X4/{{id}}x4",
+                ),
+            )
+            for split in ("train", "valid")
+        },
+        terms="for academic research only; the photographs belong to their owners",
+        seen=True,
+        scale=4,
+    ),
+    # Ours, and that of the official IR-SDE repository.
+    "paired": Layout(
+        title="Pairs of your own",
+        page="no page: they are your own",
+        files="folders GT (clean) and LQ (degraded) with the same file names, at the "
+        "top (split train) or each split in a folder of its name",
+        splits={
+            "train": (Spelling("/GT/{id}", "/LQ/{id}"),),
+            _SPLIT: (Spelling(f"{_SPLIT}/GT/{{id}}", f"{_SPLIT}/LQ/{{id}}"),),
+        },
+        terms="your own",
+        seen=True,
+    ),
+}
+"""Data set -> its layout."""
+
+
+def get_layout(dataset: str) -> Layout:
+    """The layout of a data set; ValueError if there is none of that name."""
+    if dataset not in LAYOUTS:
+        raise ValueError(f"dataset={dataset!r} is not one of {sorted(LAYOUTS)}.")
+    return LAYOUTS[dataset]
+
+
+def how_to_get(dataset: str, folder: str | os.PathLike) -> str:
+    """What to fetch, from where, and where to put it."""
+    layout = get_layout(dataset)
+    expected = [
+        f"  {split}: {spelling.clean} with {spelling.other}"
+        for split, spellings in layout.splits.items()
+        for spelling in spellings
+    ]
+    unsure = "" if layout.seen else " (from memory, not checked against a source)"
+    return (
+        f"{layout.title}. Get {layout.files}, from {layout.page} (terms: "
+        f"{layout.terms}), and put it into {folder}, as archives (zip, tar, tar.gz) or "
+        f"unpacked. Looked for{unsure}, each with an image's file name ending:\n"
+        + "\n".join(expected)
+    )
+
+
+def find_splits(
+    layout: Layout, names: Iterable[str], folder: str = ""
+) -> dict[str, list[Pair]]:
+    """The pairs of each split that is there, in order of their names.
+
+    Args:
+        layout: what to look for.
+        names: paths of the files that are there.
+        folder: name of the folder that holds them, which may be part of a spelling.
+
+    Returns:
+        Split -> pairs, at least one each; empty if nothing was found.
+
+    Raises:
+        ValueError: if a file lacks its partner, or two claim the same place.
+    """
+    found = _only_images(names)
+    splits: dict[str, list[Pair]] = {}
+    half = ""
+    for split, spellings in _expand(layout, found).items():
+        for spelling in spellings:
+            clean = _matches(spelling.clean, found, folder)
+            other = _matches(spelling.other, found, folder)
+            if clean and other:
+                pair = _cycle if layout.other == "mask" else _join
+                splits[split] = pair(split, clean, other)
+                break
+            if clean and not half:
+                half = f"{len(clean)} images are {spelling.clean}, but none is "
+                half += f"{spelling.other}: split {split!r} lacks one half."
+    if half and not splits:
+        raise ValueError(half)
+    return splits
+
+
+_Key = tuple[tuple[str, str], ...]
+"""What the placeholders of a path hold: (placeholder, text)."""
+
+
+def _expand(layout: Layout, names: list[str]) -> dict[str, tuple[Spelling, ...]]:
+    """The splits of a layout, with those that the user's folders name."""
+    splits = dict(layout.splits)
+    for spelling in splits.pop(_SPLIT, ()):
+        for (_, split), *_ in sorted(_matches(spelling.clean, names, "")):
+            if not re.fullmatch(r"\w+", split) or split.lower() == "all":
+                raise ValueError(
+                    f"The folder {split!r} cannot name a split: rename it, with "
+                    "letters, digits and underscores only, and not 'all'."
+                )
+            here = (path.replace(_SPLIT, split) for path in spelling)
+            splits.setdefault(split, (Spelling(*here),))
+    return splits
+
+
+def _matches(pattern: str, names: list[str], folder: str) -> dict[_Key, str]:
+    """What the placeholders of a pattern hold -> the file, for those that match."""
+    path = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(pattern.lstrip("/")))
+    endings = "|".join(re.escape(suffix) for suffix in images.SUFFIXES)
+    before = "" if pattern.startswith("/") else "(?:.*/)?"
+    expression = re.compile(f"{before}{path}(?:{endings})", re.IGNORECASE)
+    from_top = pattern.startswith(("/", _SPLIT))
+    found: dict[_Key, str] = {}
+    for name in names:
+        match = expression.fullmatch(name if from_top else f"{folder}/{name}")
+        if match is None:
+            continue
+        key = tuple(match.groupdict().items())
+        if key in found:
+            raise ValueError(
+                f"{found[key]} and {name} are both what {pattern!r} stands for. "
+                "Remove one of them."
+            )
+        found[key] = name
+    return found
+
+
+def _join(split: str, clean: dict[_Key, str], other: dict[_Key, str]) -> list[Pair]:
+    """Each degraded image with the clean one whose placeholders it shares."""
+    shared = {placeholder for placeholder, _ in next(iter(clean))}
+    pairs, alone, used = [], [], set()
+    for key, name in other.items():
+        clean_key = tuple(item for item in key if item[0] in shared)
+        if clean_key in clean:
+            used.add(clean_key)
+            pairs.append(Pair(_name(key), clean[clean_key], name))
+        else:
+            alone.append(name)
+    alone += [name for key, name in clean.items() if key not in used]
+    if alone:
+        raise ValueError(
+            f"{len(alone)} images of split {split!r} have no partner: "
+            f"{_shown(sorted(alone))}. Add what is missing or remove them."
+        )
+    return sorted(pairs)
+
+
+def _cycle(split: str, clean: dict[_Key, str], masks: dict[_Key, str]) -> list[Pair]:
+    """Each clean image with a mask, in turns."""
+    del split
+    in_turns = sorted(masks.values())
+    ordered = sorted((_name(key), name) for key, name in clean.items())
+    return [
+        Pair(name, path, in_turns[index % len(in_turns)])
+        for index, (name, path) in enumerate(ordered)
+    ]
+
+
+def _only_images(names: Iterable[str]) -> list[str]:
+    """The images among files; the others are named in one warning."""
+    names = list(names)
+    found = [name for name in names if name.lower().endswith(images.SUFFIXES)]
+    others = sorted(set(names) - set(found))
+    if others:
+        logger.warning(
+            "skipped %d files that are not images: %s", len(others), _shown(others)
+        )
+    return found
+
+
+def _name(key: _Key) -> str:
+    return "_".join(text for _, text in key)
+
+
+def _shown(names: list[str]) -> str:
+    """The first ten names, for a message."""
+    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
