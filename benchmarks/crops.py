@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from irsde_jax import configuration, demo, metrics, processes, samplers, sde, train
-from irsde_jax.data import degradations, images, pairs, pipeline
+from irsde_jax.data import degradations, images, pairs, pipeline, sources
 from irsde_jax.restore import Restorer, load
 
 SIZE = 128  # pixels, the side of a crop
@@ -117,7 +117,7 @@ def load_task(name: str, weights: Path, folder: Path) -> Task:
     restorer = load(weights)
     config = restorer.config
     degrade = degradations.make_degradation(**config.degradation)
-    source = pairs.open_source(folder, degrade is None, config.model.channels)
+    source = sources.open_source(str(folder), degrade is None)
     record = pipeline.validation_crops(source, min(len(source), len(CROPS)), SIZE)
     clean = record["x0"]
     if degrade is None:

@@ -60,7 +60,7 @@ def learn_from_photographs(
 ) -> None:
     """Folders of clean photographs, degraded on the device while they are learnt."""
     config.degradation.update(degradation)
-    config.data.update(train_dir="datasets/photographs", scale=1)
+    config.data.train_dir = "datasets/photographs"
     config.validation.dir = "datasets/validation"
 
 

@@ -62,7 +62,6 @@ def get_config() -> ml_collections.ConfigDict:
         manual_dir="",  # of their downloads; "": downloads/manual in tfds_dir
         scale=1,  # the degraded files are smaller than the clean ones by this factor
         enlarge="bicubic",  # or "nearest": how they are brought to their size
-        data_range=(0.0, 1.0),  # of floats in .npy files: what is black, what is white
         crop_size=128,  # pixels; a multiple of scale
         augment=True,  # flips and rotations by 90 degrees
         cache_megabytes=1024,  # of decoded images kept in memory

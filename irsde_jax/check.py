@@ -17,7 +17,14 @@ import ml_collections
 import numpy as np
 
 from irsde_jax import figures
-from irsde_jax.data import degradations, images, inspection, pairs, photo_hash
+from irsde_jax.data import (
+    degradations,
+    images,
+    inspection,
+    pairs,
+    photo_hash,
+    sources,
+)
 from irsde_jax.data.inspection import Facts, Finding
 from irsde_jax.logs import Progress
 
@@ -99,6 +106,12 @@ def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
         if not path and part != "train":
             continue  # that is how a training goes without
         folder = Path(path)
+        if sources.is_dataset(path):
+            text = (
+                f"{path} is checked when it is prepared; its content is not looked at"
+            )
+            yield _Folder(part, folder, [], [], [Finding(False, text)])
+            continue
         if not path or not folder.is_dir():
             # Only an evaluation needs test images, and it may come later.
             text = f"there is no folder {path!r}"

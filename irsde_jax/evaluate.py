@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,15 @@ import numpy as np
 from PIL import Image
 
 import irsde_jax
-from irsde_jax import configuration, figures, metrics, restore, scores
-from irsde_jax.data import degradations, images, pairs
+from irsde_jax import (
+    configuration,
+    experiment,
+    figures,
+    metrics,
+    restore,
+    scores,
+)
+from irsde_jax.data import degradations, images, sources
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
 from irsde_jax.logs import Progress
@@ -66,10 +74,12 @@ def run(
             "evaluation.num_samples must not be negative, got "
             f"{config.evaluation.num_samples}."
         )
-    folder = Path(config.evaluation.dir)
+    address = config.evaluation.dir
     degrade = degradations.make_degradation(**config.degradation)
-    source = _open_test_set(folder, degrade is None, config.model.channels)
-    target = _prepare_output(output, workdir, folder, overwrite)
+    source = _open_test_set(config, None if degrade else True)
+    if "mu" in source[0]:
+        degrade = None  # the test set brings its own degraded images
+    target = _prepare_output(output, workdir, address, overwrite)
     _warn_of_another_noise_level(restorer, degrade)
     border = config.evaluation.crop_border
     results = scores.evaluate_images(
@@ -85,7 +95,7 @@ def run(
             rows.append(result.row())
             examples += [result] if len(examples) < _SHEET_ROWS else []
             progress.update()
-    report = _report(restorer, folder, rows)
+    report = _report(restorer, address, rows)
     if config.evaluation.num_samples:
         report["uncertainty"] = _write_uncertainty(
             restorer, source, degrade, target / "uncertainty.png", overwrite
@@ -96,7 +106,7 @@ def run(
     sheet = _comparison(examples, len(rows) - len(examples))
     figures.save_sheet(target / "comparison.png", sheet, overwrite)
     print(
-        f"{folder}: {len(rows)} images, {report['solver']}, {report['num_evals']} "
+        f"{address}: {len(rows)} images, {report['solver']}, {report['num_evals']} "
         f"evaluations, seed {config.seed}; 8 bits, border {border}\n"
     )
     print(figures.score_table(rows, report["mean"]))
@@ -145,14 +155,15 @@ def _write_uncertainty(
     return entries
 
 
-def _open_test_set(folder: Path, paired: bool, channels: int) -> Source:
-    """The images of the test folder, each of which has been read once."""
-    if not folder.is_dir():
+def _open_test_set(config: ml_collections.ConfigDict, paired: bool | None) -> Source:
+    """The images of the test set, each of which has been read once."""
+    address = config.evaluation.dir
+    if not sources.is_dataset(address) and not Path(address).is_dir():
         raise FileNotFoundError(
-            f"evaluation.dir={str(folder)!r}: there is no such folder. Name the test "
+            f"evaluation.dir={address!r}: there is no such folder. Name the test "
             "images by --config.evaluation.dir=DIR."
         )
-    source = pairs.open_source(folder, paired, channels)
+    source = experiment.open_source(config, address, paired)
     for index in range(len(source)):
         source[index]
     return source
@@ -175,7 +186,7 @@ def _warn_of_another_noise_level(
 def _prepare_output(
     output: str | os.PathLike | None,
     workdir: str | os.PathLike | None,
-    folder: Path,
+    address: str,
     overwrite: bool,
 ) -> Path:
     """The folder of the results, made and, unless `overwrite`, empty."""
@@ -183,11 +194,17 @@ def _prepare_output(
         raise ValueError(
             "there is no folder for the results: give output or a workdir."
         )
-    target = Path(workdir or "", "evaluation", folder.resolve().name)
+    is_folder = not sources.is_dataset(address)
+    folder = Path(address).resolve()
+    # "tfds:rain100h/test[:10]" becomes rain100h_test_10
+    words = re.findall(r"\w+", address)[1:]
+    target = Path(
+        workdir or "", "evaluation", folder.name if is_folder else "_".join(words)
+    )
     target = target if output is None else Path(output)
-    if target.resolve().is_relative_to(folder.resolve()):
+    if is_folder and target.resolve().is_relative_to(folder):
         raise ValueError(
-            f"the results would go to {target}, inside the test folder {folder}, and "
+            f"the results would go to {target}, inside the test folder {address}, and "
             "be test images themselves next time. Choose another --output."
         )
     if target.exists() and not target.is_dir():
@@ -212,12 +229,12 @@ def _restored_paths(folder: Path, names: Sequence[str], channels: int) -> list[P
 
 
 def _report(
-    restorer: Restorer, folder: Path, rows: Sequence[dict[str, Any]]
+    restorer: Restorer, address: str, rows: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """What `metrics.json` holds."""
     config = restorer.config
     return {
-        "folder": str(folder),
+        "folder": address,
         "solver": config.sampling.solver,
         "num_evals": restorer.num_evals(),
         "seed": config.seed,

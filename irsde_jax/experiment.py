@@ -17,7 +17,7 @@ from irsde_jax import (
     sde,
     train_step,
 )
-from irsde_jax.data import cache, degradations, pairs, pipeline
+from irsde_jax.data import cache, degradations, pairs, pipeline, sources
 from irsde_jax.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict
@@ -83,10 +83,23 @@ def build(config: Config) -> Parts:
     return Parts(model, optimizer, train_step.data_parallel(step))
 
 
-def _source(config: Config, folder: str) -> pairs.Source:
-    """The images of a folder, as pairs or as clean images."""
-    paired = config.degradation.name == degradations.PAIRED
-    return pairs.open_source(folder, paired, config.model.channels)
+def _source(config: Config, address: str) -> pairs.Source:
+    """The images that training and validation use, as pairs or as clean images."""
+    return open_source(config, address, config.degradation.name == degradations.PAIRED)
+
+
+def open_source(config: Config, address: str, paired: bool | None) -> pairs.Source:
+    """The images at an address, as the `data` group of a configuration reads them."""
+    data = config.data
+    return sources.open_source(
+        address,
+        paired,
+        channels=config.model.channels,
+        tfds_dir=data.tfds_dir,
+        manual_dir=data.manual_dir,
+        scale=data.scale,
+        enlarge=data.enlarge,
+    )
 
 
 def make_dataset(config: Config) -> Any:

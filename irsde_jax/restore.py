@@ -171,6 +171,9 @@ def run(
     """
     jobs = _plan(Path(input), Path(output), overwrite)
     restorer = open_restorer(config, workdir, weights)
+    scale = restorer.config.data.scale
+    if scale > 1:
+        logger.info("super-resolution: the results are %d times as large", scale)
     written, failures = [], []
     for name, source, target in tqdm(jobs, desc="restore", unit="image"):
         try:
@@ -195,10 +198,17 @@ def restore_file(
     key: PRNGKey,
     overwrite: bool = False,
 ) -> None:
-    """Restores one image file, of any size, grey or colour, with or without alpha."""
+    """Restores one image file, of any size, grey or colour, with or without alpha.
+
+    For super-resolution it is enlarged first, as the images of the training were.
+    """
     image = images.read_image(source)
-    channels = restorer.model.channels
+    channels, data = restorer.model.channels, restorer.config.data
     pixels = images.to_channels(image.pixels, channels, str(source))
+    pixels = images.enlarge(pixels, data.scale, data.enlarge)
+    if image.alpha is not None:
+        alpha = images.enlarge(image.alpha, data.scale, data.enlarge).clip(0, 1)
+        image = image._replace(alpha=alpha)
     restored = restorer(pixels, key=key)
     if image.pixels.shape[-1] == 1:
         restored = restored.mean(axis=-1, keepdims=True, dtype=np.float32)

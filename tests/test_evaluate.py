@@ -118,7 +118,7 @@ def test_pairs_are_taken_from_their_folders(start, tmp_path):
     write(tmp_path / "test" / "GT" / "y.png", clean)
     write(tmp_path / "test" / "LQ" / "y.png", clean[:8])
     with pytest.raises(
-        ValueError, match=r"GT/y\.png is 16 x 20 and .*LQ/y\.png is 8 x"
+        ValueError, match=r"test: y: the clean image is 16 x 20 and .* is 8 x 20"
     ):
         start(folder, name="deraining", output=tmp_path / "new")
     assert not start.restorer.calls  # found before anything was restored

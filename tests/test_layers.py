@@ -35,7 +35,7 @@ ALLOWED = {
     "restorer": MATHS | {"data", "models", "programs"},
     "restore": MATHS | {"checkpoints", "configuration", "data", "models", "restorer"},
     "scores": {"array_types", "data", "metrics", "restore"},
-    "evaluate": PARTS | EDGE | {"restore", "restorer", "scores"},
+    "evaluate": PARTS | EDGE | {"experiment", "restore", "restorer", "scores"},
     "experiment": PARTS | EDGE | {"restorer"},
     "train": PARTS | EDGE | {"experiment", "restore", "restorer"},
     "check": {"data", "figures", "logs"},

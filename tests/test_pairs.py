@@ -68,14 +68,6 @@ def test_a_folder_without_the_layout_is_an_error(tmp_path):
         pairs.PairedFolder(tmp_path)
 
 
-def test_unequal_sizes_are_an_error_that_names_both(tmp_path):
-    save(tmp_path / "GT" / "a.png", (6, 8, 3))
-    save(tmp_path / "LQ" / "a.png", (3, 4, 3))
-    source = pairs.PairedFolder(tmp_path)
-    with pytest.raises(ValueError, match=r"GT/a\.png is 6 x 8 and .*LQ/a\.png is 3 x"):
-        source[0]
-
-
 def test_grey_is_repeated_and_other_channels_are_errors(tmp_path):
     grey = save(tmp_path / "GT" / "a.png", (6, 8, 1))
     colour = save(tmp_path / "LQ" / "a.png", (6, 8, 3))
@@ -97,15 +89,6 @@ def test_an_opaque_alpha_is_dropped_and_transparency_is_an_error(tmp_path):
     np.testing.assert_array_equal(source[0]["x0"], pixels)
     with pytest.raises(ValueError, match=r"see_through\.png has transparent.*Flatten"):
         source[1]
-
-
-def test_open_source_opens_both_kinds(tmp_path):
-    save(tmp_path / "GT" / "a.png")
-    save(tmp_path / "LQ" / "a.png")
-    assert set(pairs.open_source(tmp_path, paired=True)[0]) == {"x0", "mu"}
-    assert set(pairs.open_source(tmp_path / "GT", paired=False)[0]) == {"x0"}
-    with pytest.raises(ValueError, match=r"Did you mean a folder inside it \(GT, LQ\)"):
-        pairs.open_source(tmp_path, paired=False)
 
 
 def test_arrays_are_a_source():

@@ -301,7 +301,8 @@ def _header_size(data: bytes, place: str) -> tuple[int, int]:
         formats = sorted(set(codecs.FORMATS.values()))
         with Image.open(io.BytesIO(data), formats=formats) as image:
             width, height = image.size
-            turned = image.getexif().get(_ORIENTATION) in _TURNED
+            # As of any format: that of PNG decodes the whole image to find it.
+            turned = Image.Image.getexif(image).get(_ORIENTATION) in _TURNED
         return (width, height) if turned else (height, width)
     except Exception as error:  # decoders raise nearly anything on damaged files
         raise ValueError(f"{place} cannot be read as an image: {error}.") from error

@@ -13,11 +13,18 @@ import uuid
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from irsde_jax.data import codecs
 from irsde_jax.data.codecs import ImageFile as ImageFile
 
 logger = logging.getLogger(__name__)
+
+ENLARGEMENTS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "nearest": Image.Resampling.NEAREST,
+}
+"""How a degraded image of super-resolution is enlarged: Pillow's filters."""
 
 SUFFIXES = (*codecs.FORMATS, ".npy")
 """File name endings that are read and written, in lower case."""
@@ -122,6 +129,31 @@ def to_channels(pixels: np.ndarray, channels: int, name: str) -> np.ndarray:
         "turned into RGB (3) unasked: convert the image, or set the number of channels "
         f"to {found}."
     )
+
+
+def enlarge(pixels: np.ndarray, scale: int, method: str = "bicubic") -> np.ndarray:
+    """An image `scale` times as high and as wide, in floating point.
+
+    Args:
+        pixels: shape [H, W, C].
+        scale: at least 1; 1 changes nothing.
+        method: a key of `ENLARGEMENTS`.
+
+    Returns:
+        float32 [scale H, scale W, C]; "bicubic" overshoots [0, 1] beside edges.
+    """
+    if method not in ENLARGEMENTS:
+        raise ValueError(f"enlarge={method!r} is not one of {sorted(ENLARGEMENTS)}.")
+    if scale == 1:
+        return pixels
+    height, width = pixels.shape[:2]
+    planes = [
+        Image.fromarray(np.ascontiguousarray(plane, np.float32)).resize(
+            (scale * width, scale * height), ENLARGEMENTS[method]
+        )
+        for plane in np.moveaxis(pixels, -1, 0)
+    ]
+    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:

@@ -296,8 +296,9 @@ def _expand(layout: Layout, names: list[str]) -> dict[str, tuple[Spelling, ...]]
                     f"The folder {split!r} cannot name a split: rename it, with "
                     "letters, digits and underscores only, and not 'all'."
                 )
-            here = (path.replace(_SPLIT, split) for path in spelling)
-            splits.setdefault(split, (Spelling(*here),))
+            here = Spelling(*(path.replace(_SPLIT, split) for path in spelling))
+            if here not in splits.get(split, ()):
+                splits[split] = (*splits.get(split, ()), here)
     return splits
 
 

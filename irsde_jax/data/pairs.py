@@ -17,8 +17,11 @@ from irsde_jax.data import codecs, images
 Record = dict[str, np.ndarray]
 """`{"x0": clean}` or `{"x0": clean, "mu": degraded}`, each float32 [H, W, C]."""
 
-CLEAN_FOLDER, DEGRADED_FOLDER = "GT", "LQ"
-"""The two folders of paired images, ground truth and low quality."""
+CLEAN_FOLDER, DEGRADED_FOLDER, MASK_FOLDER = "GT", "LQ", "mask"
+"""Folders of paired images: ground truth, and low quality or keep-masks."""
+
+HOLE = 1.0
+"""The value of what a keep-mask does not keep, in image units."""
 
 
 class Source(Protocol):
@@ -38,7 +41,8 @@ class Source(Protocol):
 class PairedFolder:
     """Clean images in `root/GT` and their degraded versions in `root/LQ`.
 
-    Files are matched by stem: `GT/7.png` belongs to `LQ/7.jpg`.
+    Files are matched by stem: `GT/7.png` belongs to `LQ/7.jpg`. They are given as they
+    are; `sources.open_source` sees to it that both have one size.
 
     Args:
         root: the folder that holds both folders.
@@ -70,15 +74,46 @@ class PairedFolder:
 
     def __getitem__(self, index: int) -> Record:
         clean, degraded = self._paths[index]
+        return {
+            "x0": _read_opaque(clean, self._channels),
+            "mu": _read_opaque(degraded, self._channels),
+        }
+
+
+class MaskedFolder:
+    """Clean images in `root/GT` and keep-masks in `root/mask`: white is kept.
+
+    The degraded image has holes of 1.0. A mask belongs to the image of its stem; where
+    the stems are others, the masks are taken in turns.
+
+    Args:
+        root: the folder that holds both folders.
+        channels: of the images given; grey files are repeated to 3.
+    """
+
+    def __init__(self, root: str | os.PathLike, channels: int = 3):
+        clean = _by_stem(Path(root) / CLEAN_FOLDER)
+        masks = _by_stem(Path(root) / MASK_FOLDER)
+        if not clean.keys() <= masks.keys():
+            turns = list(masks.values())
+            masks = {stem: turns[i % len(turns)] for i, stem in enumerate(clean)}
+        self.names = list(clean)
+        self._paths = [(clean[stem], masks[stem]) for stem in self.names]
+        self._channels = channels
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> Record:
+        clean, mask = self._paths[index]
         x0 = _read_opaque(clean, self._channels)
-        mu = _read_opaque(degraded, self._channels)
-        if x0.shape != mu.shape:
+        keep = images.read_image(mask).pixels[..., :1]
+        if keep.shape[:2] != x0.shape[:2]:
             raise ValueError(
-                f"{clean} is {_size(x0)} and {degraded} is {_size(mu)} (height x "
-                "width). A pair must have one size: enlarge the degraded image "
-                "beforehand."
+                f"{clean} is {_size(x0)} and its mask {mask} is {_size(keep)} (height "
+                "x width). A mask has the size of its image."
             )
-        return {"x0": x0, "mu": mu}
+        return {"x0": x0, "mu": x0 * keep + HOLE * (1 - keep)}
 
 
 class CleanFolder:
@@ -132,11 +167,6 @@ class ArrayPairs:
 
     def __getitem__(self, index: int) -> Record:
         return {key: member[index] for key, member in self._members.items()}
-
-
-def open_source(folder: str | os.PathLike, paired: bool, channels: int = 3) -> Source:
-    """The images of a folder: pairs in `GT` and `LQ`, or clean images alone."""
-    return (PairedFolder if paired else CleanFolder)(folder, channels)
 
 
 def _check_layout(root: Path) -> None:
