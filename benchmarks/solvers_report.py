@@ -96,7 +96,9 @@ def plot(results: dict[str, list[Row]], path: Path) -> None:
     lines: dict[str, Any] = {}
     for (task, rows), panels in zip(results.items(), grid):
         uniform = [row for row in rows if row.spacing == "uniform"]
-        ticks = sorted({row.num_evals for row in uniform})
+        last = max(row.num_evals for row in uniform)
+        found_evals = {row.num_evals for row in uniform}
+        ticks = sorted(n for n in found_evals if n == last or 1.2 * n < last)
         for panel, field in zip(panels, ("psnr", "energy", "rmse")):
             for name in dict.fromkeys(row.solver for row in uniform):
                 found = [row for row in uniform if row.solver == name]

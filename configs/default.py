@@ -101,8 +101,10 @@ def get_config() -> ml_collections.ConfigDict:
 
     # irsde_jax.restore.Restorer
     config.sampling = dict(
-        solver="posterior",  # a key of irsde_jax.samplers.SOLVERS
-        num_evals=100,  # network evaluations an image
+        # A key of irsde_jax.samplers.SOLVERS, and network evaluations an image. Why
+        # these: README.md; the paper's are "posterior" and 100.
+        solver="mr_sde_2",
+        num_evals=10,
         spacing="uniform",  # of the steps; or "theta_bar", "log_snr"
         # Noise level of the input in image units, for process="denoising" alone.
         # Unset: estimated from each image.

@@ -17,16 +17,19 @@ _COMMON = runpy.run_path(str(Path(__file__).with_name("_common.py")))
 def thick(config: ml_collections.ConfigDict) -> None:
     """A few thick strokes."""
     config.degradation.name = "thick_mask"
+    config.evaluation.dir = "tfds:celebahq/test_thick"
 
 
 def half(config: ml_collections.ConfigDict) -> None:
     """One half of the image."""
     config.degradation.name = "half_mask"
+    config.evaluation.dir = "tfds:celebahq/test_genhalf"
 
 
 def expand(config: ml_collections.ConfigDict) -> None:
     """All but the middle."""
     config.degradation.name = "expand_mask"
+    config.evaluation.dir = "tfds:celebahq/test_ex64"
 
 
 def synthetic(config: ml_collections.ConfigDict) -> None:
@@ -46,6 +49,6 @@ def get_config(variants: str = "") -> ml_collections.ConfigDict:
     config.degradation.name = "thin_mask"
     config.data.train_dir = "tfds:celebahq/train[100:]"
     config.validation.dir = "tfds:celebahq/train[:100]"
-    config.evaluation.dir = "tfds:celebahq/test"
+    config.evaluation.dir = "tfds:celebahq/test_thin"
     config.train.batch_size = 4
     return _COMMON["apply"](config, variants, VARIANTS)

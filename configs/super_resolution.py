@@ -29,7 +29,7 @@ def get_config(variants: str = "") -> ml_collections.ConfigDict:
     config.schedule.max_sigma = 30 / 255  # the paper; the released options say 10/255
     config.data.update(train_dir="tfds:div2k/train[20:]", scale=4)
     config.validation.dir = "tfds:div2k/train[:20]"
-    config.evaluation.dir = "tfds:div2k/validation"
+    config.evaluation.dir = "tfds:div2k/valid"
     config.evaluation.crop_border = 4  # pixels, as in the released test script
     config.train.batch_size = 4
     return _COMMON["apply"](config, variants, VARIANTS)

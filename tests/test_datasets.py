@@ -6,11 +6,13 @@ import logging
 import pickle
 import sys
 import tarfile
+import tempfile
 import zipfile
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from irsde_jax.data import archives, codecs, datasets, pairs
 from irsde_jax.data.codecs import ImageFile
@@ -366,6 +368,17 @@ def test_a_clean_image_of_the_cropped_size_is_not_cropped(tmp_path):
     np.testing.assert_array_equal(record["x0"], record["mu"])
 
 
+def test_the_size_of_a_turned_photograph_is_that_of_it_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    turned = io.BytesIO()
+    Image.new("RGB", (16, 12)).save(turned, "JPEG", exif=exif)
+    files = {"GT/1.jpg": turned.getvalue(), "LQ/1.png": encode((16, 12, 3))}
+    folder = pack(tmp_path / "manual", files)
+    record = datasets.open_dataset("paired", "train", tmp_path, folder)[0]
+    assert record["x0"].shape == record["mu"].shape == (16, 12, 3)
+
+
 @pytest.mark.parametrize("content", [b"", b"no image", encode()[:20]])
 def test_a_file_that_is_no_image_is_an_error_that_names_it(small, content):
     pack(small[0], {"LQ/2.png": content})
@@ -425,6 +438,13 @@ def test_a_build_is_announced_and_nothing_is_printed(small, caplog, capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "2/2" in captured.err  # the progress bar
+
+
+def test_no_temporary_folder_is_left(small, tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    datasets.open_dataset("paired", "train", small[1], small[0])
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 def test_real_pairs_are_read_as_from_their_folder(shared_data, tmp_path):

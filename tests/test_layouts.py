@@ -177,6 +177,19 @@ def test_a_half_that_is_missing_is_named():
         layouts.find_splits(LAYOUTS["div2k"], ["DIV2K_train_HR/0001.png"])
 
 
+def test_a_split_that_lacks_a_half_is_left_out_with_a_warning(caplog):
+    names = ["train/GT/1.png", "train/LQ/1.png", "val/GT/1.png"]
+    assert set(layouts.find_splits(LAYOUTS["paired"], names)) == {"train"}
+    (record,) = caplog.records
+    assert "1 images are val/GT/{id}, but none is val/LQ/{id}" in record.message
+    caplog.clear()
+    names = ["testHQ/1.png", "masks/thin/1.png"]
+    assert set(layouts.find_splits(LAYOUTS["celebahq"], names)) == {"test_thin"}
+    names = ["trainH/GT/1.png", "trainH/LQ/1.png"]
+    assert set(layouts.find_splits(LAYOUTS["rain100h"], names)) == {"train"}
+    assert not caplog.records
+
+
 def test_two_files_in_one_place_are_an_error():
     names = ["GT/1.png", "GT/1.jpg", "LQ/1.png"]
     with pytest.raises(ValueError, match=r"GT/1\.png and GT/1\.jpg are both.*Remove"):

@@ -96,7 +96,10 @@ def _rain(letter: str, weight: str) -> dict[str, tuple[Spelling, ...]]:
             ),
             Spelling(f"{split}{letter}/GT/{{id}}", f"{split}{letter}/LQ/{{id}}"),
         )
-    spellings["test"] += (Spelling("GT/{id}", f"LQ_{letter}/{{id}}"),)
+    spellings["test"] += tuple(
+        Spelling(f"{folder}/GT/{{id}}", f"{folder}/LQ_{letter}/{{id}}")
+        for folder in ("", "Rain100")
+    )
     return spellings
 
 
@@ -265,7 +268,7 @@ def find_splits(
     """
     found = _only_images(names)
     splits: dict[str, list[Pair]] = {}
-    half = ""
+    halves: dict[str, str] = {}
     for split, spellings in _expand(layout, found).items():
         for spelling in spellings:
             clean = _matches(spelling.clean, found, folder)
@@ -273,12 +276,18 @@ def find_splits(
             if clean and other:
                 pair = _cycle if layout.other == "mask" else _join
                 splits[split] = pair(split, clean, other)
+                halves.pop(split, None)
                 break
-            if clean and not half:
-                half = f"{len(clean)} images are {spelling.clean}, but none is "
-                half += f"{spelling.other}: split {split!r} lacks one half."
-    if half and not splits:
-        raise ValueError(half)
+            if clean and split not in halves:
+                halves[split] = (
+                    f"{len(clean)} images are {spelling.clean}, but none is "
+                    f"{spelling.other}: split {split!r} lacks one half"
+                )
+    if halves and not splits:
+        raise ValueError(f"{next(iter(halves.values()))}.")
+    if layout.other == "mu":  # of masks, few have all kinds
+        for text in halves.values():
+            logger.warning("%s and is left out", text)
     return splits
 
 

@@ -153,8 +153,8 @@ class _SameSize:
                 else "A pair must have one size, but for data.scale"
             )
             raise ValueError(
-                f"{self._address}: {self.names[index]}: the clean image is {height} x {width} and the "
-                f"degraded one is {rows} x {columns} (height x width), where "
-                f"data.scale={self._scale}. {hint}."
+                f"{self._address}: {self.names[index]}: the clean image is {height} x "
+                f"{width} and the degraded one is {rows} x {columns} (height x width), "
+                f"where data.scale={self._scale}. {hint}."
             )
         return {"x0": x0, "mu": images.enlarge(mu, self._scale, self._enlarge)}
