@@ -66,6 +66,7 @@ def get_config() -> ml_collections.ConfigDict:
         augment=True,  # flips and rotations by 90 degrees
         cache_megabytes=1024,  # of decoded images kept in memory
         num_threads=2,  # that read and decode
+        max_unreadable=10,  # damaged files that a training goes on without
         num_workers=0,  # processes that do so instead; 0: threads alone
     )
 

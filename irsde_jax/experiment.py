@@ -102,18 +102,24 @@ def open_source(config: Config, address: str, paired: bool | None) -> pairs.Sour
     )
 
 
-def make_dataset(config: Config) -> Any:
-    """Batches by step, from images that stay decoded in memory."""
+def make_dataset(config: Config) -> tuple[Any, list[str]]:
+    """This host's share of the batches by step, and the names of the images.
+
+    The images stay decoded in memory, up to a limit.
+    """
     source = cache.Cached(
         _source(config, config.data.train_dir), config.data.cache_megabytes * 2**20
     )
-    return pipeline.training_batches(
+    dataset = pipeline.training_batches(
         source,
         seed=config.seed,
         batch_size=config.train.batch_size,
         crop_size=config.data.crop_size,
         augment=config.data.augment,
+        shard_index=jax.process_index(),
+        num_shards=jax.process_count(),
     )
+    return dataset, source.names
 
 
 def make_validation(config: Config, model: Any) -> Any:

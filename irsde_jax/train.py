@@ -8,7 +8,6 @@ are functions of (seed, step), so there is nothing else to remember.
 import logging
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -63,7 +62,7 @@ def train(
     experiment.check_settings(config)
     _claim(workdir, config)
     model, optimizer, step_fn = experiment.build(config)
-    dataset = experiment.make_dataset(config)
+    dataset, names = experiment.make_dataset(config)
     validate = experiment.make_validation(config, model)
     first_key, run_key = jax.random.split(jax.random.key(config.seed))
     keep = config.train.keep_checkpoints
@@ -89,8 +88,11 @@ def train(
             num_workers=config.data.num_workers,
         )
         try:
+            ahead = pipeline.Prefetch(batches, _put)
+            damage = _Damage(names, config.data.max_unreadable)
             state = _loop(
-                config, state, step_fn, batches, run_key, validate, checkpoints, writer
+                *(config, state, step_fn, ahead, damage, run_key),
+                *(validate, checkpoints, writer),
             )
         finally:
             batches.close()
@@ -101,7 +103,8 @@ def _loop(
     config: Config,
     state: TrainState,
     step_fn: Any,
-    batches: Iterator[pairs.Record],
+    batches: pipeline.Prefetch,
+    damage: "_Damage",
     run_key: jax.Array,
     validate: Any,
     checkpoints: runs.Checkpoints,
@@ -113,9 +116,11 @@ def _loop(
     state = train_step.place(state)
     pending: list[train_step.Metrics] = []
     logged_at, batch_size = time.monotonic(), config.train.batch_size
+    waited_s = 0.0
     with logs.Progress(end, start, images_per_step=batch_size) as progress:
         for step in range(start, end):
-            batch = train_step.shard(next(batches))
+            batch, unreadable = next(batches)
+            damage.note(unreadable)
             keys = train_step.shard(keys_of(run_key, step, batch_size))
             state, step_metrics = step_fn(state, batch, keys)
             # Metrics stay on the device until they are logged: no wait in between.
@@ -127,8 +132,10 @@ def _loop(
                 progress.update(0, loss=scalars["loss"])
                 now = time.monotonic()
                 rate = len(pending) * batch_size / (now - logged_at)
-                writer.write(done, scalars | {"images_per_s": rate})
-                pending, logged_at = [], now
+                waiting = (batches.waited_s - waited_s) / (now - logged_at)
+                speed = {"images_per_s": rate, "input_wait_share": waiting}
+                writer.write(done, scalars | speed)
+                pending, logged_at, waited_s = [], now, batches.waited_s
             if done % every.checkpoint_every == 0 or done == end:
                 if pending:
                     _average(pending, done)  # weights that are not finite are not kept
@@ -142,6 +149,35 @@ def _loop(
                     f"SSIM {scores['validation_ssim']:.4f} (EMA weights, RGB)"
                 )
     return state
+
+
+class _Damage:
+    """Names the images that cannot be read, and stops where there are too many."""
+
+    def __init__(self, names: list[str], limit: int):
+        self._names, self._limit = names, limit
+        self._seen: set[int] = set()
+
+    def note(self, indices: np.ndarray) -> None:
+        """Takes the indices of unreadable images in a batch."""
+        for index in {int(index) for index in indices} - self._seen:
+            self._seen.add(index)
+            logger.warning(
+                "%s cannot be read; the next image is used instead (%d so far)",
+                *(self._names[index], len(self._seen)),
+            )
+        if len(self._seen) > self._limit:
+            raise ValueError(
+                f"{len(self._seen)} images cannot be read, such as "
+                f"{self._names[min(self._seen)]}; data.max_unreadable={self._limit}. "
+                "--mode=check names them all."
+            )
+
+
+def _put(batch: pairs.Record) -> tuple[Any, np.ndarray]:
+    """A batch on its way to the devices, and its unreadable images."""
+    alone, unreadable = pipeline.split_flags(batch)
+    return train_step.put(alone), unreadable
 
 
 def _average(pending: list[train_step.Metrics], step: int) -> dict[str, float]:

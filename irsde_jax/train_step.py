@@ -134,6 +134,13 @@ def place(state: TrainState) -> TrainState:
     return jax.device_put(state, replicated)
 
 
+def put(batch: chex.ArrayTree) -> chex.ArrayTree:
+    """Starts moving a host batch to the local devices, split as `shard` splits it."""
+    mesh = jax.sharding.Mesh(np.asarray(jax.local_devices()), ("batch",))
+    split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
+    return jax.device_put(shard(batch), split)
+
+
 def shard(tree: chex.ArrayTree) -> chex.ArrayTree:
     """Splits leaves [batch, ...] into [devices, batch / devices, ...].
 

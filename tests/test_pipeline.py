@@ -1,6 +1,7 @@
 """The stream of training batches: a pure function of the seed and the step."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -57,13 +58,15 @@ def image_indices(batches):
 
 
 def test_batches_are_float32_squares():
-    batch = make_batches()[0]
+    batch, unreadable = pipeline.split_flags(make_batches()[0])
     assert set(batch) == {"x0", "mu"}
+    assert not len(unreadable)
     for member in batch.values():
         assert member.shape == (3, CROP, CROP, 3)
         assert member.dtype == np.float32
     clean = pairs.ArrayPairs([np.zeros((8, 8, 1))])
-    assert {key: member.shape for key, member in make_batches(clean)[7].items()} == {
+    batch, _ = pipeline.split_flags(make_batches(clean)[7])
+    assert {key: member.shape for key, member in batch.items()} == {
         "x0": (3, CROP, CROP, 1)
     }
 
@@ -182,3 +185,98 @@ def test_wrong_numbers_are_errors():
     for options in ({"start_step": -1}, {"num_threads": -1}, {"num_workers": -1}):
         with pytest.raises(ValueError, match="got"):
             pipeline.iterate(make_batches(), **options)
+
+
+@pytest.mark.parametrize("num_shards", [2, 3])
+def test_hosts_share_the_batches_of_one(num_shards):
+    whole = make_batches(batch_size=6)
+    shards = [
+        make_batches(batch_size=6, shard_index=i, num_shards=num_shards)
+        for i in range(num_shards)
+    ]
+    for step in (0, 5, 1000):
+        expected = whole[step]
+        for index, shard in enumerate(shards):
+            assert_equal(
+                shard[step], {key: expected[key][index::num_shards] for key in expected}
+            )
+    # No two pixels of the source are alike: within an epoch the hosts meet no image
+    # twice, and together all of them.
+    one_each = [
+        make_batches(make_source(6), batch_size=6, shard_index=i, num_shards=num_shards)
+        for i in range(num_shards)
+    ]
+    seen = [{image_of(crop) for crop in shard[0]["x0"]} for shard in one_each]
+    assert sum(map(len, seen)) == len(set.union(*seen)) == 6
+
+
+def image_of(crop):
+    """The index of the image of `make_source(6)` that a crop was cut from."""
+    source = make_source(6)
+    value = crop.min()
+    return next(i for i in range(6) if np.isclose(source[i]["x0"], value).any())
+
+
+@pytest.mark.parametrize(("index", "count"), [(2, 2), (-1, 2), (0, 5)])
+def test_a_share_that_cannot_be_is_an_error(index, count):
+    with pytest.raises(ValueError, match=f"shard {index} of {count} cannot"):
+        make_batches(batch_size=6, shard_index=index, num_shards=count)
+
+
+class Damaged:
+    """Images some of which cannot be read."""
+
+    def __init__(self, *indices, num_images=NUM_IMAGES):
+        self._source, self._indices = make_source(num_images), indices
+        self.names = self._source.names
+
+    def __len__(self):
+        return len(self._source)
+
+    def __getitem__(self, index):
+        if index in self._indices:
+            raise images.UnreadableImage(f"{index}.png is damaged.")
+        return self._source[index]
+
+
+def test_the_next_image_stands_for_one_that_cannot_be_read():
+    sound = make_batches(Damaged(), batch_size=NUM_IMAGES)
+    damaged = make_batches(Damaged(3, 4), batch_size=NUM_IMAGES)
+    for step in (0, 7):
+        batch, unreadable = pipeline.split_flags(damaged[step])
+        assert sorted(unreadable) == [3, 4]
+        flags = damaged[step][pipeline.UNREADABLE]
+        same = [np.array_equal(a, b) for a, b in zip(batch["x0"], sound[step]["x0"])]
+        assert same == list(flags == -1)
+        assert_equal(damaged[step], damaged[step])  # the same once more
+    with pytest.raises(ValueError, match=r"none of the 2 images can be read: 0\.png"):
+        make_batches(Damaged(0, 1, num_images=2))[0]
+
+
+def test_batches_are_put_ahead_in_order():
+    put = []
+
+    def note(batch):
+        put.append(batch)
+        return 10 * batch
+
+    ahead = pipeline.Prefetch(iter(range(6)), note, size=2)
+    assert next(ahead) == 0
+    assert put == [0, 1, 2]
+    assert list(itertools.islice(ahead, 3)) == [10, 20, 30]
+    assert put == [0, 1, 2, 3, 4, 5]
+    assert ahead.waited_s >= 0
+
+
+def test_waiting_for_batches_is_counted_and_their_errors_come_through():
+    def slow():
+        yield 0
+        time.sleep(0.05)
+        yield 1
+        raise RuntimeError("a worker died")
+
+    ahead = pipeline.Prefetch(slow(), lambda batch: batch, size=1)
+    assert next(ahead) == 0
+    assert ahead.waited_s >= 0.05
+    with pytest.raises(RuntimeError, match="a worker died"):
+        next(ahead)

@@ -1,5 +1,7 @@
 """The training loop end to end, on images made here: resume, fine-tune, bad input."""
 
+import logging
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -132,7 +134,7 @@ class TestTrain:
             process="denoising",
             schedule=dict(max_sigma=75 / 255, delta=0.04),
             degradation=dict(name="gaussian_noise", sigma=25 / 255),
-            sampling=dict(num_evals=2, sigma=25 / 255),
+            sampling=dict(num_evals=2, sigma=25 / 255, solver="mr_ode_2"),
         )
         state = training.train(config, tmp_path / "run")
         entries = logs.read_metrics(tmp_path / "run" / "logs")
@@ -242,3 +244,27 @@ def test_overfitting_one_pair_restores_it(tmp_path):
     before, after = (float(metrics.psnr(x, clean)[0]) for x in (degraded, restored))
     assert before < 15
     assert after > 30
+
+
+class TestDamagedImages:
+    def test_are_named_once_and_left_out(self, folder, tmp_path, caplog):
+        (folder / "LQ" / "1.png").write_bytes(b"not a png")
+        with caplog.at_level(logging.WARNING, logger="irsde_jax"):
+            state = training.train(
+                tiny_config(folder, validation=dict(dir="")), tmp_path / "run"
+            )
+        assert state.step == 4
+        said = [message for message in caplog.messages if "cannot be read" in message]
+        assert said == ["1 cannot be read; the next image is used instead (1 so far)"]
+        entries = logs.read_metrics(tmp_path / "run" / "logs")
+        shares = [e["input_wait_share"] for e in entries if "loss" in e]
+        assert len(shares) == 4
+        assert all(0 <= share <= 1 for share in shares)
+
+    def test_too_many_stop_the_training(self, folder, tmp_path):
+        (folder / "LQ" / "1.png").write_bytes(b"not a png")
+        config = tiny_config(folder, validation=dict(dir=""))
+        with config.unlocked():
+            config.data.max_unreadable = 0
+        with pytest.raises(ValueError, match="1 images cannot be read, such as 1;"):
+            training.train(config, tmp_path / "run")

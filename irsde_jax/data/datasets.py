@@ -318,7 +318,9 @@ def _decode(data: bytes, place: str) -> np.ndarray:
     except MemoryError:
         raise
     except Exception as error:  # as above
-        raise ValueError(f"{place} cannot be read as an image: {error}.") from error
+        raise images.UnreadableImage(
+            f"{place} cannot be read as an image: {error}."
+        ) from error
     if image.alpha is not None and (image.alpha < 1).any():
         raise ValueError(f"{place} has transparent pixels. Flatten it beforehand.")
     return image.pixels

@@ -30,6 +30,10 @@ SUFFIXES = (*codecs.FORMATS, ".npy")
 """File name endings that are read and written, in lower case."""
 
 
+class UnreadableImage(ValueError):
+    """What a file holds is damaged or no image: a training may go on without it."""
+
+
 def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path]:
     """The image files of a folder, sorted by path.
 
@@ -86,7 +90,7 @@ def read_image(path: str | os.PathLike) -> ImageFile:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no image, is damaged, or cannot be read without loss.
+        UnreadableImage: if it is no image, is damaged, or cannot be read without loss.
     """
     path = Path(path)
     _check_suffix(path)
@@ -95,7 +99,9 @@ def read_image(path: str | os.PathLike) -> ImageFile:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder where an image file is expected.")
     if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty (0 bytes). Fetch it again or remove it.")
+        raise UnreadableImage(
+            f"{path} is empty (0 bytes). Fetch it again or remove it."
+        )
     try:
         if path.suffix.lower() == ".npy":
             # Mapped, so that a header that promises more than the file holds is an
@@ -105,7 +111,7 @@ def read_image(path: str | os.PathLike) -> ImageFile:
     except (MemoryError, PermissionError):
         raise
     except Exception as error:  # decoders raise nearly anything on damaged files
-        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+        raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
 
 
 def to_channels(pixels: np.ndarray, channels: int, name: str) -> np.ndarray:

@@ -6,21 +6,35 @@ to resume at step k, start from batch k. The number of threads and of worker pro
 changes when a batch is made, never what is in it.
 """
 
+import collections
 import functools
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grain
 import numpy as np
 from absl import flags
 
+from irsde_jax.data import images
 from irsde_jax.data.pairs import Record, Source
+
+UNREADABLE = "unreadable"
+"""The member of a batch that names images which could not be read."""
 
 NUM_ORIENTATIONS = 8
 """The symmetries of a square: four quarter turns, each with and without a mirror."""
 
 
 def training_batches(
-    source: Source, *, seed: int, batch_size: int, crop_size: int, augment: bool = True
+    source: Source,
+    *,
+    seed: int,
+    batch_size: int,
+    crop_size: int,
+    augment: bool = True,
+    shard_index: int = 0,
+    num_shards: int = 1,
 ) -> grain.MapDataset:
     """An endless dataset whose element k is the batch of training step k.
 
@@ -33,10 +47,15 @@ def training_batches(
         crop_size: side of the square cut out of each image, in pixels.
         augment: whether each crop is turned and mirrored at random, all eight
             orientations being equally likely.
+        shard_index: of this host among `num_shards`, each of which makes its share of
+            every batch: examples shard_index, shard_index + num_shards, ... of it.
+        num_shards: hosts that share the batches; together they see what one would.
 
     Returns:
-        A dataset of `Record`s, each member float32 [batch_size, crop_size, crop_size,
-        C]. An image smaller than the crop is a ValueError when its batch is made.
+        A dataset of `Record`s, each member float32 [batch_size / num_shards, crop_size,
+        crop_size, C]; and UNREADABLE, int32 [batch_size / num_shards]: the index of an
+        image that could not be read, in place of which the next one stands; else -1.
+        An image smaller than the crop is a ValueError when its batch is made.
     """
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}.")
@@ -47,19 +66,65 @@ def training_batches(
         )
     if not len(source):
         raise ValueError("The source holds no images.")
+    if not 0 <= shard_index < num_shards or batch_size % num_shards:
+        raise ValueError(
+            f"shard {shard_index} of {num_shards} cannot make its share of a batch of "
+            f"{batch_size}: choose a multiple of the number of hosts."
+        )
     # Given one by one: grain would derive them from the place in the chain, and adding
     # a step to the chain would change the stream.
     shuffle_seed, crop_seed = np.random.SeedSequence(seed).generate_state(2)
     return (
-        grain.MapDataset.source(_LargeEnough(source, crop_size))
+        grain.MapDataset.source(_Readable(_LargeEnough(source, crop_size)))
         .shuffle(seed=int(shuffle_seed))
         .repeat()
         .random_map(
             functools.partial(_random_crop, crop_size=crop_size, augment=augment),
             seed=int(crop_seed),
-        )
-        .batch(batch_size)
+        )[shard_index::num_shards]
+        .batch(batch_size // num_shards)
     )
+
+
+def split_flags(batch: Record) -> tuple[Record, np.ndarray]:
+    """A batch without its flags, and the indices of unreadable images in it."""
+    images_alone = {key: batch[key] for key in batch if key != UNREADABLE}
+    flags = batch[UNREADABLE]
+    return images_alone, flags[flags >= 0]
+
+
+class Prefetch:
+    """Batches on their way to the devices while earlier ones are worked on.
+
+    Args:
+        batches: an iterator over host batches.
+        put: starts moving a host batch to the devices and returns at once.
+        size: batches kept ahead.
+
+    Attributes:
+        waited_s: seconds that `next` waited for host batches, all together.
+    """
+
+    def __init__(
+        self,
+        batches: Iterator[Record],
+        put: Callable[[Record], Any],
+        size: int = 2,
+    ):
+        self._batches, self._put, self._size = batches, put, size
+        self._ahead: collections.deque[Any] = collections.deque()
+        self.waited_s = 0.0
+
+    def __iter__(self) -> "Prefetch":
+        return self
+
+    def __next__(self) -> Any:
+        while len(self._ahead) <= self._size:
+            began = time.perf_counter()
+            batch = next(self._batches)
+            self.waited_s += time.perf_counter() - began
+            self._ahead.append(self._put(batch))
+        return self._ahead.popleft()
 
 
 def iterate(
@@ -133,12 +198,36 @@ def validation_crops(source: Source, num_images: int, crop_size: int) -> Record:
     return {key: np.stack([crop[key] for crop in crops]) for key in crops[0]}
 
 
+class _Readable:
+    """A source that gives the next image in place of one that cannot be read."""
+
+    def __init__(self, source: Source):
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: Any) -> Record:
+        flag = -1
+        for offset in range(len(self)):
+            try:
+                record = self._source[(index + offset) % len(self)]
+            except images.UnreadableImage as error:
+                flag, last_error = (index if offset == 0 else flag), error
+            else:
+                return {**record, UNREADABLE: np.asarray(flag, np.int32)}
+        raise ValueError(
+            f"none of the {len(self)} images can be read: {last_error}"
+        ) from last_error
+
+
 class _LargeEnough:
     """A source that refuses images smaller than the crop, by name."""
 
     def __init__(self, source: Source, crop_size: int):
         self._source = source
         self._crop_size = crop_size
+        self.names = source.names
 
     def __len__(self) -> int:
         return len(self._source)
@@ -167,12 +256,14 @@ def _random_crop(
     record: Record, rng: np.random.Generator, *, crop_size: int, augment: bool
 ) -> Record:
     """The same random square of every member, in the same random orientation."""
+    pixels = {key: record[key] for key in record if key != UNREADABLE}
     height, width = record["x0"].shape[:2]
     top = int(rng.integers(height - crop_size + 1))
     left = int(rng.integers(width - crop_size + 1))
-    crop = _crop(record, top, left, crop_size)
+    crop = _crop(pixels, top, left, crop_size)
     orientation = int(rng.integers(NUM_ORIENTATIONS)) if augment else 0
-    return {key: _orient(image, orientation) for key, image in crop.items()}
+    turned = {key: _orient(image, orientation) for key, image in crop.items()}
+    return {**turned, UNREADABLE: record[UNREADABLE]}
 
 
 def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
