@@ -29,5 +29,4 @@ def get_config(variants: str = "") -> ml_collections.ConfigDict:
     config.data.train_dir = "tfds:gopro/train[100:]"
     config.validation.dir = "tfds:gopro/train[:100]"
     config.evaluation.dir = "tfds:gopro/test"
-    config.train.batch_size = 4
     return _COMMON["apply"](config, variants, VARIANTS)

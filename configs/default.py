@@ -102,10 +102,8 @@ def get_config() -> ml_collections.ConfigDict:
 
     # irsde_jax.restore.Restorer
     config.sampling = dict(
-        # A key of irsde_jax.samplers.SOLVERS, and network evaluations an image. Why
-        # these: README.md; the paper's are "posterior" and 100.
-        solver="mr_sde_2",
-        num_evals=10,
+        solver="posterior",  # a key of irsde_jax.samplers.SOLVERS
+        num_evals=100,  # network evaluations an image
         spacing="uniform",  # of the steps; or "theta_bar", "log_snr"
         # Noise level of the input in image units, for process="denoising" alone.
         # Unset: estimated from each image.

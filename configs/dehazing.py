@@ -29,5 +29,4 @@ def get_config(variants: str = "") -> ml_collections.ConfigDict:
     config.data.train_dir = "datasets/RESIDE/train"
     config.validation.dir = "datasets/RESIDE/validation"
     config.evaluation.dir = "tfds:sots/test"
-    config.train.batch_size = 4
     return _COMMON["apply"](config, variants, VARIANTS)

@@ -40,5 +40,4 @@ def get_config(variants: str = "") -> ml_collections.ConfigDict:
     config.validation.dir = "tfds:rain100h/train[:100]"
     config.evaluation.dir = "tfds:rain100h/test"
     config.evaluation.crop_border = 4  # pixels, as in the released test script
-    config.train.batch_size = 4
     return _COMMON["apply"](config, variants, VARIANTS)

@@ -50,5 +50,4 @@ def get_config(variants: str = "") -> ml_collections.ConfigDict:
     config.data.train_dir = "tfds:celebahq/train[100:]"
     config.validation.dir = "tfds:celebahq/train[:100]"
     config.evaluation.dir = "tfds:celebahq/test_thin"
-    config.train.batch_size = 4
     return _COMMON["apply"](config, variants, VARIANTS)

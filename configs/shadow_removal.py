@@ -29,5 +29,4 @@ def get_config(variants: str = "") -> ml_collections.ConfigDict:
     config.data.train_dir = "datasets/shadow/train"
     config.validation.dir = "datasets/shadow/validation"
     config.evaluation.dir = "datasets/shadow/test"
-    config.train.batch_size = 4
     return _COMMON["apply"](config, variants, VARIANTS)

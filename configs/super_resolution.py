@@ -31,5 +31,4 @@ def get_config(variants: str = "") -> ml_collections.ConfigDict:
     config.validation.dir = "tfds:div2k/train[:20]"
     config.evaluation.dir = "tfds:div2k/valid"
     config.evaluation.crop_border = 4  # pixels, as in the released test script
-    config.train.batch_size = 4
     return _COMMON["apply"](config, variants, VARIANTS)

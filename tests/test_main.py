@@ -53,7 +53,7 @@ def workdir(tmp_path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--mode=train needs --config, one of default.*and --workdir"),
+        ([], "--mode=train needs --config, one of deblurring.*and --workdir"),
         (
             ["--wrokdir=x"],
             "unknown flag --wrokdir.*mean 'workdir'.*allowed:.*--config",
@@ -69,7 +69,7 @@ def workdir(tmp_path) -> str:
         (["--mode=restore", "--output=o", "--workdir=w"], "needs --input"),
         (["--mode=restore", "--input=i", "--workdir=w"], "needs --output"),
         (["--mode=restore", "--input=i", "--output=o"], "needs --weights or --workdir"),
-        (["--mode=evaluate", "--weights=a.pth"], "needs --config, one of default"),
+        (["--mode=evaluate", "--weights=a.pth"], "needs --config, one of deblurring"),
     ],
 )
 def test_a_mistake_in_the_flags_is_one_line(arguments, message):
