@@ -62,7 +62,7 @@ def get_config() -> ml_collections.ConfigDict:
         manual_dir="",  # of their downloads; "": downloads/manual in tfds_dir
         scale=1,  # the degraded files are smaller than the clean ones by this factor
         enlarge="bicubic",  # or "nearest": how they are brought to their size
-        crop_size=128,  # pixels; a multiple of scale
+        crop_size=128,  # pixels
         augment=True,  # flips and rotations by 90 degrees
         cache_megabytes=1024,  # of decoded images kept in memory
         num_threads=2,  # that read and decode

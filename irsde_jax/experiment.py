@@ -159,6 +159,8 @@ def make_validation(config: Config, model: Any) -> Any:
             "validation_ssim": float(metrics.ssim(rounded, clean).mean()),
         }
         first = np.concatenate([degraded[0].clip(0, 1), rounded[0], clean[0]], axis=1)
+        if first.shape[-1] not in (1, 3):  # TensorBoard shows grey and RGB
+            first = first.mean(axis=-1, keepdims=True)
         return scores, {"degraded_restored_clean": first}
 
     return validate

@@ -265,6 +265,7 @@ def test_batches_are_put_ahead_in_order():
     assert put == [0, 1, 2]
     assert list(itertools.islice(ahead, 3)) == [10, 20, 30]
     assert put == [0, 1, 2, 3, 4, 5]
+    assert list(ahead) == [40, 50]
     assert ahead.waited_s >= 0
 
 

@@ -29,8 +29,7 @@ def test_a_folder_is_opened_by_what_is_wanted(tmp_path):
     assert set(open_source(root, None)[0]) == {"x0", "mu"}
     assert set(open_source(clean, None)[0]) == {"x0"}
     assert set(open_source(clean, False)[0]) == {"x0"}
-    with pytest.raises(ValueError, match=r"Did you mean a folder inside it \(GT, LQ\)"):
-        open_source(root, False)
+    assert set(open_source(root, False)[0]) == {"x0"}
     with pytest.raises(FileNotFoundError, match="no folder GT and no folder LQ"):
         open_source(clean, True)
 

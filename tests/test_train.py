@@ -268,3 +268,25 @@ class TestDamagedImages:
             config.data.max_unreadable = 0
         with pytest.raises(ValueError, match="1 images cannot be read, such as 1;"):
             training.train(config, tmp_path / "run")
+
+    def test_what_is_sound_but_unsupported_is_no_damage(self, folder, tmp_path):
+        for part in ("GT", "LQ"):
+            (folder / part / "1.png").unlink()
+            np.save(folder / part / "1.npy", np.full((24, 24, 3), 255.0))
+        config = tiny_config(folder, validation=dict(dir=""))
+        with pytest.raises(ValueError, match=r"1\.npy .* floats must lie in \[0, 1\]"):
+            training.train(config, tmp_path / "run")
+
+
+def test_five_channels_are_trained_and_validated(tmp_path):
+    for part in ("GT", "LQ"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+        for seed in range(2):
+            pixels = np.random.default_rng(seed).random((24, 24, 5), np.float32)
+            np.save(tmp_path / "data" / part / f"{seed}.npy", pixels)
+    config = tiny_config(tmp_path / "data", num_steps=2)
+    with config.unlocked():
+        config.model.channels = 5
+    assert training.train(config, tmp_path / "run").step == 2
+    restored = restore.load(tmp_path / "run")(pixels)
+    assert restored.shape == pixels.shape

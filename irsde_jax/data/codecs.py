@@ -38,6 +38,10 @@ _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 _WHITE_IS_ZERO, _RGB = 0, 2  # photometric interpretations
 
 
+class UnsupportedImage(ValueError):
+    """An image that is sound but cannot be read without loss, or not here."""
+
+
 class ImageFile(NamedTuple):
     """What an image file holds.
 
@@ -70,7 +74,7 @@ def decode(data: bytes) -> ImageFile:
         # An MPO is a photograph followed by previews: its first frame is the image.
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":
-            raise ValueError(
+            raise UnsupportedImage(
                 f"it holds {frames} frames; save each as a file of its own"
             )
         if image.format == "PNG":
@@ -122,17 +126,17 @@ def array_to_image(array: np.ndarray) -> ImageFile:
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or 0 in array.shape:
-        raise ValueError(
+        raise UnsupportedImage(
             f"its shape is {array.shape} where [H, W] or [H, W, C] is wanted"
         )
     if array.dtype in (np.uint8, np.uint16):
         bits = 8 * array.dtype.itemsize
         return ImageFile(_to_floats(array), None, bits)
     if array.dtype.kind != "f":
-        raise ValueError(f"its type is {array.dtype}, not uint8, uint16 or float")
+        raise UnsupportedImage(f"its type is {array.dtype}, not uint8, uint16 or float")
     low, high = array.min(), array.max()
     if not (low >= 0 and high <= 1):  # written so that NaN fails as well
-        raise ValueError(f"floats must lie in [0, 1], found {low} to {high}")
+        raise UnsupportedImage(f"floats must lie in [0, 1], found {low} to {high}")
     return ImageFile(np.array(array, np.float32), None, 32)
 
 
@@ -173,7 +177,7 @@ def _from_pillow(image: Image.Image) -> ImageFile:
             alpha = (samples != transparent).astype(np.float32)
         return ImageFile(_to_floats(samples), alpha, 16)
     if upright.mode in ("I", "F"):
-        raise ValueError(
+        raise UnsupportedImage(
             "its samples are 32-bit; save it with 8 or 16 bits, or as .npy floats"
         )
     grey = upright.mode in ("1", "L", "LA", "La")
@@ -199,7 +203,9 @@ def _is_wide_tiff(image: TiffImagePlugin.TiffImageFile) -> bool:
         return False
     if set(bits) == {16} and tags.get(_TIFF_PHOTOMETRIC) == _RGB:
         return True
-    raise ValueError(f"TIFF samples of {bits} bits; save it as RGB of 8 or 16 bits")
+    raise UnsupportedImage(
+        f"TIFF samples of {bits} bits; save it as RGB of 8 or 16 bits"
+    )
 
 
 def _decode_wide(data: bytes) -> np.ndarray:
@@ -225,7 +231,7 @@ def _opencv() -> ModuleType:
     try:
         import cv2  # optional: no other image needs it
     except ImportError as error:
-        raise ValueError(
+        raise UnsupportedImage(
             "16 bits per colour channel need OpenCV, Pillow would narrow them to 8: "
             "`pip install opencv-python-headless`, or convert the image to 8 bits"
         ) from error

@@ -317,6 +317,8 @@ def _decode(data: bytes, place: str) -> np.ndarray:
         image = codecs.decode(data)
     except MemoryError:
         raise
+    except codecs.UnsupportedImage as error:
+        raise ValueError(f"{place} cannot be read as an image: {error}.") from error
     except Exception as error:  # as above
         raise images.UnreadableImage(
             f"{place} cannot be read as an image: {error}."

@@ -90,7 +90,8 @@ def read_image(path: str | os.PathLike) -> ImageFile:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        UnreadableImage: if it is no image, is damaged, or cannot be read without loss.
+        UnreadableImage: if it is no image, or damaged.
+        ValueError: if it cannot be read without loss.
     """
     path = Path(path)
     _check_suffix(path)
@@ -110,6 +111,8 @@ def read_image(path: str | os.PathLike) -> ImageFile:
         return codecs.decode(path.read_bytes())
     except (MemoryError, PermissionError):
         raise
+    except codecs.UnsupportedImage as error:
+        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
     except Exception as error:  # decoders raise nearly anything on damaged files
         raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
 

@@ -8,6 +8,7 @@ changes when a batch is made, never what is in it.
 
 import collections
 import functools
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -119,11 +120,13 @@ class Prefetch:
         return self
 
     def __next__(self) -> Any:
-        while len(self._ahead) <= self._size:
-            began = time.perf_counter()
-            batch = next(self._batches)
-            self.waited_s += time.perf_counter() - began
-            self._ahead.append(self._put(batch))
+        began = time.perf_counter()
+        wanted = self._size + 1 - len(self._ahead)
+        fetched = list(itertools.islice(self._batches, wanted))
+        self.waited_s += time.perf_counter() - began
+        self._ahead.extend(self._put(batch) for batch in fetched)
+        if not self._ahead:
+            raise StopIteration
         return self._ahead.popleft()
 
 

@@ -73,7 +73,8 @@ def _open_folder(root: Path, paired: bool | None, channels: int) -> Source:
     if paired is None:
         paired = (root / CLEAN_FOLDER).is_dir()
     if not paired:
-        return CleanFolder(root, channels)
+        has_pairs = (root / CLEAN_FOLDER).is_dir()
+        return CleanFolder(root / CLEAN_FOLDER if has_pairs else root, channels)
     if (root / CLEAN_FOLDER).is_dir() and (root / MASK_FOLDER).is_dir():
         return MaskedFolder(root, channels)
     return PairedFolder(root, channels)
