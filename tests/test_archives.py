@@ -116,6 +116,23 @@ def test_a_truncated_archive_is_an_error_that_names_it(tmp_path, kind, share):
         content(tmp_path)
 
 
+@pytest.mark.parametrize("end", [2 * 1536, 2 * 1536 + 100])
+def test_a_tar_cut_between_its_members_is_no_shorter_one(tmp_path, end):
+    path = pack(tmp_path / "data", {f"{i}.png": bytes(700) for i in range(4)}, "tar")
+    path.write_bytes(path.read_bytes()[:end])
+    with pytest.raises(ValueError, match=r"data\.tar is damaged.*Fetch it again"):
+        content(tmp_path)
+
+
+def test_a_tar_with_a_damaged_header_is_no_shorter_one(tmp_path):
+    path = pack(tmp_path / "data", {f"{i}.png": bytes(700) for i in range(4)}, "tar")
+    data = bytearray(path.read_bytes())
+    data[2 * 1536] ^= 1  # the name in the third header: its checksum no longer fits
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"data\.tar is damaged.*Fetch it again"):
+        content(tmp_path)
+
+
 def test_a_damaged_member_is_an_error_that_names_it(tmp_path):
     path = tmp_path / "data.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:

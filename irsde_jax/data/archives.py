@@ -202,6 +202,12 @@ class _Tar:
                         f"{path}: its member {name!r} is a link, a device or another "
                         "special file."
                     )
+            # `tarfile` takes a damaged header for the end: the end must be there.
+            assert archive.fileobj is not None
+            archive.fileobj.seek(archive.offset)
+            tail = archive.fileobj.read(tarfile.BLOCKSIZE)
+            if len(tail) < tarfile.BLOCKSIZE or tail.strip(b"\0"):
+                raise tarfile.ReadError("it has no end, or a damaged header")
         self.names = list(self._spans)
 
     def read(self, name: str) -> bytes:
