@@ -85,11 +85,15 @@ def get_config() -> ml_collections.ConfigDict:
 
     config.train = dict(
         batch_size=16,  # over all devices
+        accumulate=1,  # slices of a device's batch, one after the other: less memory
         num_steps=700_000,
         ema_decay=0.9995,  # per step; the paper's 0.995 every ten steps
         log_every=100,  # steps
         checkpoint_every=5_000,  # steps
-        keep_checkpoints=3,
+        keep_checkpoints=3,  # the latest
+        keep_best=1,  # beside them, by validation PSNR, of those validated when saved
+        max_skipped=100,  # steps in a row that are not finite, before the run ends
+        profile=0,  # steps at the start that are traced; 0: none
     )
 
     # Central crops of the first images, restored by the EMA weights with fixed keys.

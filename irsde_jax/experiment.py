@@ -23,12 +23,16 @@ from irsde_jax.restorer import Restorer
 Config: TypeAlias = ml_collections.ConfigDict
 
 
+_NUM_SHOWN = 4  # rows of the picture of a validation
+
+
 def check_settings(config: Config) -> None:
     """Raises for numbers that would fail, or do nothing, hours later."""
-    positive = ("batch_size", "log_every", "checkpoint_every")
-    values = {
-        f"train.{name}": config.train[name] for name in (*positive, "keep_checkpoints")
-    }
+    positive = [
+        *("batch_size", "accumulate", "log_every", "checkpoint_every"),
+        *("keep_checkpoints", "max_skipped"),
+    ]
+    values = {f"train.{name}": config.train[name] for name in positive}
     if config.validation.dir:
         for name in ("every", "num_images", "crop_size"):
             values[f"validation.{name}"] = config.validation[name]
@@ -36,6 +40,11 @@ def check_settings(config: Config) -> None:
         smallest = 11 if name == "validation.crop_size" else 1  # SSIM's window
         if value < smallest:
             raise ValueError(f"{name} must be at least {smallest}, got {value}.")
+    for name in ("keep_best", "profile"):
+        if config.train[name] < 0:
+            raise ValueError(
+                f"train.{name} must not be negative, got {config.train[name]}."
+            )
     if not 0 <= config.train.ema_decay < 1:
         raise ValueError(
             f"train.ema_decay must lie in [0, 1), got {config.train.ema_decay}."
@@ -56,12 +65,13 @@ class Parts(NamedTuple):
 
 
 def build(config: Config) -> Parts:
-    """The network, its optimizer and the step on all local devices."""
-    num_devices = jax.local_device_count()
-    if config.train.batch_size % num_devices:
+    """The network, its optimizer and the step on all devices."""
+    num_parts = jax.device_count() * config.train.accumulate
+    if config.train.batch_size % num_parts:
         raise ValueError(
             f"train.batch_size={config.train.batch_size} cannot be split over "
-            f"{num_devices} devices; choose a multiple of {num_devices}."
+            f"{jax.device_count()} devices and train.accumulate="
+            f"{config.train.accumulate} slices; choose a multiple of {num_parts}."
         )
     schedule = sde.make_schedule(**config.schedule)
     process = processes.make_process(config.process, schedule)
@@ -79,6 +89,10 @@ def build(config: Config) -> Parts:
         if process.conditional
         else None,
         axis_name="batch",
+        accumulate=config.train.accumulate,
+        learning_rate=optimizers.learning_rate_of(
+            config.train.num_steps, **config.optimizer
+        ),
     )
     return Parts(model, optimizer, train_step.data_parallel(step))
 
@@ -158,9 +172,10 @@ def make_validation(config: Config, model: Any) -> Any:
             "validation_psnr": float(metrics.psnr(rounded, clean).mean()),
             "validation_ssim": float(metrics.ssim(rounded, clean).mean()),
         }
-        first = np.concatenate([degraded[0].clip(0, 1), rounded[0], clean[0]], axis=1)
-        if first.shape[-1] not in (1, 3):  # TensorBoard shows grey and RGB
-            first = first.mean(axis=-1, keepdims=True)
-        return scores, {"degraded_restored_clean": first}
+        grid = np.concatenate([degraded.clip(0, 1), rounded, clean], axis=2)
+        grid = np.concatenate(grid[:_NUM_SHOWN], axis=0)
+        if grid.shape[-1] not in (1, 3):  # TensorBoard shows grey and RGB
+            grid = grid.mean(axis=-1, keepdims=True)
+        return scores, {"degraded_restored_clean": grid}
 
     return validate

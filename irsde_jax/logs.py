@@ -31,14 +31,22 @@ class MetricWriter:
         logdir: folder of the logs, made if need be. A file that is there is continued;
             a line that a killed run left unfinished is removed from it.
         tensorboard: whether to write events as well.
+        enabled: False writes nothing: of several processes one does.
     """
 
-    def __init__(self, logdir: str | os.PathLike, tensorboard: bool = True):
-        logdir = Path(logdir)
-        logdir.mkdir(parents=True, exist_ok=True)
-        _cut_unfinished_line(logdir / FILE_NAME)
-        self._file = (logdir / FILE_NAME).open("a", encoding="utf-8")
-        self._events = _open_events(logdir) if tensorboard else None
+    def __init__(
+        self,
+        logdir: str | os.PathLike,
+        tensorboard: bool = True,
+        *,
+        enabled: bool = True,
+    ):
+        path = Path(logdir) / FILE_NAME if enabled else Path(os.devnull)
+        if enabled:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _cut_unfinished_line(path)
+        self._file = path.open("a", encoding="utf-8")
+        self._events = _open_events(path.parent) if tensorboard and enabled else None
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
         """Records scalars of a training step; JSON has null for what is not finite."""
@@ -50,8 +58,16 @@ class MetricWriter:
             name: value if math.isfinite(value) else None
             for name, value in values.items()
         }
-        self._file.write(json.dumps({"step": step, "time": now, **finite}) + "\n")
-        self._file.flush()  # a line at once: it is what is left of a killed run
+        line = json.dumps({"step": step, "time": now, **finite}) + "\n"
+        try:
+            self._file.write(line)
+            self._file.flush()  # at once: it is what is left of a killed run
+        except OSError as error:
+            raise OSError(
+                f"{self._file.name} cannot be written: {error}. Make room, or the "
+                "folder writable, and start the same command again: checkpoints that "
+                "were finished are intact."
+            ) from error
         for name, value in values.items():
             if self._events is not None:
                 self._events.add_scalar(name, value, step, walltime=now)
@@ -112,6 +128,14 @@ def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
             raise ValueError(f"{path}:{number} is not an entry: {error!r}.") from error
         kept[key] = {name: math.nan if x is None else x for name, x in entry.items()}
     return sorted(kept.values(), key=lambda entry: entry["step"])
+
+
+def last_values(path: str | os.PathLike) -> dict[str, float]:
+    """The last value of each scalar in the log, by name; see `read_metrics`."""
+    values: dict[str, float] = {}
+    for entry in read_metrics(path):
+        values |= entry
+    return {name: x for name, x in values.items() if name not in ("step", "time")}
 
 
 class Progress:

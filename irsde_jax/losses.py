@@ -32,6 +32,7 @@ def noise_loss(
     mu: Array | None,
     *,
     norm: str = "l1",
+    per_example: bool = False,
 ) -> Array:
     """Noise matching, the mean of |noise_fn(x_t, mu, t) - noise|, shape [].
 
@@ -43,12 +44,15 @@ def noise_loss(
         mu: degraded images, shape of `x0`; None for the Denoising process, whose mean
             is x0 (`noise_fn` is then called with mu=x).
         norm: "l1" or "l2" (the mean square).
+        per_example: whether to return the mean of each example, shape [batch].
 
     References:
         Luo et al. (2023), https://arxiv.org/abs/2301.11699, Section 3.2 (L_gamma).
     """
     x, noise, t = draw(keys, schedule, x0, mu)
-    return noise_loss_at(schedule, noise_fn, x, x0, mu, noise, t, norm=norm)
+    return noise_loss_at(
+        schedule, noise_fn, x, x0, mu, noise, t, norm=norm, per_example=per_example
+    )
 
 
 def noise_loss_at(
@@ -61,12 +65,13 @@ def noise_loss_at(
     t: Array,
     *,
     norm: str = "l1",
+    per_example: bool = False,
 ) -> Array:
     """`noise_loss` for given x, noise (shape of x0) and t (shape [batch])."""
     del schedule, x0
     predicted = noise_fn(x, x if mu is None else mu, t)
     chex.assert_equal_shape([predicted, noise])
-    return _norm(norm)(predicted - noise).mean()
+    return _mean(_norm(norm)(predicted - noise), per_example)
 
 
 def max_likelihood_loss(
@@ -78,6 +83,7 @@ def max_likelihood_loss(
     *,
     form: str = "exact",
     norm: str = "l1",
+    per_example: bool = False,
 ) -> Array:
     """Mean distance of the one-step mean from the optimal reverse state, shape [].
 
@@ -89,14 +95,15 @@ def max_likelihood_loss(
         mu: degraded images, shape of `x0`; None for the Denoising process.
         form: a key of `STEP_MEANS`, see the module.
         norm: "l1" or "l2" (the mean square).
+        per_example: whether to return the mean of each example, shape [batch].
 
     References:
         Luo et al. (2023), Section 3.3 (J_gamma).
     """
     x, noise, t = draw(keys, schedule, x0, mu)
-    return max_likelihood_loss_at(
-        schedule, noise_fn, x, x0, mu, noise, t, form=form, norm=norm
-    )
+    distance = functools.partial(max_likelihood_loss_at, form=form, norm=norm)
+    arrays = (x, x0, mu, noise, t)
+    return distance(schedule, noise_fn, *arrays, per_example=per_example)
 
 
 def max_likelihood_loss_at(
@@ -110,6 +117,7 @@ def max_likelihood_loss_at(
     *,
     form: str = "exact",
     norm: str = "l1",
+    per_example: bool = False,
 ) -> Array:
     """`max_likelihood_loss` for given x (shape of x0) and t (shape [batch])."""
     del noise  # the optimal reverse state holds it already, in x and x0
@@ -124,7 +132,7 @@ def max_likelihood_loss_at(
     optimal = jax.vmap(sde.optimal_reverse_state, (None, 0, 0, 0, 0, 0))(
         schedule, x, x0, x0 if mu is None else mu, t, t - 1
     )
-    return _norm(norm)(reached - optimal).mean()
+    return _mean(_norm(norm)(reached - optimal), per_example)
 
 
 def exact_step_mean(
@@ -154,7 +162,10 @@ LOSSES: dict[str, Callable[..., Array]] = {
 
 
 def make_loss(name: str, norm: str = "l1") -> Callable[..., Array]:
-    """The loss `(keys, schedule, noise_fn, x0, mu) -> []` of that name and norm."""
+    """The loss `(keys, schedule, noise_fn, x0, mu) -> []` of that name and norm.
+
+    It takes `per_example` too, see `noise_loss`.
+    """
     if name not in LOSSES:
         raise ValueError(f"loss name={name!r} is not one of {sorted(LOSSES)}.")
     _norm(norm)
@@ -169,12 +180,28 @@ def draw(
     chex.assert_equal_shape([x0, mu])
 
     def draw_one(key, x0, mu):
-        t_key, noise_key = jax.random.split(key)
-        t = jax.random.randint(t_key, (), 1, schedule.num_steps + 1)
+        _, noise_key = jax.random.split(key)
+        t = _draw_step(key, schedule)
         noise = jax.random.normal(noise_key, x0.shape, x0.dtype)
         return sde.add_noise(schedule, x0, mu, noise, t), noise, t
 
     return jax.vmap(draw_one)(keys, x0, mu)
+
+
+def draw_steps(keys: PRNGKey, schedule: Schedule) -> Array:
+    """The t that `draw` draws with these keys, shape [batch]."""
+    return jax.vmap(_draw_step, (0, None))(keys, schedule)
+
+
+def _draw_step(key: PRNGKey, schedule: Schedule) -> Array:
+    """Draws t uniform in 1..T, from the first half of the key."""
+    t_key, _ = jax.random.split(key)
+    return jax.random.randint(t_key, (), 1, schedule.num_steps + 1)
+
+
+def _mean(distances: Array, per_example: bool) -> Array:
+    """The mean over everything, or over all axes but the first."""
+    return distances.mean(axis=tuple(range(1, distances.ndim)) if per_example else None)
 
 
 def _norm(norm: str) -> Callable[[Array], Array]:

@@ -4,7 +4,8 @@ Flags become arguments of `train.train`, `evaluate.run`, `restore.run` or `check
 nothing else happens here. A mistake on the command line is one line on standard error
 and exit code 2; an error of the library (a missing folder, a value out of range) is one
 line and exit code 1, with its traceback under `--verbosity=1`; images that would ruin a
-training are exit code 1 of `--mode=check`.
+training are exit code 1 of `--mode=check`; a training that SIGTERM or SIGINT stopped,
+and that the same command continues, is 75.
 """
 
 import logging
@@ -17,18 +18,20 @@ import ml_collections
 from absl import app, flags
 from absl import logging as absl_logging
 
-from irsde_jax import configuration
+from irsde_jax import configuration, interruption
 from irsde_jax.configuration import UsageError
 
 Config: TypeAlias = ml_collections.ConfigDict
 
 # The flags that a mode reads; another one is a mistake and is said to be.
 _RUN = ("config", "workdir", "weights", "seed", "compilation_cache")
+_HOSTS = ("distributed", "coordinator", "num_processes", "process_id")
 FLAGS_OF_MODE = {
-    "train": _RUN,
+    "train": (*_RUN, *_HOSTS),
     "evaluate": (*_RUN, "output", "overwrite"),
     "restore": (*_RUN, "input", "output", "overwrite"),
     "check": ("config", "workdir", "output", "overwrite"),
+    "plot": ("workdir", "output", "overwrite"),
     "config": ("config", "workdir", "weights"),
 }
 
@@ -48,6 +51,14 @@ def define_flags(values: flags.FlagValues) -> None:
     text("compilation_cache", "Folder for compiled programs, kept between runs.")
     flags.DEFINE_integer("seed", None, "Seed of all randomness.", flag_values=values)
     flags.DEFINE_bool("overwrite", False, "Replace results.", flag_values=values)
+    text("coordinator", "Of a training in several processes: HOST:PORT of process 0.")
+    for name, help_text in (
+        ("num_processes", "How many processes train together."),
+        ("process_id", "Which of them this is, from 0."),
+    ):
+        flags.DEFINE_integer(name, None, help_text, flag_values=values)
+    help_text = "Join the processes that the cluster's environment names."
+    flags.DEFINE_bool("distributed", False, help_text, flag_values=values)
 
 
 def parse(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
@@ -91,6 +102,7 @@ def _check_combination(values: flags.FlagValues) -> None:
         "input",
         "output",
         "overwrite",
+        *_HOSTS,
     ):
         if values[name].present and name not in FLAGS_OF_MODE[mode]:
             modes = [other for other in MODES if name in FLAGS_OF_MODE[other]]
@@ -106,6 +118,9 @@ def _check_combination(values: flags.FlagValues) -> None:
                 raise UsageError(f"--mode=restore needs --{name}, {what}")
     if mode in ("evaluate", "restore") and not (values.weights or values.workdir):
         raise UsageError(f"--mode={mode} needs --weights or --workdir")
+    if mode == "plot" and not values.workdir:
+        raise UsageError("--mode=plot needs --workdir, one or several joined by commas")
+    _check_hosts(values)
     if mode == "train" and not values.workdir:
         config = "" if values.config else f"--config, one of {_names()}, and "
         raise UsageError(f"--mode=train needs {config}--workdir, for its results")
@@ -114,6 +129,22 @@ def _check_combination(values: flags.FlagValues) -> None:
         raise UsageError(
             f"--weights={values.weights}: a .pth file holds no schedule, so it needs "
             f"--config, one of {_names()} or a file"
+        )
+
+
+def _check_hosts(values: flags.FlagValues) -> None:
+    """Raises unless all that names the processes of a training is given, or none."""
+    named = [name for name in _HOSTS[1:] if values[name].present]
+    if values.distributed and named:
+        raise UsageError(
+            "--distributed asks the cluster's environment; it goes without "
+            f"--{named[0]}"
+        )
+    if named and len(named) < len(_HOSTS) - 1:
+        raise UsageError(
+            "a training in several processes needs all of "
+            + ", ".join(f"--{name}" for name in _HOSTS[1:])
+            + f"; given: {', '.join(f'--{name}' for name in named)}"
         )
 
 
@@ -144,8 +175,10 @@ def _names() -> str:
 
 
 def _train(values: flags.FlagValues, config: Config | None) -> None:
-    from irsde_jax import train
+    from irsde_jax import hosts, train
 
+    if values.distributed or values.coordinator:
+        hosts.initialize(values.coordinator, values.num_processes, values.process_id)
     train.train(config, values.workdir, weights=values.weights)
 
 
@@ -183,6 +216,15 @@ def _check(values: flags.FlagValues, config: Config | None) -> int:
     return int(any(finding.is_error for finding in findings))
 
 
+def _plot(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import curves
+
+    del config
+    curves.run(
+        values.workdir.split(","), output=values.output, overwrite=values.overwrite
+    )
+
+
 def _print_config(values: flags.FlagValues, config: Config | None) -> None:
     del values
     assert config is not None  # `resolve` saw to it
@@ -194,6 +236,7 @@ MODES: dict[str, Callable[[flags.FlagValues, Config | None], int | None]] = {
     "evaluate": _evaluate,
     "restore": _restore,
     "check": _check,
+    "plot": _plot,
     "config": _print_config,
 }
 
@@ -201,16 +244,23 @@ MODES: dict[str, Callable[[flags.FlagValues, Config | None], int | None]] = {
 def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False) -> int:
     """Does what the parsed flags say; returns the exit code."""
     try:
-        config = resolve(values, overrides)
+        # Learning curves are drawn from the logs alone.
+        config = None if values.mode == "plot" else resolve(values, overrides)
         if values.compilation_cache:
             _keep_compiled_programs(values.compilation_cache)
         code = MODES[values.mode](values, config)
     except UsageError as error:
         return _report(error, 2)
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+    except (
+        *(ValueError, TypeError, OSError),
+        *(FloatingPointError, MemoryError, ModuleNotFoundError),
+    ) as error:
         if debug:
             raise
         return _report(error, 1)
+    except interruption.Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return interruption.EXIT_CODE
     except KeyboardInterrupt:
         return _report("interrupted", 130)
     return code or 0

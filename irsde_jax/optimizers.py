@@ -88,6 +88,13 @@ def make_learning_rate(
     return optax.join_schedules([rise, after], [warmup_steps])
 
 
+def learning_rate_of(num_steps: int, **optimizer: Any) -> optax.Schedule:
+    """The learning rate of `make_optimizer` with the same arguments, to be told."""
+    others = ("name", "b1", "b2", "weight_decay", "clip_norm")
+    rate = {name: value for name, value in optimizer.items() if name not in others}
+    return make_learning_rate(num_steps, **rate)
+
+
 def make_optimizer(
     num_steps: int,
     name: str = "adam",

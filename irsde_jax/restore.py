@@ -61,7 +61,7 @@ def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
             f"{workdir} is not the work directory of a training run, or of one that "
             "has not finished its first checkpoint."
         )
-    with runs.Checkpoints(workdir) as checkpoints:
+    with runs.Checkpoints(workdir, read_only=True) as checkpoints:
         stored = checkpoints.read_config()
         config = stored if config is None else config
         _require_agreement(configuration.differences(stored, config), workdir)

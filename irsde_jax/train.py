@@ -1,15 +1,18 @@
 """The training loop: files, clock, log and checkpoints. It contains no mathematics.
 
-A run is a work directory: `config.json`, `checkpoints/`, `logs/`. The same command
-started again continues it from its last checkpoint: the batch and the noise of a step
-are functions of (seed, step), so there is nothing else to remember.
+A run is a work directory: `config.json`, `checkpoints/`, `logs/` and, at its end,
+`summary.json`. The same command started again continues it from its last checkpoint, to
+the same bits: the batch and the noise of a step are functions of (seed, step), so there
+is nothing else to remember.
 """
 
+import contextlib
+import io
 import logging
 import os
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +22,19 @@ import numpy as np
 from irsde_jax import (
     configuration,
     experiment,
+    faults,
+    hosts,
+    interruption,
     logs,
+    manifest,
     models,
+    profiling,
     restore,
     train_step,
 )
 from irsde_jax.checkpoints import runs
 from irsde_jax.data import pairs, pipeline
+from irsde_jax.step_metrics import Window
 from irsde_jax.train_step import TrainState
 
 Config: TypeAlias = ml_collections.ConfigDict
@@ -37,6 +46,20 @@ _FIXED = (
     *("optimizer", "data.crop_size", "data.augment"),
     *("train.batch_size", "train.ema_decay"),
 )
+
+
+class _Run(NamedTuple):
+    """What the loop works with, beside the state that it carries."""
+
+    config: Config
+    workdir: Path
+    dataset: Any
+    keys_of: Callable[[int], jax.Array]
+    validate: Any
+    damage: faults.Damage
+    checkpoints: runs.Checkpoints
+    writer: logs.MetricWriter
+    watch: interruption.Watch
 
 
 def train(
@@ -56,122 +79,141 @@ def train(
         ValueError: for a setting out of range, or a work directory that holds a run
             with another configuration.
         FileNotFoundError: for a missing folder of images.
-        FloatingPointError: if the loss is not finite.
+        FloatingPointError: if the loss is not finite for many steps in a row.
+        MemoryError: if a device has too little memory for a step.
+        OSError: if the work directory cannot be written.
+        interruption.Interrupted: after SIGTERM or SIGINT, when the state is saved.
     """
-    workdir = Path(workdir)
+    workdir, settings = Path(workdir), config.train
     experiment.check_settings(config)
-    _claim(workdir, config)
-    model, optimizer, step_fn = experiment.build(config)
+    if hosts.is_first():
+        _claim(workdir, config)
+    parts = experiment.build(config)
     dataset, names = experiment.make_dataset(config)
-    validate = experiment.make_validation(config, model)
+    # Of several hosts one validates, and writes: the others have the same weights.
+    validate = (
+        experiment.make_validation(config, parts.model) if hosts.is_first() else None
+    )
     first_key, run_key = jax.random.split(jax.random.key(config.seed))
-    keep = config.train.keep_checkpoints
-    if runs.has_checkpoints(workdir):
-        weights = None  # a run that goes on does not need them again
-    state = _initial_state(config, model, optimizer, first_key, weights)
-    configuration.write(config, workdir)
     with (
-        runs.Checkpoints(workdir, keep) as checkpoints,
-        logs.MetricWriter(workdir / "logs") as writer,
+        interruption.Watch(hosts.stop_signal()) as watch,
+        runs.Checkpoints(
+            workdir, settings.keep_checkpoints, settings.keep_best
+        ) as checkpoints,
+        logs.MetricWriter(workdir / "logs", enabled=hosts.is_first()) as writer,
     ):
-        if checkpoints.latest_step is not None:
-            state = checkpoints.restore(state)
-            logger.info("resuming %s at step %d", workdir, state.step)
-        start, end = int(state.step), config.train.num_steps
-        if start >= end:
-            logger.info("%s is trained already: step %d of %d.", workdir, start, end)
-            return state
-        batches = pipeline.iterate(
-            dataset,
-            start,
-            num_threads=config.data.num_threads,
-            num_workers=config.data.num_workers,
-        )
-        try:
-            ahead = pipeline.Prefetch(batches, _put)
-            damage = _Damage(names, config.data.max_unreadable)
-            state = _loop(
-                *(config, state, step_fn, ahead, damage, run_key),
-                *(validate, checkpoints, writer),
+        state = _first_state(config, parts, first_key, weights, checkpoints)
+        if hosts.is_first():
+            configuration.write(config, workdir)
+        if state.step >= settings.num_steps:
+            logger.info("%s is trained already: step %d.", workdir, state.step)
+        else:
+            keys_of = jax.jit(lambda step: _keys(run_key, step, settings.batch_size))
+            damage = faults.Damage(names, config.data.max_unreadable)
+            run = _Run(
+                *(config, workdir, dataset, keys_of, validate, damage),
+                *(checkpoints, writer, watch),
             )
-        finally:
-            batches.close()
+            state = _loop(run, state, parts.step_fn)
+    if hosts.is_first():
+        results = {"step": int(state.step), **logs.last_values(workdir / "logs")}
+        data = manifest.fingerprint(names, dataset[0])
+        manifest.write(workdir, config, data, results)
     return state
 
 
-def _loop(
-    config: Config,
-    state: TrainState,
-    step_fn: Any,
-    batches: pipeline.Prefetch,
-    damage: "_Damage",
-    run_key: jax.Array,
-    validate: Any,
-    checkpoints: runs.Checkpoints,
-    writer: logs.MetricWriter,
-) -> TrainState:
+def _loop(run: _Run, state: TrainState, step_fn: Any) -> TrainState:
     """The steps from the state's to the last one."""
-    start, end, every = int(state.step), config.train.num_steps, config.train
-    keys_of = jax.jit(train_step.example_keys, static_argnums=2)
+    config, every = run.config, run.config.train
+    start, end = int(state.step), every.num_steps
     state = train_step.place(state)
-    pending: list[train_step.Metrics] = []
-    logged_at, batch_size = time.monotonic(), config.train.batch_size
-    waited_s = 0.0
-    with logs.Progress(end, start, images_per_step=batch_size) as progress:
+    window = Window(every.batch_size)
+    stream = None if hosts.is_first() else io.StringIO()
+    with (
+        faults.clear_out_of_memory(config),
+        _batches(config, run.dataset, start) as batches,
+        profiling.Trace(run.workdir / "profile", start, every.profile) as trace,
+        logs.Progress(
+            end, start, images_per_step=every.batch_size, stream=stream
+        ) as progress,
+    ):
         for step in range(start, end):
             batch, unreadable = next(batches)
-            damage.note(unreadable)
-            keys = train_step.shard(keys_of(run_key, step, batch_size))
+            run.damage.note(unreadable)
+            keys = train_step.shard(run.keys_of(step))
+            if step == start:
+                step_fn = profiling.compile_step(step_fn, state, batch, keys)
+            trace.before(step, state)
             state, step_metrics = step_fn(state, batch, keys)
             # Metrics stay on the device until they are logged: no wait in between.
-            pending.append(step_metrics)
+            window.add(step_metrics)
             progress.update()
-            done = step + 1
-            if done % every.log_every == 0 or done == end:
-                scalars = _average(pending, done)
-                progress.update(0, loss=scalars["loss"])
-                now = time.monotonic()
-                rate = len(pending) * batch_size / (now - logged_at)
-                waiting = (batches.waited_s - waited_s) / (now - logged_at)
-                speed = {"images_per_s": rate, "input_wait_share": waiting}
-                writer.write(done, scalars | speed)
-                pending, logged_at, waited_s = [], now, batches.waited_s
-            if done % every.checkpoint_every == 0 or done == end:
-                if pending:
-                    _average(pending, done)  # weights that are not finite are not kept
-                checkpoints.save(state, config)
-            if validate and (done % config.validation.every == 0 or done == end):
-                scores, pictures = validate(state.ema_params)
-                writer.write(done, scores)
-                writer.write_images(done, pictures)
-                progress.message(
-                    f"step {done}: validation PSNR {scores['validation_psnr']:.2f} dB, "
-                    f"SSIM {scores['validation_ssim']:.4f} (EMA weights, RGB)"
+            done, last = step + 1, step + 1 == end
+            stop = run.watch.requested(done) and not last
+            if done % every.log_every == 0 or last or stop:
+                _log(run, state, window.close(batches.waited_s), progress)
+            scores: dict[str, float] = {}
+            try:
+                validates = done % config.validation.every == 0 or last
+                if run.validate and validates and not stop:
+                    scores = _validate(run, state, progress)
+            finally:  # a validation that fails does not cost the steps before it
+                if done % every.checkpoint_every == 0 or last or stop:
+                    run.checkpoints.save(state, config, scores)
+            if stop:
+                run.checkpoints.wait()
+                raise interruption.Interrupted(
+                    f"{run.watch.name}: step {done} of {end} is saved in "
+                    f"{run.workdir}; the same command goes on from there."
                 )
     return state
 
 
-class _Damage:
-    """Names the images that cannot be read, and stops where there are too many."""
+def _log(
+    run: _Run, state: TrainState, scalars: dict[str, float], progress: logs.Progress
+) -> None:
+    """Writes a line of scalars, and looks whether anything has gone wrong."""
+    skipped = jax.device_get(state.skipped)
+    scalars |= {"skipped_steps": float(skipped.total), **profiling.memory_in_use()}
+    run.writer.write(int(state.step), scalars)
+    progress.update(0, loss=scalars["loss"])
 
-    def __init__(self, names: list[str], limit: int):
-        self._names, self._limit = names, limit
-        self._seen: set[int] = set()
+    def batch_of(step: int) -> dict[str, np.ndarray]:
+        batch, _ = pipeline.split_flags(run.dataset[step])
+        return {**batch, "keys": np.asarray(jax.random.key_data(run.keys_of(step)))}
 
-    def note(self, indices: np.ndarray) -> None:
-        """Takes the indices of unreadable images in a batch."""
-        for index in {int(index) for index in indices} - self._seen:
-            self._seen.add(index)
-            logger.warning(
-                "%s cannot be read; the next image is used instead (%d so far)",
-                *(self._names[index], len(self._seen)),
-            )
-        if len(self._seen) > self._limit:
-            raise ValueError(
-                f"{len(self._seen)} images cannot be read, such as "
-                f"{self._names[min(self._seen)]}; data.max_unreadable={self._limit}. "
-                "--mode=check names them all."
-            )
+    faults.check_skipped(skipped, run.config.train.max_skipped, run.workdir, batch_of)
+    run.checkpoints.check()
+
+
+def _validate(
+    run: _Run, state: TrainState, progress: logs.Progress
+) -> dict[str, float]:
+    """Restores the validation images by the EMA weights; returns the scores."""
+    scores, pictures = run.validate(state.ema_params)
+    step = int(state.step)
+    run.writer.write(step, scores)
+    run.writer.write_images(step, pictures)
+    progress.message(
+        f"step {step}: validation PSNR {scores['validation_psnr']:.2f} dB, "
+        f"SSIM {scores['validation_ssim']:.4f} (EMA weights, RGB)"
+    )
+    return scores
+
+
+@contextlib.contextmanager
+def _batches(config: Config, dataset: Any, start: int) -> Iterator[pipeline.Prefetch]:
+    """Batches on their way to the devices, from that of step `start` on."""
+    batches = pipeline.iterate(
+        dataset,
+        start,
+        num_threads=config.data.num_threads,
+        num_workers=config.data.num_workers,
+    )
+    try:
+        yield pipeline.Prefetch(batches, _put)
+    finally:
+        batches.close()
 
 
 def _put(batch: pairs.Record) -> tuple[Any, np.ndarray]:
@@ -180,21 +222,9 @@ def _put(batch: pairs.Record) -> tuple[Any, np.ndarray]:
     return train_step.put(alone), unreadable
 
 
-def _average(pending: list[train_step.Metrics], step: int) -> dict[str, float]:
-    """The mean of each metric over the steps since the last log."""
-    fetched = jax.device_get(pending)
-    means = {
-        name: float(np.mean([values[name] for values in fetched]))
-        for name in fetched[0]
-    }
-    if not np.isfinite([means["loss"], means["grad_norm"]]).all():
-        raise FloatingPointError(
-            f"the loss became {means['loss']}, the norm of its gradient "
-            f"{means['grad_norm']}, in the {len(pending)} steps up to step "
-            f"{step}. Lower config.optimizer.learning_rate, or set "
-            "config.optimizer.clip_norm; the last checkpoint is intact."
-        )
-    return means
+def _keys(run_key: jax.Array, step: int, batch_size: int) -> jax.Array:
+    """The keys of the examples that this host has of a step."""
+    return hosts.mine(train_step.example_keys(run_key, step, batch_size))
 
 
 def _claim(workdir: Path, config: Config) -> None:
@@ -215,6 +245,25 @@ def _claim(workdir: Path, config: Config) -> None:
             "another --workdir."
         )
     workdir.mkdir(parents=True, exist_ok=True)
+
+
+def _first_state(
+    config: Config,
+    parts: experiment.Parts,
+    key: jax.Array,
+    weights: Any,
+    checkpoints: runs.Checkpoints,
+) -> TrainState:
+    """The state of the latest checkpoint, or else that before the first step."""
+    if checkpoints.latest_step is None:
+        return _initial_state(config, parts.model, parts.optimizer, key, weights)
+    # A run that goes on needs no other weights again; what it needs are shapes.
+    like = jax.eval_shape(
+        lambda: _initial_state(config, parts.model, parts.optimizer, key, None)
+    )
+    state = checkpoints.restore(like)
+    logger.info("resuming at step %d", state.step)
+    return state
 
 
 def _initial_state(

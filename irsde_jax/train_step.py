@@ -2,9 +2,10 @@
 
 State in, state out: all that a run knows is in `TrainState`, and a step is a function
 of (state, batch, keys). There is one key per example, so that a batch gives the same
-numbers on one device and on eight.
+numbers on one device and on eight, whole and in slices.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,13 +15,27 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from irsde_jax import processes
+from irsde_jax import losses, processes, step_metrics
 from irsde_jax.array_types import Array, Batch, PRNGKey
 from irsde_jax.processes import Process
 from irsde_jax.sde import Schedule
+from irsde_jax.step_metrics import Metrics
 
-Metrics = dict[str, Array]
 TrainStep = Callable[["TrainState", Batch, PRNGKey], tuple["TrainState", Metrics]]
+
+
+class Skipped(NamedTuple):
+    """Steps that changed nothing: their loss or gradient was not finite.
+
+    Attributes:
+        total: how many there were, shape [], int32, as are the others.
+        in_a_row: how many of them are the latest steps.
+        first: the first of those: the `step` of the state it was given.
+    """
+
+    total: chex.Array = np.int32(0)
+    in_a_row: chex.Array = np.int32(0)
+    first: chex.Array = np.int32(0)
 
 
 class TrainState(NamedTuple):
@@ -31,12 +46,14 @@ class TrainState(NamedTuple):
         params: the network's parameters.
         ema_params: their exponential moving average, which validation and users get.
         opt_state: the optimizer's state.
+        skipped: the steps that were skipped; they count in `step`.
     """
 
     step: chex.Array
     params: chex.ArrayTree
     ema_params: chex.ArrayTree
     opt_state: optax.OptState
+    skipped: Skipped = Skipped()
 
 
 def init_train_state(
@@ -47,7 +64,8 @@ def init_train_state(
     params = jax.tree.map(jnp.array, params)
     ema_params = jax.tree.map(jnp.copy, params)
     step = jnp.zeros((), jnp.int32)
-    return TrainState(step, params, ema_params, optimizer.init(params))
+    skipped = jax.tree.map(jnp.array, Skipped())
+    return TrainState(step, params, ema_params, optimizer.init(params), skipped)
 
 
 def make_train_step(
@@ -59,8 +77,13 @@ def make_train_step(
     ema_decay: float,
     degrade: Callable[[PRNGKey, Array], Array] | None = None,
     axis_name: str | None = None,
+    accumulate: int = 1,
+    learning_rate: optax.Schedule | None = None,
 ) -> TrainStep:
     """Builds `train_step(state, batch, keys) -> (state, metrics)`.
+
+    A step whose loss or gradient is not finite leaves parameters, average and optimizer
+    as they were, and is counted in `state.skipped`.
 
     Args:
         apply_fn: `model.apply`.
@@ -72,39 +95,94 @@ def make_train_step(
         degrade: `(key, clean image) -> degraded image` for one image, run on the device
             where the batch holds clean images alone; None where it holds "mu".
         axis_name: of the devices that share the batch; None for one device.
+        accumulate: number of slices of a device's batch that are computed one after the
+            other, for less memory; the result is that of the whole batch.
+        learning_rate: of the optimizer, to be told; None tells nothing.
 
     Returns:
         The step. Its batch is {"x0": clean} or {"x0": clean, "mu": degraded}, each
         [batch, H, W, C] in [0, 1]; its keys have shape [batch]; its metrics are the
-        "loss" and the "grad_norm" before clipping, each shape [].
+        "loss", the "grad_norm" before clipping, the "update_norm" and the
+        "learning_rate", each shape [], and those of `step_metrics.by_quartile`.
     """
 
-    def train_step(state, batch, keys):
+    def loss_fn(params, batch, keys):
         loss_keys, degrade_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
         x0 = batch["x0"]
         if degrade is None:
             degraded = batch.get("mu")
         else:
             degraded = jax.vmap(degrade)(degrade_keys, x0)
+        network = lambda x, mu, t: apply_fn({"params": params}, x, mu, t)  # noqa: E731
+        each = functools.partial(loss, per_example=True)
+        values = processes.training_loss(
+            each, process, loss_keys, schedule, network, x0, degraded
+        )
+        t = losses.draw_steps(loss_keys, schedule)
+        return values.mean(), step_metrics.by_quartile(values, t, schedule.num_steps)
 
-        def loss_fn(params):
-            network = lambda x, mu, t: apply_fn({"params": params}, x, mu, t)  # noqa: E731
-            return processes.training_loss(
-                loss, process, loss_keys, schedule, network, x0, degraded
-            )
+    grad_fn = _in_slices(jax.value_and_grad(loss_fn, has_aux=True), accumulate)
 
-        value, grads = jax.value_and_grad(loss_fn)(state.params)
+    def train_step(state, batch, keys):
+        (value, quartiles), grads = grad_fn(state.params, batch, keys)
         if axis_name is not None:
             value, grads = jax.lax.pmean((value, grads), axis_name)
+            quartiles = jax.lax.psum(quartiles, axis_name)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         # Early steps would be remembered for long; the average starts shorter.
         decay = jnp.minimum(ema_decay, (1.0 + state.step) / (10.0 + state.step))
         ema_params = optax.incremental_update(params, state.ema_params, 1.0 - decay)
-        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads)}
-        return TrainState(state.step + 1, params, ema_params, opt_state), metrics
+        metrics = {
+            "loss": value,
+            "grad_norm": optax.tree.norm(grads),
+            "update_norm": optax.tree.norm(updates),
+            **quartiles,
+        }
+        if learning_rate is not None:
+            # The optimizer has not counted the steps that were skipped.
+            metrics["learning_rate"] = learning_rate(state.step - state.skipped.total)
+        finite = jnp.isfinite(value) & jnp.isfinite(metrics["grad_norm"])
+        after = (params, ema_params, opt_state)
+        before = (state.params, state.ema_params, state.opt_state)
+        params, ema_params, opt_state = jax.tree.map(
+            lambda new, old: jnp.where(finite, new, old), after, before
+        )
+        skipped = _count_skipped(state.skipped, state.step, finite)
+        step = state.step + 1
+        return TrainState(step, params, ema_params, opt_state, skipped), metrics
 
     return train_step
+
+
+def _count_skipped(skipped: Skipped, step: Array, finite: Array) -> Skipped:
+    """The count after a step."""
+    in_a_row = jnp.where(finite, 0, skipped.in_a_row + 1)
+    total = skipped.total + jnp.where(finite, 0, 1)
+    return Skipped(total, in_a_row, jnp.where(in_a_row == 1, step, skipped.first))
+
+
+def _in_slices(grad_fn: Callable[..., Any], num_slices: int) -> Callable[..., Any]:
+    """`grad_fn` of a batch as a scan over slices of it: means, and sums of the rest."""
+    if num_slices == 1:
+        return grad_fn
+
+    def sliced(params, batch, keys):
+        slices = jax.tree.map(
+            lambda leaf: leaf.reshape(num_slices, -1, *leaf.shape[1:]), (batch, keys)
+        )
+
+        def add(total, piece):
+            return jax.tree.map(jnp.add, total, grad_fn(params, *piece)), None
+
+        first = jax.tree.map(lambda leaf: leaf[0], slices)
+        shapes = jax.eval_shape(grad_fn, params, *first)
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        ((value, sums), grads), _ = jax.lax.scan(add, zeros, slices)
+        value, grads = jax.tree.map(lambda x: x / num_slices, (value, grads))
+        return (value, sums), grads
+
+    return sliced
 
 
 def example_keys(run_key: PRNGKey, step: Array | int, batch_size: int) -> PRNGKey:
@@ -113,7 +191,7 @@ def example_keys(run_key: PRNGKey, step: Array | int, batch_size: int) -> PRNGKe
 
 
 def data_parallel(train_step: TrainStep) -> Callable[..., Any]:
-    """Runs `train_step` (built with axis_name="batch") on all local devices.
+    """Runs `train_step` (built with axis_name="batch") on all devices of all hosts.
 
     The state has no device axis; batch and keys are split by `shard`. The state is
     donated: place it with `place` before the first call.

@@ -10,6 +10,7 @@ PACKAGE = ROOT / "irsde_jax"
 
 MATHS = {"array_types", "sde", "processes", "losses", "samplers"}
 PARTS = MATHS | {"models", "data", "metrics", "train_step", "checkpoints"}
+LONG = {"faults", "hosts", "interruption", "manifest", "profiling", "step_metrics"}
 EDGE = {"optimizers", "configuration", "logs", "figures"}
 
 # Module or subpackage -> what it may import of ours. A new module is added here.
@@ -29,18 +30,28 @@ ALLOWED = {
     "solvers": {"array_types", "sde"},
     "samplers": {"array_types", "sde", "solvers"},
     "figures": {"array_types", "data"},
-    "train_step": {"array_types", "losses", "processes", "sde"},
-    "checkpoints": {"array_types", "configuration", "models", "train_step"},
+    "hosts": set(),
+    "interruption": set(),
+    "step_metrics": {"array_types"},
+    "train_step": {"array_types", "losses", "processes", "sde", "step_metrics"},
+    "faults": {"train_step"},
+    "profiling": set(),
+    "manifest": {"configuration"},
+    "checkpoints": {"array_types", "configuration", "hosts", "models", "train_step"},
     "programs": {"array_types", "processes", "sde"},
     "restorer": MATHS | {"data", "models", "programs"},
     "restore": MATHS | {"checkpoints", "configuration", "data", "models", "restorer"},
     "scores": {"array_types", "data", "metrics", "restore"},
     "evaluate": PARTS | EDGE | {"experiment", "restore", "restorer", "scores"},
     "experiment": PARTS | EDGE | {"restorer"},
-    "train": PARTS | EDGE | {"experiment", "restore", "restorer"},
+    "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer"},
     "check": {"data", "figures", "logs"},
+    "curves": {"logs"},
     "demo": {"configuration", "evaluate", "main", "train"},
-    "main": {"check", "configuration", "evaluate", "restore", "train"},
+    "main": {
+        *{"check", "configuration", "curves", "evaluate", "restore", "train"},
+        *{"hosts", "interruption"},
+    },
 }
 BANNED = {"clu", "tensorflow", "torch"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))

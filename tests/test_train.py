@@ -11,6 +11,7 @@ from PIL import Image
 
 from irsde_jax import (
     configuration,
+    experiment,
     logs,
     losses,
     metrics,
@@ -196,9 +197,17 @@ class TestBadInput:
             return jax.tree.map(lambda x: 1e30 * x, init_params(model, key))
 
         monkeypatch.setattr(models, "init_params", diverged)
-        with pytest.raises(FloatingPointError, match="learning_rate"):
-            training.train(tiny_config(folder), tmp_path / "run")
-        assert not logs.read_metrics(tmp_path / "run" / "logs")
+        config = tiny_config(folder, train=dict(max_skipped=2))
+        with pytest.raises(FloatingPointError, match="since step 0, 2 steps in a row"):
+            training.train(config, tmp_path / "run")
+        entries = logs.read_metrics(tmp_path / "run" / "logs")
+        assert [e["skipped_steps"] for e in entries] == [1, 2]
+        assert all(np.isnan(e["loss"]) for e in entries)
+        # The batch is that of the step, to look at or to try again.
+        found = np.load(tmp_path / "run" / "batch_of_step_0.npz")
+        dataset, _ = experiment.make_dataset(config)
+        np.testing.assert_array_equal(found["x0"], dataset[0]["x0"])
+        assert found["keys"].shape[0] == len(found["x0"]) == 4
 
 
 def test_overfitting_one_pair_restores_it(tmp_path):

@@ -4,9 +4,15 @@
 `ema_params`, `opt_state`, `meta`), so that restoring an image reads the EMA weights and
 the configuration they were trained with, and nothing else. The position in the data is
 the step: there is no iterator to save.
+
+A folder gets its name when all of it is written, its digests last. Whoever reads checks
+them, and falls back on the step before where they do not agree.
 """
 
+import contextlib
+import logging
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +21,109 @@ import ml_collections
 import numpy as np
 import orbax.checkpoint as ocp
 
-from irsde_jax import configuration
-from irsde_jax.train_step import TrainState
+from irsde_jax import configuration, hosts
+from irsde_jax.checkpoints import digests
+from irsde_jax.train_step import Skipped, TrainState
 
 FOLDER = "checkpoints"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+METRIC = "validation_psnr"
 _ARRAYS = ("params", "ema_params", "opt_state")
+
+logger = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The checkpoints of one work directory.
+    """The checkpoints of one work directory; a context manager.
+
+    Of several processes the first alone reads and writes; the others get what it reads.
 
     Args:
         workdir: of the run; `checkpoints` is made in it.
         keep: how many of the latest to keep; None keeps all.
+        keep_best: how many to keep beside them, the best by the metric that `save` is
+            given.
+        read_only: for whoever needs the weights: nothing is written, removed or moved,
+            and the run may be going on.
     """
 
-    def __init__(self, workdir: str | os.PathLike, keep: int | None = None):
+    def __init__(
+        self,
+        workdir: str | os.PathLike,
+        keep: int | None = None,
+        keep_best: int = 0,
+        *,
+        read_only: bool = False,
+    ):
         self._folder = Path(workdir).absolute() / FOLDER
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep)
-        names = (*_ARRAYS, "meta")
-        self._manager = ocp.CheckpointManager(
-            self._folder, options=options, item_names=names
-        )
+        self._read_only = read_only
+        self._writing: int | None = None
+        self._manager: Any = None
+        latest = None
+        if read_only or hosts.is_first():
+            latest = digests.latest_intact(self._folder, set_aside=not read_only)
+            options = _options(keep, keep_best, read_only, self._write_digests)
+            if not read_only:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            self._manager = ocp.CheckpointManager(
+                self._folder, options=options, item_names=(*_ARRAYS, "meta")
+            )
+        if not read_only:
+            latest = _from_first(latest)
+        self._latest = latest
 
     @property
     def latest_step(self) -> int | None:
-        """The step of the latest checkpoint; None if there is none."""
-        return self._manager.latest_step()
+        """The step of the latest checkpoint that is intact; None if there is none."""
+        return self._latest
 
-    def save(self, state: TrainState, config: ml_collections.ConfigDict) -> None:
-        """Writes a checkpoint in the background; the state may be donated at once."""
+    def save(
+        self,
+        state: TrainState,
+        config: ml_collections.ConfigDict,
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        """Writes a checkpoint in the background; the state may be donated at once.
+
+        A step that is saved already is left as it is.
+
+        Raises:
+            OSError: if this checkpoint, or the one before, cannot be written.
+        """
         # Copies: the device may reuse the state's buffers while Orbax still writes.
         host = jax.tree.map(lambda x: np.array(jax.device_get(x)), state)
+        step = int(host.step)
+        if step == self._latest:
+            return
+        self._latest = step
+        if self._manager is None:
+            return
         meta = {
             "format_version": FORMAT_VERSION,
             "config": configuration.to_json(config),
+            "skipped": {name: int(x) for name, x in host.skipped._asdict().items()},
         }
         items: dict[str, Any] = {
             name: ocp.args.StandardSave(getattr(host, name)) for name in _ARRAYS
         }
         items["meta"] = ocp.args.JsonSave(meta)
-        self._manager.save(int(host.step), args=ocp.args.Composite(**items))
+        score = {METRIC: metrics[METRIC]} if metrics and METRIC in metrics else None
+        with self._clear_errors():
+            self._manager.wait_until_finished()
+            self._writing = step
+            self._manager.save(step, args=ocp.args.Composite(**items), metrics=score)
+
+    def wait(self) -> None:
+        """Returns when what was saved is on disk; raises OSError if it cannot be."""
+        if self._manager is not None:
+            with self._clear_errors():
+                self._manager.wait_until_finished()
+
+    def check(self) -> None:
+        """Raises OSError if what was written in the background has failed by now."""
+        if self._manager is not None:
+            with self._clear_errors():
+                self._manager.check_for_errors()
 
     def restore(self, like: TrainState) -> TrainState:
         """The latest state, as host arrays.
@@ -68,9 +135,11 @@ class Checkpoints:
             ValueError: if the checkpoint is of another network or optimizer.
         """
         step = self._require_step()
-        self._read_meta(step)
+        if self._manager is None:
+            return hosts.from_first(_zeros(like))
+        skipped = Skipped(**self._read_meta(step)["skipped"])
         items = {
-            name: ocp.args.StandardRestore(_abstract(getattr(like, name)))
+            name: ocp.args.StandardRestore(_zeros(getattr(like, name)))
             for name in _ARRAYS
         }
         try:
@@ -80,7 +149,12 @@ class Checkpoints:
                 f"{self._folder / str(step)} cannot be read as a state of this network "
                 f"and optimizer: {str(error).splitlines()[0]}"
             ) from error
-        return TrainState(np.int32(step), *(found[name] for name in _ARRAYS))
+        state = TrainState(
+            step=np.int32(step),
+            skipped=jax.tree.map(np.int32, skipped),
+            **{name: found[name] for name in _ARRAYS},
+        )
+        return state if self._read_only else hosts.from_first(state)
 
     def read_config(self) -> ml_collections.ConfigDict:
         """The configuration inside the latest checkpoint."""
@@ -90,27 +164,51 @@ class Checkpoints:
     def restore_ema(self, like: Any) -> Any:
         """The EMA parameters of the latest checkpoint, shapes and types as `like`."""
         step = self._require_step()
-        item = ocp.args.StandardRestore(_abstract(like))
+        item = ocp.args.StandardRestore(_zeros(like))
         args = ocp.args.Composite(ema_params=item)
         return self._manager.restore(step, args=args)["ema_params"]
 
     def close(self) -> None:
         """Waits for what is being written."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        if self._manager is not None:
+            with self._clear_errors():
+                self._manager.close()
 
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        try:
+            self.close()
+        except OSError as second:
+            if error is None:
+                raise
+            logger.warning("%s", second)  # what went wrong first is said by `error`
+
+    def _write_digests(self) -> None:
+        """Called by Orbax, in its thread, when the items of a step are written."""
+        name = str(self._writing)
+        folders = [self._folder / name, *self._folder.glob(f"{name}.orbax-*")]
+        digests.write(next(folder for folder in folders if folder.is_dir()))
+
+    @contextlib.contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Failures of writing, which Orbax raises as almost anything, as OSError."""
+        try:
+            yield
+        except Exception as error:
+            raise OSError(
+                f"the checkpoint of step {self._writing} could not be written to "
+                f"{self._folder}: {_first_line(error)}. The ones before it are intact: "
+                "make room, or the folder writable, and start the same command again."
+            ) from error
 
     def _require_step(self) -> int:
         step = self.latest_step
         if step is None:
             raise FileNotFoundError(
-                f"{self._folder} holds no finished checkpoint; has the training run "
-                "reached its first one (config.train.checkpoint_every)?"
+                f"{self._folder} holds no finished checkpoint that is intact; has the "
+                "training run reached its first one (config.train.checkpoint_every)?"
             )
         return step
 
@@ -128,10 +226,53 @@ class Checkpoints:
 
 def has_checkpoints(workdir: str | os.PathLike) -> bool:
     """Whether `workdir` holds a finished checkpoint of a training run."""
-    folder = Path(workdir) / FOLDER
-    return folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir())
+    return bool(digests.steps(Path(workdir) / FOLDER))
 
 
-def _abstract(tree: Any) -> Any:
+def _options(
+    keep: int | None, keep_best: int, read_only: bool, on_written: Any
+) -> ocp.CheckpointManagerOptions:
+    """Orbax's options; its own policies decide what is kept."""
+    # One process works alone: what it reads, the others get from it.
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
+    if read_only:
+        return ocp.CheckpointManagerOptions(
+            read_only=True,
+            create=False,
+            save_interval_steps=0,
+            multiprocessing_options=alone,
+        )
+    policies = ocp.checkpoint_managers
+    latest = policies.LatestN(keep)
+    best = policies.BestN(
+        get_metric_fn=_score, n=keep_best, keep_checkpoints_without_metrics=False
+    )
+    return ocp.CheckpointManagerOptions(
+        create=False,  # Orbax cannot for some of the processes
+        cleanup_tmp_directories=True,  # of saves that were killed
+        best_fn=_score,
+        preservation_policy=policies.AnyPreservationPolicy([latest, best]),
+        async_options=ocp.AsyncOptions(post_finalization_callback=on_written),
+        multiprocessing_options=alone,
+    )
+
+
+def _score(metrics: Mapping[str, float]) -> float:
+    return metrics[METRIC]
+
+
+def _from_first(step: int | None) -> int | None:
+    """The step that the first process found, in all of them."""
+    found = int(hosts.from_first(np.int32(-1 if step is None else step)))
+    return None if found < 0 else found
+
+
+def _zeros(tree: Any) -> Any:
     """Shapes and types as host arrays: a state moves between numbers of devices."""
-    return jax.tree.map(lambda x: np.empty(x.shape, x.dtype), tree)
+    return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), tree)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(" .:")

@@ -1,0 +1,111 @@
+"""`summary.json` of a finished run: what came out, and all that went into it."""
+
+import hashlib
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from irsde_jax import configuration
+
+FILE_NAME = "summary.json"
+
+_PACKAGES = (
+    *("irsde_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain"),
+    *("numpy", "pillow", "ml_collections"),
+)
+_SOURCE = Path(__file__).resolve().parents[1]
+
+
+def write(
+    workdir: Path,
+    config: ml_collections.ConfigDict,
+    data: Mapping[str, Any],
+    results: Mapping[str, Any],
+) -> Path:
+    """Writes the summary of a run, whole or not at all.
+
+    Args:
+        workdir: of the run.
+        config: its configuration.
+        data: of `fingerprint`.
+        results: numbers of the end of the run, by name.
+    """
+    content = {"results": dict(results), "manifest": describe(config, data)}
+    path = workdir / FILE_NAME
+    temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return path
+
+
+def describe(
+    config: ml_collections.ConfigDict, data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Versions, commit, devices, configuration, data, seed and command."""
+    devices = jax.devices()
+    return {
+        "versions": {"python": platform.python_version()}
+        | {name: _version(name) for name in _PACKAGES},
+        "commit": _commit(),
+        "devices": {
+            "kind": devices[0].device_kind,
+            "platform": devices[0].platform,
+            "count": len(devices),
+            "processes": jax.process_count(),
+            "host": platform.platform(),
+        },
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "configuration": json.loads(configuration.to_json(config)),
+        "data": dict(data),
+        "seed": config.seed,
+        "command": shlex.join([sys.executable, *sys.argv]),
+    }
+
+
+def fingerprint(names: Sequence[str], first_batch: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells one set of training images from another.
+
+    Args:
+        names: of the images, in their order.
+        first_batch: batch 0 of this process, which depends on pixels and seed.
+    """
+    batch = hashlib.sha256()
+    for name in sorted(first_batch):
+        batch.update(np.ascontiguousarray(first_batch[name]).tobytes())
+    return {
+        "num_images": len(names),
+        "names_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(),
+        "first_batch_sha256": batch.hexdigest(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of these sources; None where they are not those of a repository."""
+    command = ["git", "-C", str(_SOURCE), "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        output = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = output.stdout.split("\n")
+    # An installation may lie inside a repository of something else.
+    if output.returncode or Path(lines[0]).resolve() != _SOURCE:
+        return None
+    return lines[1]
