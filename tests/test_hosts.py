@@ -1,13 +1,15 @@
 """One training on 1, 2, 4 and 8 devices, and in two processes: the same numbers."""
 
 import shutil
+import signal
 import socket
+import time
 
 import numpy as np
 import pytest
 import tiny_runs
 
-from irsde_jax import logs
+from irsde_jax import interruption, logs
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def test_number_of_devices_does_not_change_the_training(config, single, num_devi
 
 @pytest.mark.parametrize(("first", "then"), [(4, 1), (1, 4)])
 def test_checkpoint_moves_between_numbers_of_devices(config, single, first, then):
-    """A run whose end was lost, its last checkpoint is of step 10, goes on elsewhere."""
+    """A run that lost its last checkpoint goes on from step 10 elsewhere."""
     workdir = config.parent / f"moved_{first}_{then}"
     assert tiny_runs.run(config, workdir, num_devices=first) == 0
     shutil.rmtree(workdir / "checkpoints" / "20")
@@ -107,6 +109,20 @@ def test_two_processes_train_as_one(config, single):
     assert "resuming at step 20" in _logs(workdir)
     assert tiny_runs.run(config, workdir, "--config.train.num_steps=23") == 0
     assert tiny_runs.final_state(workdir).step == 23
+
+
+def test_signal_to_one_process_stops_all_at_the_same_step(config, single):
+    workdir = config.parent / "preempted"
+    flags = "--config.train.num_steps=5000", "--config.train.checkpoint_every=5000"
+    processes = _start_two(config, workdir, *flags)
+    log = workdir / "logs" / "metrics.jsonl"
+    end = time.monotonic() + 60
+    while not (log.exists() and log.read_bytes().count(b"\n") > 3):
+        assert time.monotonic() < end, _logs(workdir)
+        time.sleep(0.05)
+    processes[1].send_signal(signal.SIGTERM)
+    assert _codes(processes) == [interruption.EXIT_CODE] * 2, _logs(workdir)
+    assert 3 < tiny_runs.final_state(workdir).step < 5000
 
 
 def test_process_of_no_training_is_a_clear_error(config, tmp_path):

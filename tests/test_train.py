@@ -44,9 +44,8 @@ def smooth_image(seed, size=24):
     return Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Three pairs: clean images, and darker ones in LQ."""
+def write_pairs(tmp_path):
+    """Three pairs: clean images, and darker ones in LQ; returns their folder."""
     for name in ("GT", "LQ"):
         (tmp_path / "data" / name).mkdir(parents=True)
     for seed in range(3):
@@ -54,6 +53,11 @@ def folder(tmp_path):
         image.save(tmp_path / "data" / "GT" / f"{seed}.png")
         image.point(lambda v: v // 2).save(tmp_path / "data" / "LQ" / f"{seed}.png")
     return tmp_path / "data"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_pairs(tmp_path)
 
 
 def tiny_config(folder, num_steps=4, **changes):

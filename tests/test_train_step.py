@@ -69,6 +69,56 @@ class TrainStepTest(chex.TestCase):
         )
         self.assertEqual(many.step, 20)
 
+    def test_step_that_is_not_finite_changes_nothing_and_is_counted(self):
+        """NaN and infinite batches among good ones: as if they had not been there."""
+        optimizer = optax.adam(1e-2)
+        step = jax.jit(build(optimizer, learning_rate=optax.linear_schedule(1, 0, 10)))
+        good, state = batch(), train_step.init_train_state(toy_params(), optimizer)
+        expected = state
+        for number, value in enumerate([0.0, np.nan, np.inf, 0.0, np.nan]):
+            keys = train_step.example_keys(jax.random.key(1), number, BATCH)
+            bad = good | {"x0": good["x0"].at[0, 0, 0, 0].add(value)}
+            state, metrics = step(state, bad, keys)
+            if value == 0:
+                # The average knows the step, so it is the same as the other's.
+                expected, _ = step(expected._replace(step=state.step - 1), good, keys)
+            for name in ("params", "ema_params", "opt_state"):
+                chex.assert_trees_all_equal(
+                    getattr(state, name), getattr(expected, name)
+                )
+        self.assertEqual(jax.tree.map(int, state.skipped), (3, 1, 4))
+        self.assertEqual(state.step, 5)
+        # Of the fifth step, three were skipped before: the optimizer's third step.
+        np.testing.assert_allclose(metrics["learning_rate"], 0.8, rtol=1e-6)
+
+    def test_slices_give_the_step_of_the_whole_batch(self):
+        optimizer = optax.adam(1e-2)
+        states = [train_step.init_train_state(toy_params(), optimizer)] * 2
+        steps = [jax.jit(build(optimizer, accumulate=n)) for n in (1, 4)]
+        for number in range(20):
+            keys = train_step.example_keys(jax.random.key(1), number, BATCH)
+            results = [
+                step(state, batch(), keys)
+                for step, state in zip(steps, states, strict=True)
+            ]
+            states = [state for state, _ in results]
+            chex.assert_trees_all_close(results[1][1], results[0][1], rtol=1e-5)
+        chex.assert_trees_all_close(states[1].params, states[0].params, rtol=1e-5)
+
+    def test_quartiles_add_up_to_the_loss(self):
+        optimizer = optax.sgd(0.1)
+        state = train_step.init_train_state(toy_params(), optimizer)
+        keys = train_step.example_keys(jax.random.key(1), 0, BATCH)
+        _, metrics = jax.jit(build(optimizer))(state, batch(), keys)
+        self.assertEqual(metrics["loss_counts"].sum(), BATCH)
+        chex.assert_trees_all_close(
+            metrics["loss_sums"].sum() / BATCH, metrics["loss"], rtol=1e-6
+        )
+        loss_keys = jax.vmap(jax.random.split)(keys)[:, 0]
+        t = np.asarray(losses.draw_steps(loss_keys, SCHEDULE))
+        expected = [((t > low) & (t <= low + 25)).sum() for low in (0, 25, 50, 75)]
+        np.testing.assert_array_equal(metrics["loss_counts"], expected)
+
     def test_average_follows_the_parameters_and_shares_no_buffer(self):
         optimizer = optax.sgd(0.1)
         state = train_step.init_train_state(toy_params(), optimizer)

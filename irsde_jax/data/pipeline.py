@@ -104,6 +104,9 @@ class Prefetch:
 
     Attributes:
         waited_s: seconds that `next` waited for host batches, all together.
+
+    Raises:
+        ChildProcessError: from `next`, if a worker of `iterate` has died.
     """
 
     def __init__(
@@ -122,7 +125,16 @@ class Prefetch:
     def __next__(self) -> Any:
         began = time.perf_counter()
         wanted = self._size + 1 - len(self._ahead)
-        fetched = list(itertools.islice(self._batches, wanted))
+        try:
+            fetched = list(itertools.islice(self._batches, wanted))
+        except RuntimeError as error:  # grain's, of a worker that is gone
+            if "Worker process was terminated" not in str(error):
+                raise
+            raise ChildProcessError(
+                f"a process that reads images has died ({error}). Was it killed for "
+                "want of memory? Fewer, --config.data.num_workers, or none need less; "
+                "the same command goes on from the last checkpoint."
+            ) from error
         self.waited_s += time.perf_counter() - began
         self._ahead.extend(self._put(batch) for batch in fetched)
         if not self._ahead:
