@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from irsde_jax.restore import Restorer, load
     from irsde_jax.samplers import SOLVERS, sample, timestep_grid
     from irsde_jax.sde import Schedule, make_schedule
+    from irsde_jax.weights import list_weights
 
 __version__ = "0.1.0"
 
@@ -24,6 +25,7 @@ __all__ = [
     "Restorer",
     "Schedule",
     "__version__",
+    "list_weights",
     "load",
     "make_schedule",
     "sample",
@@ -32,6 +34,7 @@ __all__ = [
 
 _MODULE_OF = {
     "Restorer": "irsde_jax.restore",
+    "list_weights": "irsde_jax.weights",
     "load": "irsde_jax.restore",
     "SOLVERS": "irsde_jax.samplers",
     "sample": "irsde_jax.samplers",

@@ -31,6 +31,8 @@ FLAGS_OF_MODE = {
     "evaluate": (*_RUN, "output", "overwrite"),
     "restore": (*_RUN, "input", "output", "overwrite"),
     "check": ("config", "workdir", "output", "overwrite"),
+    "pack": ("config", "workdir", "weights", "output", "overwrite"),
+    "weights": (),
     "plot": ("workdir", "output", "overwrite"),
     "config": ("config", "workdir", "weights"),
 }
@@ -116,7 +118,11 @@ def _check_combination(values: flags.FlagValues) -> None:
         ):
             if not values[name].value:
                 raise UsageError(f"--mode=restore needs --{name}, {what}")
-    if mode in ("evaluate", "restore") and not (values.weights or values.workdir):
+    if mode == "pack" and not values.output:
+        raise UsageError("--mode=pack needs --output=NAME.safetensors")
+    if mode in ("evaluate", "restore", "pack") and not (
+        values.weights or values.workdir
+    ):
         raise UsageError(f"--mode={mode} needs --weights or --workdir")
     if mode == "plot" and not values.workdir:
         raise UsageError("--mode=plot needs --workdir, one or several joined by commas")
@@ -216,6 +222,20 @@ def _check(values: flags.FlagValues, config: Config | None) -> int:
     return int(any(finding.is_error for finding in findings))
 
 
+def _pack(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import pack
+
+    source = values.weights or values.workdir
+    pack.run(config, source, values.output, overwrite=values.overwrite)
+
+
+def _print_weights(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import weights
+
+    del values, config
+    print(weights.table())
+
+
 def _plot(values: flags.FlagValues, config: Config | None) -> None:
     from irsde_jax import curves
 
@@ -236,6 +256,8 @@ MODES: dict[str, Callable[[flags.FlagValues, Config | None], int | None]] = {
     "evaluate": _evaluate,
     "restore": _restore,
     "check": _check,
+    "pack": _pack,
+    "weights": _print_weights,
     "plot": _plot,
     "config": _print_config,
 }
@@ -244,8 +266,9 @@ MODES: dict[str, Callable[[flags.FlagValues, Config | None], int | None]] = {
 def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False) -> int:
     """Does what the parsed flags say; returns the exit code."""
     try:
-        # Learning curves are drawn from the logs alone.
-        config = None if values.mode == "plot" else resolve(values, overrides)
+        # Learning curves and the list of weights need none.
+        alone = values.mode in ("plot", "weights")
+        config = None if alone else resolve(values, overrides)
         if values.compilation_cache:
             _keep_compiled_programs(values.compilation_cache)
         code = MODES[values.mode](values, config)

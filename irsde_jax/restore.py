@@ -12,7 +12,7 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from irsde_jax import configuration
+from irsde_jax import configuration, weights
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.models import abstract_params
@@ -30,9 +30,11 @@ def load(
     """A `Restorer` from weights.
 
     Args:
-        source: a work directory of `--mode train`, or an official PyTorch file (.pth).
+        source: a work directory of `--mode train`, the name of weights that are shipped
+            (`irsde_jax.list_weights`), a file of `--mode pack` (.safetensors), or an
+            official PyTorch file (.pth).
         config: for a .pth, which holds no schedule, the configuration it belongs to, as
-            an object, a name ("deraining") or a path. For a work directory it is
+            an object, a name ("deraining") or a path. Elsewhere it is
             optional: task, process, schedule and network must agree with the stored.
 
     Raises:
@@ -46,9 +48,15 @@ def load(
         return _load_official(path, config)
     if path.is_dir():
         return _load_workdir(path, config)
+    if path.suffix == weights.SUFFIX:
+        return _load_file(path, config)
+    if (shipped := weights.find(str(source))) is not None:
+        return _load_file(shipped, config)
+    names = ", ".join(known.name for known in weights.list_weights()) or "none"
     raise FileNotFoundError(
         f"no weights {str(source)!r}: it is neither a work directory of --mode=train "
-        "nor a PyTorch file (.pth), and no weights of that name are shipped."
+        "nor a file (.safetensors of --mode=pack, or PyTorch's .pth), and no weights "
+        f"of that name are shipped (there are: {names})."
     )
 
 
@@ -62,15 +70,33 @@ def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
             "has not finished its first checkpoint."
         )
     with runs.Checkpoints(workdir, read_only=True) as checkpoints:
-        stored = checkpoints.read_config()
-        config = stored if config is None else config
-        _require_agreement(configuration.differences(stored, config), workdir)
-        if config.sampling.debias is None:
-            # What the network was trained with decides, not what `config` would train.
-            config = _with_debias(config, stored.loss.name == "max_likelihood_euler")
+        config = _agree(checkpoints.read_config(), config, workdir)
         model = make_model(config)
         params = checkpoints.restore_ema(abstract_params(model))
     return Restorer(model, jax.device_put(params), config)
+
+
+def _load_file(path: Path, config: Config | None) -> Restorer:
+    """The weights of a safetensors file."""
+    from irsde_jax.checkpoints import weights_file
+
+    params, stored = weights_file.read(path)
+    config = _agree(stored, config, path)
+    model = make_model(config)
+    shapes = jax.tree.map(np.shape, params)
+    if shapes != jax.tree.map(np.shape, abstract_params(model)):
+        raise ValueError(f"{path} is damaged: its arrays are not those of {model}.")
+    return Restorer(model, jax.device_put(params), config)
+
+
+def _agree(stored: Config, config: Config | None, source: Path) -> Config:
+    """The configuration to restore with: the stored one, or one that agrees with it."""
+    config = stored if config is None else config
+    _require_agreement(configuration.differences(stored, config), source)
+    if config.sampling.debias is None:
+        # What the network was trained with decides, not what `config` would train.
+        config = _with_debias(config, stored.loss.name == "max_likelihood_euler")
+    return config
 
 
 def _load_official(path: Path, config: Config | None) -> Restorer:
@@ -121,10 +147,10 @@ def _require_agreement(differences: list[str], source: Path) -> None:
 def open_restorer(
     config: Config | None,
     workdir: str | os.PathLike | None,
-    weights: str | os.PathLike | None,
+    source_of_weights: str | os.PathLike | None,
 ) -> Restorer:
-    """The restorer of a command line: `weights` if given, else the work directory's."""
-    source = weights if weights is not None else workdir
+    """The restorer of a command line: of its weights, or else of its work directory."""
+    source = source_of_weights if source_of_weights is not None else workdir
     if source is None:
         raise ValueError("there is nothing to restore with: give weights or a workdir.")
     return load(source, config)

@@ -86,12 +86,12 @@ def check_killed_run(tmp_path: Path, count: int, num_steps: int, seed: int) -> N
 
 
 def test_killed_run_ends_with_the_same_bits(tmp_path):
-    check_killed_run(tmp_path, count=3, num_steps=240, seed=0)
+    check_killed_run(tmp_path, count=3, num_steps=90, seed=0)
 
 
 @pytest.mark.long
 def test_run_killed_thirty_times_ends_with_the_same_bits(tmp_path):
-    check_killed_run(tmp_path, count=30, num_steps=6000, seed=1)
+    check_killed_run(tmp_path, count=30, num_steps=900, seed=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

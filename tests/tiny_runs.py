@@ -73,7 +73,11 @@ def start(
 
 def run(config: Path, workdir: Path, *flags: str, **options) -> int:
     """Trains to the end; returns the exit code."""
-    return start(config, workdir, *flags, **options).wait(timeout=300)
+    process = start(config, workdir, *flags, **options)
+    try:
+        return process.wait(timeout=300)
+    finally:
+        process.kill()  # nothing, if it has ended
 
 
 def said(workdir: Path) -> str:

@@ -1,0 +1,93 @@
+"""Weights as one file that anybody may be given: safetensors, which cannot run code.
+
+Parameters are stored as float16 under their path in the tree; the metadata holds the
+configuration, so that a file is enough to restore with.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import chex
+import ml_collections
+import numpy as np
+from flax import traverse_util
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from irsde_jax import configuration
+
+FORMAT = "irsde_jax"
+FORMAT_VERSION = "1"
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+def write(
+    path: str | os.PathLike,
+    params: chex.ArrayTree,
+    config: ml_collections.ConfigDict,
+    overwrite: bool = False,
+) -> Path:
+    """Writes weights with their configuration, whole or not at all.
+
+    Args:
+        path: of the file, NAME.safetensors.
+        params: of the network, nested dictionaries of float arrays.
+        config: they were trained with.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        FileExistsError: if the file exists and `overwrite` is False.
+        ValueError: if a parameter is not finite, or too large for float16.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; --overwrite replaces it.")
+    arrays = {}
+    for name, leaf in traverse_util.flatten_dict(params, sep="/").items():
+        if not (np.abs(leaf) <= _LARGEST).all():
+            raise ValueError(f"{name} is not finite, or too large for float16.")
+        arrays[name] = np.ascontiguousarray(leaf, np.float16)
+    metadata = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "config": configuration.to_json(config),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(save(arrays, metadata))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def read(path: str | os.PathLike) -> tuple[Any, ml_collections.ConfigDict]:
+    """The parameters, as float32, and their configuration.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, or was not written by `write`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged, or no safetensors: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} holds no configuration of irsde_jax: --mode=pack does that."
+        )
+    if metadata["format_version"] != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} is of format {metadata['format_version']}, this version reads "
+            f"{FORMAT_VERSION}: install a newer irsde_jax."
+        )
+    params = {name: array.astype(np.float32) for name, array in arrays.items()}
+    config = configuration.complete(configuration.from_json(metadata["config"]))
+    return traverse_util.unflatten_dict(params, sep="/"), config
