@@ -11,6 +11,9 @@ PACKAGE = ROOT / "irsde_jax"
 MATHS = {"array_types", "sde", "processes", "losses", "samplers"}
 PARTS = MATHS | {"models", "data", "metrics", "train_step", "checkpoints"}
 EDGE = {"optimizers", "configuration", "logs", "figures"}
+# What `evaluate` is made of.
+JUDGING = {"baselines", "cases", "comparison", "intervals", "perceptual", "report"}
+JUDGING |= {"scores", "sheets", "tables"}
 
 # Module or subpackage -> what it may import of ours. A new module is added here.
 ALLOWED = {
@@ -35,7 +38,20 @@ ALLOWED = {
     "restorer": MATHS | {"data", "models", "programs"},
     "restore": MATHS | {"checkpoints", "configuration", "data", "models", "restorer"},
     "scores": {"array_types", "data", "metrics", "restore"},
-    "evaluate": PARTS | EDGE | {"experiment", "restore", "restorer", "scores"},
+    "intervals": set(),
+    "perceptual": {"data", "lpips"},
+    "baselines": {"data"},
+    "sheets": {"data", "figures", "metrics", "restore", "restorer", "scores"},
+    "comparison": {
+        *("baselines", "configuration", "data", "intervals", "perceptual"),
+        *("restorer", "samplers", "scores", "sheets"),
+    },
+    "cases": {"comparison", "data"},
+    "tables": set(),
+    "charts": {"tables"},
+    "page": set(),
+    "report": {"cases", "charts", "page", "tables"},
+    "evaluate": PARTS | EDGE | JUDGING | {"experiment", "restore", "restorer"},
     "experiment": PARTS | EDGE | {"restorer"},
     "train": PARTS | EDGE | {"experiment", "restore", "restorer"},
     "check": {"data", "figures", "logs"},
