@@ -55,7 +55,8 @@ def bicubic(image: np.ndarray, problem: Problem) -> np.ndarray:
         for side in (height, width)
     )
     small = image[rows.astype(int)][:, columns.astype(int)]
-    return np.asarray(resampling.resize(jnp.asarray(small), height, width))
+    enlarged = resampling.resize(jnp.asarray(small), height, width)
+    return np.asarray(enlarged).clip(0, 1)
 
 
 def non_local_means(image: np.ndarray, problem: Problem) -> np.ndarray:
@@ -63,7 +64,7 @@ def non_local_means(image: np.ndarray, problem: Problem) -> np.ndarray:
     from skimage.restoration import denoise_nl_means
 
     sigma = _noise_level(image, problem)
-    return denoise_nl_means(
+    denoised = denoise_nl_means(
         image,
         patch_size=5,
         patch_distance=6,
@@ -72,6 +73,7 @@ def non_local_means(image: np.ndarray, problem: Problem) -> np.ndarray:
         fast_mode=True,
         channel_axis=-1,
     )
+    return denoised.reshape(image.shape)  # a single channel is dropped there
 
 
 def wavelet(image: np.ndarray, problem: Problem) -> np.ndarray:

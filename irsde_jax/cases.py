@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax.comparison import INPUT, Entry, TestSet
+from irsde_jax.comparison import Entry, TestSet
 from irsde_jax.data import images
+from irsde_jax.methods import INPUT
 
 _MOST = 3  # of either kind
 _SIDE = 320  # pixels of the part that is shown

@@ -62,7 +62,8 @@ def difficulty_chart(entries: Sequence[Entry]) -> bytes:
     figure = Figure(figsize=(6.4, 4.6), layout="constrained")
     panel = figure.subplots()
     before = _finite(entries[0])
-    for place, entry in enumerate(entries[1:]):
+    shown = [entry for entry in entries[1:] if not entry["not_computed"]]
+    for place, entry in enumerate(shown):
         after = _finite(entry)
         names = [name for name in before if name in after]
         panel.plot(
@@ -76,8 +77,7 @@ def difficulty_chart(entries: Sequence[Entry]) -> bytes:
         )
     if before:
         ends = [min(before.values()), max(before.values())]
-        panel.axline((ends[0], ends[0]), slope=1, color="#999999", linewidth=1)
-        panel.annotate("no gain", (ends[1], ends[1]), color="#777777", fontsize=8)
+        panel.plot(ends, ends, color="#999999", linewidth=1, label="no gain")
     panel.set_xlabel("PSNR RGB of the degraded image, dB")
     panel.set_ylabel("PSNR RGB of the result, dB")
     panel.grid(color="#e5e5e5")

@@ -23,6 +23,7 @@ from irsde_jax import (
     experiment,
     figures,
     intervals,
+    methods,
     perceptual,
     report,
     restore,
@@ -30,11 +31,12 @@ from irsde_jax import (
     sheets,
     tables,
 )
-from irsde_jax.comparison import Entry, Method, Row, TestSet
+from irsde_jax.comparison import Entry, Row, TestSet
 from irsde_jax.data import degradations, images, sources
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
 from irsde_jax.logs import Progress
+from irsde_jax.methods import Method
 from irsde_jax.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict
@@ -86,7 +88,7 @@ def run(
     for name, other in others:
         restorers.append((name, restore.open_restorer(other, None, name)))
         _require_same_input(config, restorers[-1][1].config, name)
-    methods = comparison.restoring_methods(restorers, settings.solvers)
+    compared = methods.restoring_methods(restorers, settings.solvers)
     lpips = perceptual.open_lpips(
         settings.lpips_alexnet, settings.lpips_linear, config.model.channels
     )
@@ -100,22 +102,22 @@ def run(
     for _, opened in restorers:
         _warn_of_another_noise_level(opened, degrade)
     problem = baselines.make_problem(config, degrade is not None)
-    methods += comparison.baseline_methods(chosen, problem, methods)
+    compared += methods.baseline_methods(chosen, problem, compared)
     test_set = TestSet(source, degrade, config.seed, settings.crop_border, lpips)
 
     files = _result_names(source.names, config.model.channels)
-    paths = [[target / method.folder / file for file in files] for method in methods]
-    with Progress(len(source) * len(methods), unit="image") as progress:
+    paths = [[target / method.folder / file for file in files] for method in compared]
+    with Progress(len(source) * len(compared), unit="image") as progress:
         measured = [
             comparison.run_method(method, test_set, to, overwrite, progress.update)
-            for method, to in zip(methods, paths)
+            for method, to in zip(compared, paths)
         ]
     rows = measured[0].rows
     entries = [comparison.input_entry(rows)]
-    entries += [comparison.method_entry(*pair) for pair in zip(methods, measured)]
+    entries += [comparison.method_entry(*pair) for pair in zip(compared, measured)]
     no_fid = _add_fid(entries, test_set, target, config.model.channels)
 
-    found = _report(methods[0], config, rows, entries)
+    found = _report(compared[0], config, rows, entries)
     found["lpips"] = dict(not_computed=lpips.not_computed)
     found["fid"] = dict(not_computed=no_fid)
     if settings.num_samples:
@@ -169,7 +171,7 @@ def _add_fid(
         for entry in entries:
             if entry["not_computed"]:
                 continue
-            is_input = entry["kind"] == comparison.INPUT
+            is_input = entry["kind"] == methods.INPUT
             where = given["degraded"] if is_input else target / entry["folder"]
             entry["fid"], reason = perceptual.fid(where, given["reference"])
             if reason:
@@ -254,7 +256,7 @@ def _report(
     first: Method, config: Config, rows: Sequence[Row], entries: Sequence[Entry]
 ) -> dict[str, Any]:
     """What `metrics.json` holds."""
-    has_baseline = any(entry["kind"] == comparison.BASELINE for entry in entries)
+    has_baseline = any(entry["kind"] == methods.BASELINE for entry in entries)
     no_baselines = f"none is known for task {config.task!r}"
     if not any(config.evaluation.baselines):
         no_baselines = "none were asked for (evaluation.baselines)"

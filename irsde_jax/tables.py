@@ -84,7 +84,7 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     confidence = report["confidence"]
     count = len(report["images"])
     lines = [
-        f"[low, high]: {confidence['level']:.0%} bootstrap interval of the mean over "
+        f"Intervals: {confidence['level']:.0%}, bootstrap of the mean over "
         f"{count} image{'s' if count != 1 else ''}"
         + (", too few for it to be trusted." if count < 10 else ".")
     ]

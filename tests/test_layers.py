@@ -13,7 +13,7 @@ PARTS = MATHS | {"models", "data", "metrics", "train_step", "checkpoints"}
 EDGE = {"optimizers", "configuration", "logs", "figures"}
 # What `evaluate` is made of.
 JUDGING = {"baselines", "cases", "comparison", "intervals", "perceptual", "report"}
-JUDGING |= {"scores", "sheets", "tables"}
+JUDGING |= {"methods", "scores", "sheets", "tables"}
 
 # Module or subpackage -> what it may import of ours. A new module is added here.
 ALLOWED = {
@@ -41,12 +41,12 @@ ALLOWED = {
     "intervals": set(),
     "perceptual": {"data", "lpips"},
     "baselines": {"data"},
+    "methods": {"baselines", "configuration", "restorer", "samplers"},
     "sheets": {"data", "figures", "metrics", "restore", "restorer", "scores"},
     "comparison": {
-        *("baselines", "configuration", "data", "intervals", "perceptual"),
-        *("restorer", "samplers", "scores", "sheets"),
+        *("data", "intervals", "methods", "perceptual", "scores", "sheets"),
     },
-    "cases": {"comparison", "data"},
+    "cases": {"comparison", "data", "methods"},
     "tables": set(),
     "charts": {"tables"},
     "page": set(),
