@@ -59,7 +59,7 @@ def difficulty_chart(entries: Sequence[Entry]) -> bytes:
     """PSNR after against PSNR before, a point for each image of each method."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    figure = Figure(figsize=(8.4, 4.6), layout="constrained")
     panel = figure.subplots()
     before = _finite(entries[0])
     shown = [entry for entry in entries[1:] if not entry["not_computed"]]
@@ -83,7 +83,8 @@ def difficulty_chart(entries: Sequence[Entry]) -> bytes:
     panel.grid(color="#e5e5e5")
     panel.spines[["top", "right"]].set_visible(False)
     if panel.get_legend_handles_labels()[0]:
-        panel.legend(fontsize=8, frameon=False)
+        # Beside the panel, where no point can be.
+        figure.legend(fontsize=8, frameon=False, loc="outside right upper")
     return _to_png(figure)
 
 

@@ -138,7 +138,9 @@ def _case(case: Case) -> str:
         for label, version in zip(labels, case.versions)
     )
     rows, columns = case.shape
-    part = f"{width} x {height} of {columns} x {rows} pixels, where it errs most"
+    part = f"{columns} x {rows} pixels"
+    if (height, width) != case.shape:
+        part = f"{width} x {height} of {part}, where it errs most"
     title = f"{case.kind}: {case.name}"
     return f"""
 <section class="case">
