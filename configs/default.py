@@ -125,5 +125,12 @@ def get_config() -> ml_collections.ConfigDict:
         dir="datasets/test",  # holds GT/ and LQ/, or clean images
         crop_border=0,  # pixels left out of the metrics on every side
         num_samples=0,  # restorations an image for uncertainty.png; 0: none
+        # Compared on the same images: "mr_ode_2@5,posterior@100"; "": that of sampling.
+        solvers="",
+        # Names of irsde_jax.baselines.BASELINES; "auto": those of the task; "": none.
+        baselines=("auto",),
+        # Weight files for LPIPS: torchvision's AlexNet and alex.pth of `lpips`.
+        lpips_alexnet="",
+        lpips_linear="",
     )
     return config

@@ -12,6 +12,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import ml_collections
@@ -38,6 +39,27 @@ FLAGS_OF_MODE = {
 }
 
 
+class _JoinedFlag(flags.Flag):
+    """--weights: given again, its values are joined by commas."""
+
+    def __init__(self, help_text: str):
+        parser: flags.ArgumentParser = flags.ArgumentParser()
+        serializer: flags.ArgumentSerializer = flags.ArgumentSerializer()
+        super().__init__(parser, serializer, "weights", None, help_text)
+
+    def parse(self, argument: str) -> None:
+        """Takes one more value."""
+        self.value = f"{self.value},{argument}" if self.present else argument
+        self.present += 1
+
+
+def split_weights(text: str | None) -> list[str]:
+    """The weights that `--weights=A,B` names; a path that holds a comma is one."""
+    if text is None:
+        return []
+    return [text] if Path(text).exists() else text.split(",")
+
+
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of the command line in `values`."""
 
@@ -47,7 +69,9 @@ def define_flags(values: flags.FlagValues) -> None:
     text("config", f"Experiment: {_names()} or a file. --config.KEY=VALUE changes it.")
     flags.DEFINE_string("mode", "train", ", ".join(MODES), flag_values=values)
     text("workdir", "Folder of a training run: checkpoints, logs, configuration.")
-    text("weights", "Weights: a name, a work directory or an official .pth file.")
+    values["weights"] = _JoinedFlag(
+        "Weights: a work directory or an official .pth file; A,B compares several."
+    )
     text("input", "Image or folder to restore.")
     text("output", "Folder, or image, that the results go to.")
     text("compilation_cache", "Folder for compiled programs, kept between runs.")
@@ -130,10 +154,18 @@ def _check_combination(values: flags.FlagValues) -> None:
     if mode == "train" and not values.workdir:
         config = "" if values.config else f"--config, one of {_names()}, and "
         raise UsageError(f"--mode=train needs {config}--workdir, for its results")
-    is_official = mode != "train" and (values.weights or "").endswith(".pth")
-    if is_official and not values.config:
+    names = split_weights(values.weights)
+    if len(names) > 1 and mode != "evaluate":
         raise UsageError(
-            f"--weights={values.weights}: a .pth file holds no schedule, so it needs "
+            f"--weights={values.weights}: --mode={mode} takes one; --mode=evaluate "
+            "compares several"
+        )
+    if len(set(names)) < len(names) or "" in names[1:]:
+        raise UsageError(f"--weights={values.weights}: one is empty or given twice")
+    official = [name for name in names if name.endswith(".pth")]
+    if official and mode != "train" and not values.config:
+        raise UsageError(
+            f"--weights={official[0]}: a .pth file holds no schedule, so it needs "
             f"--config, one of {_names()} or a file"
         )
 
@@ -154,18 +186,24 @@ def _check_hosts(values: flags.FlagValues) -> None:
         )
 
 
-def resolve(values: flags.FlagValues, overrides: Sequence[str]) -> Config | None:
+def resolve(
+    values: flags.FlagValues, overrides: Sequence[str], index: int = 0
+) -> Config | None:
     """The configuration of this run: of `--config`, else the stored one; overridden.
 
-    None stands for weights that bring a configuration this module cannot see.
+    None stands for weights that bring a configuration this module cannot see. `index`
+    is of the weights; networks that are compared differ, and there `--config` is for
+    those alone that bring none.
     """
+    names = split_weights(values.weights)
     if values.mode != "restore" and values.seed is not None:
         overrides = [*overrides, f"--config.seed={values.seed}"]
-    if values.config:
-        return configuration.load(values.config, overrides)
     # Training starts a run of its own: there `weights` bring no configuration.
-    source = None if values.mode == "train" else values.weights
+    source = names[index] if names and values.mode != "train" else None
     source = source or values.workdir
+    brings_one = len(names) > 1 and configuration.has_stored(source)
+    if values.config and not brings_one:
+        return configuration.load(values.config, overrides)
     if configuration.has_stored(source):
         return configuration.override(configuration.read_stored(source), overrides)
     if values.mode in ("train", "check", "config") or overrides:
@@ -188,15 +226,20 @@ def _train(values: flags.FlagValues, config: Config | None) -> None:
     train.train(config, values.workdir, weights=values.weights)
 
 
-def _evaluate(values: flags.FlagValues, config: Config | None) -> None:
+def _evaluate(
+    values: flags.FlagValues, config: Config | None, *others: Config | None
+) -> None:
     from irsde_jax import evaluate
 
+    names = split_weights(values.weights)
+    more = {"others": list(zip(names[1:], others))} if others else {}
     evaluate.run(
         config=config,
         workdir=values.workdir,
-        weights=values.weights,
+        weights=names[0] if names else None,
         output=values.output,
         overwrite=values.overwrite,
+        **more,
     )
 
 
@@ -251,7 +294,7 @@ def _print_config(values: flags.FlagValues, config: Config | None) -> None:
     print(configuration.to_text(config))
 
 
-MODES: dict[str, Callable[[flags.FlagValues, Config | None], int | None]] = {
+MODES: dict[str, Callable[..., int | None]] = {
     "train": _train,
     "evaluate": _evaluate,
     "restore": _restore,
@@ -271,7 +314,10 @@ def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False)
         config = None if alone else resolve(values, overrides)
         if values.compilation_cache:
             _keep_compiled_programs(values.compilation_cache)
-        code = MODES[values.mode](values, config)
+        # Only `evaluate` takes more weights than one.
+        more = range(1, len(split_weights(values.weights)))
+        others = [resolve(values, overrides, index) for index in more]
+        code = MODES[values.mode](values, config, *others)
     except UsageError as error:
         return _report(error, 2)
     except (

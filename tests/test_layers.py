@@ -12,6 +12,9 @@ MATHS = {"array_types", "sde", "processes", "losses", "samplers"}
 PARTS = MATHS | {"models", "data", "metrics", "train_step", "checkpoints"}
 LONG = {"faults", "hosts", "interruption", "manifest", "profiling", "step_metrics"}
 EDGE = {"optimizers", "configuration", "logs", "figures"}
+# What `evaluate` is made of.
+JUDGING = {"baselines", "cases", "comparison", "intervals", "perceptual", "report"}
+JUDGING |= {"methods", "scores", "sheets", "tables"}
 
 # Module or subpackage -> what it may import of ours. A new module is added here.
 ALLOWED = {
@@ -43,7 +46,20 @@ ALLOWED = {
     "restore": MATHS
     | {"weights", "checkpoints", "configuration", "data", "models", "restorer"},
     "scores": {"array_types", "data", "metrics", "restore"},
-    "evaluate": PARTS | EDGE | {"experiment", "restore", "restorer", "scores"},
+    "intervals": set(),
+    "perceptual": {"data", "lpips"},
+    "baselines": {"data"},
+    "methods": {"baselines", "configuration", "restorer", "samplers"},
+    "sheets": {"data", "figures", "metrics", "restore", "restorer", "scores"},
+    "comparison": {
+        *("data", "intervals", "methods", "perceptual", "scores", "sheets"),
+    },
+    "cases": {"comparison", "data", "methods"},
+    "tables": set(),
+    "charts": {"tables"},
+    "page": set(),
+    "report": {"cases", "charts", "page", "tables"},
+    "evaluate": PARTS | EDGE | JUDGING | {"experiment", "restore", "restorer"},
     "experiment": PARTS | EDGE | {"restorer"},
     "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer"},
     "check": {"data", "figures", "logs"},

@@ -1,0 +1,282 @@
+"""Classical restorations: what a user would try before training a network.
+
+Each is a function `(image, problem) -> image` of float [H, W, C] in [0, 1]. The
+libraries behind them are optional: `missing` says what to install. None is tuned to the
+test set; what a method assumes of the degradation is said in its `LABELS`.
+"""
+
+import importlib.util
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from irsde_jax.data import resampling
+from irsde_jax.data.noise_level import estimate_noise_level
+from irsde_jax.data.pairs import HOLE
+
+_MOST_UNKNOWNS = 20_000  # pixels in the holes of an image: minutes, one linear system
+_RICHARDSON_LUCY_STEPS = 30
+_TELEA_RADIUS = 3  # pixels
+# A wavelet's grid shows as blocks; the mean over grids does not (Coifman, Donoho 1995).
+_SHIFTS = tuple((y, x) for y in range(3) for x in range(3))  # pixels
+
+
+class Problem(NamedTuple):
+    """What a baseline may know of the degradation.
+
+    Attributes:
+        sigma: noise level in image units; None: estimated from each image.
+        scale: the degraded images were smaller by this factor before enlargement.
+        enlarge: how they were enlarged: "bicubic" or "nearest".
+        blur_std: of the Gaussian kernel that deblurring assumes, in pixels.
+    """
+
+    sigma: float | None = None
+    scale: float = 1
+    enlarge: str = "bicubic"
+    blur_std: float = 1.5
+
+
+Baseline = Callable[[np.ndarray, Problem], np.ndarray]
+
+
+def bicubic(image: np.ndarray, problem: Problem) -> np.ndarray:
+    """The small image, enlarged by bicubic interpolation (Keys, a = -1/2)."""
+    if problem.enlarge == "bicubic":
+        return image  # it is that already
+    height, width = image.shape[:2]
+    # Any pixel of a block is the small image's: the one in the middle is in no doubt.
+    rows, columns = (
+        ((np.arange(round(np.ceil(side / problem.scale))) + 0.5) * side)
+        // np.ceil(side / problem.scale)
+        for side in (height, width)
+    )
+    small = image[rows.astype(int)][:, columns.astype(int)]
+    enlarged = resampling.resize(jnp.asarray(small), height, width)
+    return np.asarray(enlarged).clip(0, 1)
+
+
+def non_local_means(image: np.ndarray, problem: Problem) -> np.ndarray:
+    """Means of similar patches (Buades et al. 2005), h as scikit-image advises."""
+    from skimage.restoration import denoise_nl_means
+
+    sigma = _noise_level(image, problem)
+    denoised = denoise_nl_means(
+        image,
+        patch_size=5,
+        patch_distance=6,
+        h=0.8 * sigma,
+        sigma=sigma,
+        fast_mode=True,
+        channel_axis=-1,
+    )
+    return denoised.reshape(image.shape)  # a single channel is dropped there
+
+
+def wavelet(image: np.ndarray, problem: Problem) -> np.ndarray:
+    """BayesShrink (Chang et al. 2000), in YCbCr for colour, the mean of 9 shifts."""
+    from skimage.restoration import denoise_wavelet
+
+    total = np.zeros(image.shape)
+    with warnings.catch_warnings():
+        # Of small images, which have fewer levels than the library would like.
+        warnings.filterwarnings("ignore", message="Level value of")
+        for shift in _SHIFTS:
+            moved = denoise_wavelet(
+                np.roll(image, shift, axis=(0, 1)),
+                sigma=_noise_level(image, problem),
+                convert2ycbcr=image.shape[-1] == 3,
+                rescale_sigma=True,
+                channel_axis=-1,
+            )
+            total += np.roll(moved, (-shift[0], -shift[1]), axis=(0, 1))
+    return total / len(_SHIFTS)
+
+
+def bm3d(image: np.ndarray, problem: Problem) -> np.ndarray:
+    """Block matching and collaborative filtering (Dabov et al. 2007)."""
+    import bm3d as library
+
+    sigma = _noise_level(image, problem)
+    if image.shape[-1] == 3:
+        return library.bm3d_rgb(image, sigma)
+    planes = [library.bm3d(plane, sigma) for plane in np.moveaxis(image, -1, 0)]
+    return np.stack(planes, axis=-1)
+
+
+def richardson_lucy(image: np.ndarray, problem: Problem) -> np.ndarray:
+    """Richardson-Lucy deconvolution of a Gaussian blur, 30 steps."""
+    from skimage.restoration import richardson_lucy as deconvolve
+
+    radius = max(1, round(4 * problem.blur_std))
+    offsets = np.arange(-radius, radius + 1)
+    line = np.exp(-(offsets**2) / (2 * problem.blur_std**2))
+    kernel = np.outer(line, line) / line.sum() ** 2
+    # Continued by reflection: zeros around the image would ring into it.
+    margin = 2 * radius
+    sides = ((margin, margin), (margin, margin))
+    planes = [
+        deconvolve(
+            np.pad(plane, sides, mode="symmetric"),
+            kernel,
+            num_iter=_RICHARDSON_LUCY_STEPS,
+            filter_epsilon=1e-6,
+        )
+        for plane in np.moveaxis(image.clip(0, 1), -1, 0)
+    ]
+    inside = slice(margin, -margin)
+    return np.stack(planes, axis=-1)[inside, inside]
+
+
+def telea(image: np.ndarray, problem: Problem) -> np.ndarray:
+    """Inpainting by fast marching (Telea 2004), of the image in 8 bits."""
+    del problem
+    import cv2
+
+    samples = np.round(255 * image.clip(0, 1)).astype(np.uint8)
+    holes = holes_of(image).astype(np.uint8)
+    filled = cv2.inpaint(samples, holes, _TELEA_RADIUS, cv2.INPAINT_TELEA)
+    return filled.reshape(image.shape).astype(np.float32) / 255
+
+
+def biharmonic(image: np.ndarray, problem: Problem) -> np.ndarray:
+    """Inpainting by the biharmonic equation (Damelin and Hoang 2018)."""
+    del problem
+    from skimage.restoration import inpaint_biharmonic
+
+    holes = holes_of(image)
+    if holes.sum() > _MOST_UNKNOWNS:
+        raise ValueError(
+            f"the holes have {holes.sum()} pixels, and more than {_MOST_UNKNOWNS} take "
+            "minutes an image; pip install opencv-python-headless for a faster method"
+        )
+    return inpaint_biharmonic(
+        image, holes, split_into_regions=True, channel_axis=-1
+    ).clip(0, 1)
+
+
+BASELINES: dict[str, Baseline] = {
+    "bicubic": bicubic,
+    "nl_means": non_local_means,
+    "wavelet": wavelet,
+    "bm3d": bm3d,
+    "richardson_lucy": richardson_lucy,
+    "telea": telea,
+    "biharmonic": biharmonic,
+}
+"""Names in `evaluation.baselines`."""
+
+LABELS = {
+    "bicubic": "bicubic",
+    "nl_means": "non-local means",
+    "wavelet": "wavelet (BayesShrink)",
+    "bm3d": "BM3D",
+    "richardson_lucy": "Richardson-Lucy (Gaussian kernel, std {blur_std:g} px)",
+    "telea": "Telea inpainting",
+    "biharmonic": "biharmonic inpainting",
+}
+
+# Modules that a baseline imports, and what installs them.
+_PACKAGES = {
+    "skimage": "scikit-image",
+    "pywt": "PyWavelets",
+    "cv2": "opencv-python-headless",
+    "bm3d": "bm3d",
+}
+_MODULES: dict[str, tuple[str, ...]] = {
+    "bicubic": (),
+    "nl_means": ("skimage",),
+    "wavelet": ("skimage", "pywt"),
+    "bm3d": ("bm3d",),
+    "richardson_lucy": ("skimage",),
+    "telea": ("cv2",),
+    "biharmonic": ("skimage",),
+}
+
+
+def missing(name: str) -> str:
+    """What to install for a baseline, as a sentence; "" where nothing is missing."""
+    absent = [
+        _PACKAGES[module]
+        for module in _MODULES[name]
+        if importlib.util.find_spec(module) is None
+    ]
+    if not absent:
+        return ""
+    terms = " (free for non-commercial use only)" if "bm3d" in absent else ""
+    return f"pip install {' '.join(absent)}{terms}"
+
+
+def choose(names: Sequence[str], task: str) -> list[str]:
+    """The baselines that `evaluation.baselines` names; "auto": those of the task.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    chosen: list[str] = []
+    for name in (part.strip() for item in names for part in item.split(",")):
+        if name == "auto":
+            chosen += _of_task(task)
+        elif name and name not in BASELINES:
+            raise ValueError(
+                f"evaluation.baselines: {name!r} is not one of "
+                f"{['auto', *sorted(BASELINES)]}."
+            )
+        elif name:
+            chosen.append(name)
+    return list(dict.fromkeys(chosen))
+
+
+def _of_task(task: str) -> tuple[str, ...]:
+    """Those for a task; none for rain, haze and shadows, which no library removes."""
+    if task == "inpainting":
+        return ("biharmonic",) if missing("telea") else ("telea",)
+    return {
+        "super-resolution": ("bicubic",),
+        "denoising": ("nl_means", "wavelet", "bm3d"),
+        "deblurring": ("richardson_lucy",),
+    }.get(task, ())
+
+
+def label(name: str, problem: Problem) -> str:
+    """The name that tables show, with what the method assumes."""
+    if name == "bicubic" and problem.enlarge == "bicubic":
+        return "bicubic (the degraded input)"
+    return LABELS[name].format(**problem._asdict())
+
+
+def make_problem(config: Any, is_degraded_here: bool) -> Problem:
+    """What the configuration says of the degradation.
+
+    Args:
+        config: of the weights.
+        is_degraded_here: whether the group `degradation` makes the test images.
+    """
+    given = dict(config.degradation) if is_degraded_here else {}
+    name = given.get("name", "")
+    told = given.get("sigma") if name == "gaussian_noise" else None
+    sigma = told if isinstance(told, float) else config.sampling.sigma
+    if config.process != "denoising" and name != "gaussian_noise":
+        sigma = None
+    scale, enlarge = config.data.scale, config.data.enlarge
+    if name in ("bicubic", "nearest"):
+        scale, enlarge = given.get("factor", 4), name
+    std = given.get("std") if name == "gaussian_blur" else None
+    std = std if isinstance(std, int | float) else Problem().blur_std
+    return Problem(sigma, scale, enlarge, float(std))
+
+
+def holes_of(image: np.ndarray) -> np.ndarray:
+    """Where an image is to be filled, bool [H, W]: all channels are exactly `HOLE`.
+
+    A white pixel of the photograph is taken for a hole too, and filled: that is what a
+    user who has the degraded image alone would get.
+    """
+    return (image == HOLE).all(axis=-1)
+
+
+def _noise_level(image: np.ndarray, problem: Problem) -> float:
+    return estimate_noise_level(image) if problem.sigma is None else problem.sigma

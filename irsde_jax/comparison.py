@@ -1,0 +1,181 @@
+"""Several ways to restore the same images, measured alike.
+
+Each method is an entry, and the images that all of them are given are another. Entries
+are plain data, from which the tables and the report are written.
+"""
+
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from irsde_jax import intervals, scores, sheets
+from irsde_jax.data import images
+from irsde_jax.data.degradations import Degradation
+from irsde_jax.data.pairs import Source
+from irsde_jax.methods import BASELINE, INPUT, Method
+from irsde_jax.perceptual import Lpips
+from irsde_jax.scores import Result
+
+Row = dict[str, Any]
+Entry = dict[str, Any]
+
+
+class TestSet(NamedTuple):
+    """The images that all methods are given, and how the results are measured.
+
+    Attributes:
+        source: reference images, and degraded ones where `degrade` is None.
+        degrade: see `scores.evaluate_images`, as the next two.
+        seed: of the sampling noise.
+        crop_border: pixels.
+        lpips: computed where it has weights.
+    """
+
+    source: Source
+    degrade: Degradation | None
+    seed: int
+    crop_border: int
+    lpips: Lpips
+
+    def pictures(self, index: int) -> dict[str, np.ndarray]:
+        """The "reference" and the "degraded" image, clipped to [0, 1]."""
+        name, record = self.source.names[index], self.source[index]
+        degraded = scores.degraded_image(record, self.degrade, name)
+        return {"reference": record["x0"], "degraded": degraded.clip(0, 1)}
+
+
+class Measured(NamedTuple):
+    """What `run_method` found.
+
+    Attributes:
+        rows: of every image; empty where the method failed.
+        examples: the first few results, with their images.
+        failure: why a baseline could not be computed, or "".
+    """
+
+    rows: list[Row]
+    examples: list[Result]
+    failure: str = ""
+
+
+def run_method(
+    method: Method,
+    test_set: TestSet,
+    paths: Sequence[Path],
+    overwrite: bool = False,
+    tick: Callable[[], Any] = lambda: None,
+) -> Measured:
+    """Restores, writes and measures every image.
+
+    Args:
+        method: what does not have a function gives no rows.
+        test_set: the images.
+        paths: the files of the results.
+        overwrite: whether they may be replaced.
+        tick: called after each image.
+
+    Raises:
+        ValueError: where weights fail on an image. A baseline that does fails alone.
+    """
+    rows: list[Row] = []
+    examples: list[Result] = []
+    if method.function is None:
+        return Measured(rows, examples)
+    results = scores.evaluate_images(
+        method.function,
+        test_set.source,
+        degrade=test_set.degrade,
+        seed=test_set.seed,
+        crop_border=test_set.crop_border,
+    )
+    try:
+        for path, result in zip(paths, results, strict=True):
+            restored = images.ImageFile(result.images["restored"], None, 8)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            images.write_image(path, restored, overwrite)
+            rows.append(result.row() | _lpips(test_set, result))
+            examples += [result] if len(examples) < sheets.NUM_ROWS else []
+            tick()
+    except ValueError as error:
+        if method.kind != BASELINE:
+            raise
+        # Half a column compares nothing: of some images it would be another mean.
+        shutil.rmtree(paths[0].parent, ignore_errors=True)
+        return Measured([], [], str(error).rstrip("."))
+    return Measured(rows, examples)
+
+
+def _lpips(test_set: TestSet, result: Result) -> Row:
+    if test_set.lpips.weights is None:
+        return {}
+    reference, border = result.images["reference"], test_set.crop_border
+    return {
+        f"{stage}_lpips": test_set.lpips(result.images[stage], reference, border)
+        for stage in scores.STAGES
+    }
+
+
+def input_entry(rows: Sequence[Row]) -> Entry:
+    """The entry of the degraded images, from the rows of any method."""
+    return _entry("degraded", INPUT, rows, "degraded")
+
+
+def method_entry(method: Method, measured: Measured) -> Entry:
+    """The entry of a method, with what `run_method` found."""
+    rows = measured.rows
+    entry = _entry(method.name, method.kind, rows, "restored")
+    return entry | dict(
+        weights=method.weights,
+        solver=method.solver,
+        num_evals=method.num_evals,
+        folder=method.folder if rows else "",
+        not_computed=method.not_computed or measured.failure,
+    )
+
+
+def _names_of_metrics(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The metrics that rows hold: LPIPS only where it was computed."""
+    has_lpips = bool(rows) and "restored_lpips" in rows[0]
+    return (*scores.METRICS, "lpips") if has_lpips else scores.METRICS
+
+
+def _entry(name: str, kind: str, rows: Sequence[Row], stage: str) -> Entry:
+    metrics = _names_of_metrics(rows) if rows else ()
+    columns = {metric: [row[f"{stage}_{metric}"] for row in rows] for metric in metrics}
+    before = {metric: [row[f"degraded_{metric}"] for row in rows] for metric in metrics}
+    gains = {
+        metric: [_minus(a, b) for a, b in zip(columns[metric], before[metric])]
+        for metric in metrics
+    }
+    interval = intervals.mean_and_interval
+    warm = [row["seconds"] for row in rows if not row["compiled"]]
+    is_input = kind == INPUT
+    clock = ("seconds", "compiled")
+    return dict(
+        name=name,
+        kind=kind,
+        weights="",
+        solver="",
+        num_evals=0,
+        folder="",
+        not_computed="",
+        scores={metric: interval(columns[metric]) for metric in metrics},
+        gain={} if is_input else {key: interval(gains[key]) for key in metrics},
+        fid=None,
+        median_seconds=float(np.median(warm)) if warm and not is_input else None,
+        images=[
+            dict(name=row["name"], height=row["height"], width=row["width"])
+            | {metric: row[f"{stage}_{metric}"] for metric in metrics}
+            | ({} if is_input else {key: row[key] for key in clock})
+            for row in rows
+        ],
+    )
+
+
+def _minus(after: float, before: float) -> float:
+    """The gain; of two images that are both perfect there is none, not NaN."""
+    return 0.0 if math.isinf(after) and after == before else after - before

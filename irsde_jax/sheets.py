@@ -1,0 +1,78 @@
+"""The two sheets of an evaluation: before and after, and where restorations differ."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from irsde_jax import figures, metrics, restore, scores
+from irsde_jax.data.degradations import Degradation
+from irsde_jax.data.pairs import Source
+from irsde_jax.restorer import Restorer
+from irsde_jax.scores import Result
+
+NUM_ROWS = 8
+_UNCERTAINTY_ROWS = 4
+
+
+def write_uncertainty(
+    restorer: Restorer,
+    source: Source,
+    degrade: Degradation | None,
+    path: Path,
+    overwrite: bool,
+) -> list[dict[str, Any]]:
+    """The mean of several restorations and where they differ, of the first images."""
+    config, rows, entries = restorer.config, [], []
+    captions = []
+    for index in range(min(len(source), _UNCERTAINTY_ROWS)):
+        name, record = source.names[index], source[index]
+        degraded = scores.degraded_image(record, degrade, name)
+        mean, std = restorer.uncertainty(
+            degraded,
+            num_samples=config.evaluation.num_samples,
+            key=restore.file_key(config.seed, name),
+        )
+        spread = std.mean(axis=-1, keepdims=True)
+        error = np.abs(mean - record["x0"]).mean(axis=-1, keepdims=True)
+        white = max(float(np.percentile([spread, error], 98)), 1 / 255)
+        psnr = float(metrics.psnr(np.round(mean * 255) / 255, record["x0"]))
+        rows.append([degraded.clip(0, 1), mean, spread / white, error / white])
+        grey = f"white: {255 * white:.1f} grey levels"
+        captions.append([name, f"{psnr:.2f} dB", grey, grey])
+        entries.append(
+            dict(
+                name=name,
+                num_samples=config.evaluation.num_samples,
+                psnr_rgb_of_mean=psnr,
+                mean_std=float(std.mean()),
+            )
+        )
+    columns = ("degraded", "mean", "standard deviation", "error of the mean")
+    rows = [[cell.clip(0, 1) for cell in row] for row in rows]
+    figures.save_sheet(
+        path, figures.comparison_sheet(rows, columns, captions), overwrite
+    )
+    return entries
+
+
+def comparison(examples: Sequence[Result], num_images: int) -> Image.Image:
+    """The first of `num_images` images: degraded, restored, reference."""
+    columns = ("degraded", "restored", "reference")
+    captions = []
+    for result in examples:
+        degraded, restored = (
+            result.scores[f"{stage}_psnr_rgb"] for stage in scores.STAGES
+        )
+        gain = restored - degraded
+        captions.append(
+            [f"{degraded:.2f} dB", f"{restored:.2f} dB ({gain:+.2f})", result.name]
+        )
+    return figures.comparison_sheet(
+        [[result.images[column] for column in columns] for result in examples],
+        columns,
+        captions,
+        num_omitted=num_images - len(examples),
+    )

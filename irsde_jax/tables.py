@@ -1,0 +1,149 @@
+"""A comparison as text and as CSV files."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+METRICS = {
+    "psnr_rgb": "PSNR RGB",
+    "ssim_rgb": "SSIM RGB",
+    "psnr_y": "PSNR Y",
+    "ssim_y": "SSIM Y",
+    "lpips": "LPIPS",
+}
+"""Heading of each metric that an entry may hold."""
+
+# Those whose interval the text shows; the CSV files and the report have all.
+_WITH_INTERVAL = ("psnr_rgb", "ssim_rgb", "lpips")
+
+
+def decimals(metric: str) -> int:
+    """Digits after the point that a score is shown with."""
+    return 2 if metric.startswith("psnr") or metric in ("fid", "seconds") else 4
+
+
+def number(value: float | None, metric: str, sign: str = "") -> str:
+    """A score as text, "-" where there is none."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:{sign}.{decimals(metric)}f}"
+
+
+def with_interval(score: Mapping[str, Any] | None, metric: str, sign: str = "") -> str:
+    """A mean with its interval, as "29.56 [29.10, 30.02]"."""
+    if not score:
+        return "-"
+    mean = number(score["mean"], metric, sign)
+    if score["low"] is None:
+        return mean
+    low, high = (number(score[end], metric, sign) for end in ("low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def shown_metrics(entries: Sequence[Entry]) -> list[str]:
+    """The metrics that any entry holds, in the order of `METRICS`."""
+    return [name for name in METRICS if any(name in e["scores"] for e in entries)]
+
+
+def comparison_table(report: Mapping[str, Any]) -> str:
+    """The methods as text, a line each, and below it what was not computed."""
+    entries = report["methods"]
+    metrics = shown_metrics(entries)
+    heading = ["method", "evals", *(METRICS[name] for name in metrics), "gain dB"]
+    heading += ["FID", "seconds"]
+    lines = []
+    for entry in entries:
+        if entry["not_computed"]:
+            continue
+        cells = [entry["name"], str(entry["num_evals"] or "-")]
+        for name in metrics:
+            score = entry["scores"].get(name)
+            is_wide = name in _WITH_INTERVAL
+            cells.append(
+                with_interval(score, name)
+                if is_wide
+                else number(score and score["mean"], name)
+            )
+        cells.append(with_interval(entry["gain"].get("psnr_rgb"), "psnr_rgb", "+"))
+        cells.append(number(entry["fid"], "fid"))
+        cells.append(number(entry["median_seconds"], "seconds"))
+        lines.append(cells)
+    widths = [max(map(len, column)) for column in zip(heading, *lines)]
+    text = ["  ".join([heading[0].ljust(widths[0]), *_right(heading, widths)])]
+    text.append("-" * len(text[0]))
+    text += ["  ".join([c[0].ljust(widths[0]), *_right(c, widths)]) for c in lines]
+    return "\n".join([*text, *notes(report)])
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What a reader of the table must know, a sentence each."""
+    confidence = report["confidence"]
+    count = len(report["images"])
+    lines = [
+        f"Intervals: {confidence['level']:.0%}, bootstrap of the mean over "
+        f"{count} image{'s' if count != 1 else ''}"
+        + (", too few for it to be trusted." if count < 10 else ".")
+    ]
+    if not report["lpips"]["not_computed"]:
+        lines.append("LPIPS: AlexNet, lower is better.")
+    for name in ("lpips", "fid"):
+        if report[name]["not_computed"]:
+            reason = report[name]["not_computed"]
+            lines.append(f"{name.upper()}: not computed: {reason}.")
+    if not report["fid"]["not_computed"] and count < 2048:
+        lines.append(
+            f"FID: of {count} images, where 2048 are the least for a full covariance; "
+            "compare it within this table alone. The border is not left out."
+        )
+    for entry in report["methods"]:
+        if entry["not_computed"]:
+            lines.append(f"{entry['name']}: not computed: {entry['not_computed']}.")
+    if report["no_baselines"]:
+        lines.append(f"Baselines: {report['no_baselines']}.")
+    return lines
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows with the keys of the first as columns."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def summary_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """A line of `summary.csv` for each method."""
+    metrics, rows = shown_metrics(entries), []
+    for entry in entries:
+        row = {"method": entry["name"], "kind": entry["kind"]}
+        row |= {key: entry[key] for key in ("weights", "solver", "num_evals")}
+        row["num_images"] = len(entry["images"])
+        for prefix, found in (("", entry["scores"]), ("gain_", entry["gain"])):
+            for name in metrics:
+                for key in ("mean", "low", "high"):
+                    row[f"{prefix}{name}_{key}"] = found.get(name, {}).get(key)
+        for key in ("fid", "median_seconds", "folder", "not_computed"):
+            row[key] = entry[key]
+        rows.append(row)
+    return rows
+
+
+def image_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """A line of `per_image.csv` for each image of each method."""
+    metrics = shown_metrics(entries)
+    return [
+        dict(method=entry["name"], image=image["name"])
+        | {key: image[key] for key in ("height", "width")}
+        | {name: image.get(name) for name in metrics}
+        | {key: image.get(key) for key in ("seconds", "compiled")}
+        for entry in entries
+        for image in entry["images"]
+    ]
+
+
+def _right(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])]
