@@ -34,6 +34,7 @@ FLAGS_OF_MODE = {
     "check": ("config", "workdir", "output", "overwrite"),
     "pack": ("config", "workdir", "weights", "output", "overwrite"),
     "weights": (),
+    "app": ("config", "workdir", "weights", "compilation_cache", "host", "port"),
     "plot": ("workdir", "output", "overwrite"),
     "config": ("config", "workdir", "weights"),
 }
@@ -76,6 +77,8 @@ def define_flags(values: flags.FlagValues) -> None:
     text("output", "Folder, or image, that the results go to.")
     text("compilation_cache", "Folder for compiled programs, kept between runs.")
     flags.DEFINE_integer("seed", None, "Seed of all randomness.", flag_values=values)
+    text("host", "Address of the page; 0.0.0.0 lets other machines in.")
+    flags.DEFINE_integer("port", None, "Port of the page.", flag_values=values)
     flags.DEFINE_bool("overwrite", False, "Replace results.", flag_values=values)
     text("coordinator", "Of a training in several processes: HOST:PORT of process 0.")
     for name, help_text in (
@@ -128,6 +131,8 @@ def _check_combination(values: flags.FlagValues) -> None:
         "input",
         "output",
         "overwrite",
+        "host",
+        "port",
         *_HOSTS,
     ):
         if values[name].present and name not in FLAGS_OF_MODE[mode]:
@@ -144,7 +149,7 @@ def _check_combination(values: flags.FlagValues) -> None:
                 raise UsageError(f"--mode=restore needs --{name}, {what}")
     if mode == "pack" and not values.output:
         raise UsageError("--mode=pack needs --output=NAME.safetensors")
-    if mode in ("evaluate", "restore", "pack") and not (
+    if mode in ("evaluate", "restore", "pack", "app") and not (
         values.weights or values.workdir
     ):
         raise UsageError(f"--mode={mode} needs --weights or --workdir")
@@ -279,6 +284,18 @@ def _print_weights(values: flags.FlagValues, config: Config | None) -> None:
     print(weights.table())
 
 
+def _app(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax.app import server
+
+    server.run(
+        config=config,
+        workdir=values.workdir,
+        weights=values.weights,
+        host=values.host or server.HOST,
+        port=values.port,
+    )
+
+
 def _plot(values: flags.FlagValues, config: Config | None) -> None:
     from irsde_jax import curves
 
@@ -301,6 +318,7 @@ MODES: dict[str, Callable[..., int | None]] = {
     "check": _check,
     "pack": _pack,
     "weights": _print_weights,
+    "app": _app,
     "plot": _plot,
     "config": _print_config,
 }

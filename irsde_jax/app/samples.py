@@ -1,0 +1,82 @@
+"""Photographs to try the page on: of scikit-image, degraded as the weights expect."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import jax
+import ml_collections
+import numpy as np
+from PIL import Image
+
+from irsde_jax import configuration
+from irsde_jax.array_types import Array, PRNGKey
+from irsde_jax.data import degradations, images
+from irsde_jax.restorer import Restorer
+
+Config: TypeAlias = ml_collections.ConfigDict
+
+_PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png")
+_SIDE = 256  # pixels, of the clean photographs
+
+
+def write_samples(restorer: Restorer, folder: Path) -> list[Path]:
+    """Writes the degraded photographs as PNG files.
+
+    Args:
+        restorer: the weights; the degradation is the one they were trained to undo.
+        folder: an existing folder.
+
+    Returns:
+        The files; none where scikit-image is not installed, or where only the pairs of
+        the training know what the degradation was.
+    """
+    try:
+        import skimage
+    except ImportError:
+        return []
+    scale = restorer.config.data.scale
+    # Super-resolution is given the small photographs themselves.
+    degrade = _degradation(restorer.config) if scale == 1 else _unchanged
+    if restorer.model.channels != 3 or degrade is None:
+        return []
+    source = Path(skimage.__file__).parent / "data"
+    written = []
+    for index, name in enumerate(_PHOTOGRAPHS):
+        with Image.open(source / name) as photograph:
+            clean = _central_square(photograph.convert("RGB"), _SIDE // scale)
+        pixels = np.asarray(clean, np.float32) / 255
+        pixels = np.asarray(degrade(jax.random.key(index), pixels))
+        target = folder / name
+        images.write_image(target, images.ImageFile(pixels.clip(0, 1), None, 8))
+        written.append(target)
+    return written
+
+
+def _degradation(config: Config) -> Callable[..., Array | np.ndarray] | None:
+    """The synthetic degradation of the weights' task; None where there is none."""
+    chosen = config.degradation
+    if chosen.name == degradations.PAIRED:
+        task = config.task.replace("-", "_")
+        if task not in configuration.config_names():
+            return None
+        if "synthetic" not in configuration.config_variants(task):
+            return None
+        chosen = configuration.load(f"{task}:synthetic").degradation
+    return degradations.make_degradation(**chosen)
+
+
+def _unchanged(key: PRNGKey, pixels: np.ndarray) -> np.ndarray:
+    del key
+    return pixels
+
+
+def _central_square(photograph: Image.Image, side: int) -> Image.Image:
+    """The middle of a photograph, reduced to `side` pixels each way."""
+    shorter = min(photograph.size)
+    left, top = (photograph.width - shorter) // 2, (photograph.height - shorter) // 2
+    return photograph.resize(
+        (side, side),
+        Image.Resampling.BICUBIC,
+        box=(left, top, left + shorter, top + shorter),
+    )

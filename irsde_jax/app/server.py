@@ -1,0 +1,111 @@
+"""Serving the page: one process, one restoration at a time, nothing left behind."""
+
+import contextlib
+import logging
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import ml_collections
+
+from irsde_jax import restore
+from irsde_jax.app import samples
+from irsde_jax.app.restoring import Limits
+
+Config: TypeAlias = ml_collections.ConfigDict
+logger = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+
+
+def run(
+    config: Config | None,
+    workdir: str | os.PathLike | None,
+    weights: str | os.PathLike | None,
+    host: str = HOST,
+    port: int | None = None,
+    limits: Limits | None = None,
+) -> None:
+    """`--mode app`: serves the page until SIGINT or SIGTERM.
+
+    Args:
+        config: see `restore.load`.
+        workdir: of the run whose weights are used, if `weights` is None.
+        weights: what `restore.load` takes.
+        host: address to listen at; the default is reached from this machine alone.
+        port: to listen at; None: the first free one from 7860 on.
+        limits: what one visitor may ask for.
+
+    Raises:
+        ModuleNotFoundError: if Gradio is not installed.
+        OSError: if the port is taken.
+        ValueError: see `restore.load`.
+    """
+    limits = Limits() if limits is None else limits
+    restorer = restore.open_restorer(config, workdir, weights)
+    with _stop_signal() as stop, _temporary_folder() as folder:
+        try:
+            from irsde_jax.app import page  # imports Gradio, which reads its folder
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "the page needs Gradio: pip install 'irsde_jax[app]'"
+            ) from error
+        tried = folder / "samples"
+        tried.mkdir()
+        name = str(weights if weights is not None else workdir)
+        blocks = page.build(
+            restorer, name, limits, samples.write_samples(restorer, tried), folder
+        )
+        blocks.queue(max_size=limits.queue, api_open=False)
+        _, address, _ = blocks.launch(
+            server_name=host,
+            server_port=port,
+            max_file_size=int(limits.megabytes * 1e6),
+            theme=page.THEME,
+            css=page.CSS,
+            share=False,
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            prevent_thread_lock=True,
+            quiet=True,
+        )
+        logger.info("The page is at %s; Ctrl-C ends it.", address)
+        if host not in (HOST, "localhost", "::1"):
+            logger.warning("--host=%s: whoever reaches this machine may use it.", host)
+        stop.wait()
+        blocks.close(verbose=False)
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """The folder of uploads and results, removed with all that is in it."""
+    with tempfile.TemporaryDirectory(prefix="irsde_jax_app_") as folder:
+        # Gradio takes the place of its files from this variable and nowhere else.
+        before = os.environ.get("GRADIO_TEMP_DIR")
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            yield Path(folder).resolve()
+        finally:
+            if before is None:
+                del os.environ["GRADIO_TEMP_DIR"]
+            else:
+                os.environ["GRADIO_TEMP_DIR"] = before
+
+
+@contextlib.contextmanager
+def _stop_signal() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set: both end the page in an orderly way."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
