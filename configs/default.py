@@ -133,4 +133,13 @@ def get_config() -> ml_collections.ConfigDict:
         lpips_alexnet="",
         lpips_linear="",
     )
+
+    # irsde_jax.app: what one visitor of the page may ask for
+    config.app = dict(
+        megabytes=32.0,  # of an uploaded file
+        megapixels=25.0,  # of a photograph; after it was enlarged, in super-resolution
+        work=200.0,  # million pixels x evaluations, over all samples
+        samples=16,  # restorations for an uncertainty map
+        queue=16,  # requests that wait; another one is told to come back
+    )
     return config

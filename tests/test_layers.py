@@ -66,9 +66,14 @@ ALLOWED = {
     "curves": {"logs"},
     "demo": {"configuration", "evaluate", "main", "train"},
     "weights": set(),
+    "costs": {"restorer"},
+    "app": {
+        *("array_types", "configuration", "costs", "data", "restore", "restorer"),
+        "samplers",
+    },
     "pack": {"checkpoints", "restore"},
     "main": {
-        *{"pack", "weights"},
+        *{"app", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
         *{"hosts", "interruption"},
     },

@@ -1,5 +1,6 @@
 """A web page that restores photographs: `--mode=app`.
 
-`restoring` does what visitors ask for, without knowing of pages or sessions; `samples`
-makes photographs to try it on; `page` lays it out in Gradio; `server` serves it.
+`choices` and `restoring` do what visitors ask for, without knowing of pages or sessions,
+and `samples` makes photographs to try it on. `page` is the layout in Gradio, `answers`
+what happens when something is clicked, and `server` serves them.
 """

@@ -1,9 +1,6 @@
-"""The page: what visitors see, in Gradio, over the functions of `restoring`."""
+"""The page: what visitors see, laid out in Gradio."""
 
 import functools
-import html
-import logging
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +8,10 @@ from typing import Any
 import gradio as gr
 import jax
 
-from irsde_jax.app import restoring
-from irsde_jax.app.restoring import Limits, Settings
+from irsde_jax.app import answers, choices
+from irsde_jax.app.choices import Limits
 from irsde_jax.data import images
 from irsde_jax.restorer import Restorer
-
-logger = logging.getLogger(__name__)
 
 PROCESS_NAMES = {
     "irsde": "IR-SDE",
@@ -35,7 +30,7 @@ CSS = """
 #heading h1 { margin-bottom: 2px; }
 #cost, #said { padding: 10px 14px; border-radius: 8px;
   background: var(--background-fill-secondary); }
-#samples .grid-wrap { min-height: 0; }
+#said code { white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 
 # One restoration at a time: it takes the whole machine. Looking at uploads is quick.
@@ -50,7 +45,6 @@ _LOOKING: dict[str, Any] = {
     "api_visibility": "private",
     "show_progress": "hidden",
 }
-_NOTHING_YET = "The cost is shown here as soon as there is a photograph."
 
 
 def build(
@@ -80,12 +74,13 @@ def build(
                 upload = gr.File(
                     label=f"1. Your photograph (at most {limits.megabytes:g} MB)",
                     file_types=list(images.SUFFIXES),
-                    height=130,
+                    height=170,
                     elem_id="upload",
                 )
+                gr.Markdown("... or one of these:", visible=bool(samples))
                 gallery = gr.Gallery(
                     value=[str(path) for path in samples],
-                    label="... or one of these",
+                    show_label=False,
                     columns=max(len(samples), 1),
                     rows=1,
                     height=150,
@@ -98,7 +93,7 @@ def build(
                 )
                 with gr.Accordion("2. Settings (the defaults are a good start)"):
                     solver = gr.Dropdown(
-                        restoring.allowed_solvers(restorer),
+                        choices.allowed_solvers(restorer),
                         value=sampling.solver,
                         label="Solver",
                         info="mr_* need few evaluations; posterior is the paper's.",
@@ -108,7 +103,7 @@ def build(
                         value=restorer.num_evals(),
                         step=1,
                         label="Network evaluations",
-                        info="Time grows with them.",
+                        info="Time grows with them; a low noise level leaves fewer.",
                     )
                     estimated, level = _noise_level(restorer)
                     seed = gr.Number(
@@ -132,7 +127,7 @@ def build(
                         label="Format of the result",
                     )
             with gr.Column(scale=3, min_width=360):
-                cost = gr.Markdown(_NOTHING_YET, elem_id="cost")
+                cost = gr.Markdown(answers.NOTHING_YET, elem_id="cost")
                 button = gr.Button("3. Restore", variant="primary", elem_id="restore")
                 before = gr.Image(
                     label="Your photograph",
@@ -166,17 +161,30 @@ def build(
                     visible=False,
                     elem_id="spread",
                 )
-        controls = [solver, num_evals, seed, estimated, level, num_samples, form]
+        controls: list[Any] = [
+            solver,
+            num_evals,
+            seed,
+            estimated,
+            level,
+            num_samples,
+            form,
+        ]
         size = gr.State(None)  # of the present upload, or what is wrong with it
         results = [slider, said, download, spread]
         tell_cost = {
-            "fn": functools.partial(_tell_cost, restorer, limits),
+            "fn": functools.partial(answers.tell_cost, restorer, limits),
             "inputs": [size, *controls],
             "outputs": cost,
         }
-        gallery.select(functools.partial(_take, samples), None, upload, **_LOOKING)
+
+        def take(event: gr.SelectData) -> str:
+            """The sample that was clicked, as if it were uploaded."""
+            return str(samples[event.index])
+
+        gallery.select(take, None, upload, **_LOOKING)
         upload.change(
-            functools.partial(_look, restorer, limits),
+            functools.partial(answers.look, restorer, limits),
             upload,
             [size, before, *results],
             **_LOOKING,
@@ -187,7 +195,7 @@ def build(
             lambda on: gr.update(interactive=not on), estimated, level, **_LOOKING
         )
         button.click(
-            functools.partial(_restore, restorer, name, limits, folder),
+            functools.partial(answers.restore, restorer, name, limits, folder),
             [upload, *controls],
             [before, *results],
             show_progress_on=[before, slider],
@@ -201,8 +209,8 @@ def _heading(restorer: Restorer, name: str) -> str:
     process = PROCESS_NAMES[restorer.config.process]
     return (
         f"# Restore a photograph: {restorer.config.task}\n"
-        f"Weights `{name}`, {count / 1e6:.2f} M parameters, {process}. Photographs stay "
-        "on the machine that serves this page, and are deleted from it when it stops."
+        f"Weights `{name}`, {count / 1e6:.2f} M parameters, {process}. Photographs "
+        "stay on the machine that serves this page, and are deleted after an hour."
     )
 
 
@@ -225,118 +233,3 @@ def _noise_level(restorer: Restorer) -> tuple[gr.Checkbox, gr.Slider]:
         visible=shown,
     )
     return estimated, level
-
-
-def _take(samples: Sequence[Path], event: gr.SelectData) -> str:
-    """The sample that was clicked, as if it were uploaded."""
-    return str(samples[event.index])
-
-
-def _look(restorer: Restorer, limits: Limits, upload: str | None) -> list[Any]:
-    """For `size`, the picture, and results that are none any more."""
-    hidden = [gr.update(visible=False)] * 4
-    if upload is None:
-        return [None, gr.update(value=None, visible=True), *hidden]
-    try:
-        found = restoring.look(restorer, Path(upload), limits)
-    except (ValueError, OSError, MemoryError) as error:
-        message = _words(error)
-        gr.Warning(message, title="This file cannot be restored")
-        return [message, gr.update(value=None, visible=True), *hidden]
-    size = found.height, found.width
-    return [size, gr.update(value=found.picture, visible=True), *hidden]
-
-
-def _tell_cost(
-    restorer: Restorer, limits: Limits, size: tuple[int, int] | str | None, *values: Any
-) -> str:
-    """What is to be expected of a restoration, before it is asked for."""
-    if size is None:
-        return _NOTHING_YET
-    if isinstance(size, str):
-        return f"**Not possible:** {size}"
-    try:
-        settings = _settings(restorer, *values)
-        cost = restoring.cost(restorer, *size, settings, limits)
-    except ValueError as error:
-        return f"**Not possible:** {_words(error)}"
-    note = ""
-    if settings.num_samples and not restoring.draws_noise(restorer, settings.solver):
-        note = (
-            f" There will be no uncertainty map: {settings.solver} draws no noise in "
-            "this process, so that all samples are alike; posterior does."
-        )
-    return f"**Cost:** {html.escape(str(cost))}.{note}"
-
-
-def _restore(
-    restorer: Restorer,
-    name: str,
-    limits: Limits,
-    folder: Path,
-    upload: str | None,
-    *values: Any,
-) -> list[Any]:
-    """For the picture, the slider, what is said, the download and the map."""
-    if upload is None:
-        raise gr.Error("Choose a photograph first.", print_exception=False)
-    settings = _settings(restorer, *values)
-    try:
-        result = restoring.restore_upload(
-            restorer, Path(upload), settings, limits, folder
-        )
-    except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
-        logger.info("not restored: %s", error)
-        raise gr.Error(
-            _words(error), title="Not restored", print_exception=False
-        ) from error
-    command = shlex.join(
-        [
-            *("python", "-m", "irsde_jax.main", "--mode=restore", f"--weights={name}"),
-            *restoring.overrides(settings),
-            *(f"--seed={settings.seed}", f"--input={Path(upload).name}"),
-            f"--output={result.file.name}",
-        ]
-    )
-    said = (
-        f"**Restored in {result.seconds:.1f} s.** The same file by the command line:\n"
-        f"```sh\n{command}\n```"
-    )
-    label = (
-        "Uncertainty: standard deviation of the samples; the lightest colour is "
-        f"{255 * result.white:.1f} grey levels"
-    )
-    return [
-        gr.update(visible=False),
-        gr.update(value=(result.before, result.after), visible=True),
-        gr.update(value=said, visible=True),
-        gr.update(value=str(result.file), visible=True),
-        gr.update(
-            value=result.spread, visible=result.spread is not None, label=label
-        ),
-    ]
-
-
-def _settings(
-    restorer: Restorer,
-    solver: str,
-    num_evals: int,
-    seed: int | None,
-    estimated: bool,
-    level: float,
-    num_samples: int,
-    as_png: bool,
-) -> Settings:
-    """The controls of the page, in their order, as settings."""
-    given = restorer.process.starts_at_input and not estimated
-    sigma = level / 255 if given else None
-    return Settings(
-        solver, int(num_evals), int(seed or 0), sigma, int(num_samples), as_png
-    )
-
-
-def _words(error: BaseException) -> str:
-    """An error for a visitor: messages of Gradio are HTML."""
-    if isinstance(error, MemoryError | jax.errors.JaxRuntimeError):
-        return "the machine ran out of memory: take a smaller photograph"
-    return html.escape(" ".join(str(error).split()), quote=False)

@@ -5,63 +5,22 @@ files, pictures and words come out, and what cannot be done is a `ValueError` or
 `OSError` that says so to a person.
 """
 
+import contextlib
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from irsde_jax import configuration, costs, restore, samplers
+from irsde_jax import costs, restore
+from irsde_jax.app import pictures
+from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
 from irsde_jax.costs import Cost
 from irsde_jax.data import images
 from irsde_jax.restorer import Restorer
-
-_SHOWN_SIDE = 1600  # pixels: a picture on the page; the file has them all
-# Black, violet, orange, pale yellow: dark to light, also for the colour-blind.
-_MAP_COLOURS = np.array([(0, 0, 4), (120, 28, 109), (237, 105, 37), (252, 255, 164)])
-
-
-class Limits(NamedTuple):
-    """What one visitor may ask for.
-
-    Attributes:
-        megabytes: of an uploaded file.
-        megapixels: of a photograph.
-        work: million pixels x evaluations, over all samples.
-        samples: restorations for an uncertainty map.
-        queue: requests that wait; another one is told to come back.
-    """
-
-    megabytes: float = 32
-    megapixels: float = 25
-    work: float = 500
-    samples: int = 16
-    queue: int = 16
-
-
-class Settings(NamedTuple):
-    """How an upload is to be restored.
-
-    Attributes:
-        solver: one of `allowed_solvers`.
-        num_evals: network evaluations; fewer where a low noise level leaves fewer steps.
-        seed: of the sampling noise.
-        sigma: noise level in image units, for the Denoising process; None: the one of
-            the configuration, or else estimated.
-        num_samples: restorations for the uncertainty map; 0: no map.
-        as_png: whether the result is a PNG, rather than of the format of the upload.
-    """
-
-    solver: str
-    num_evals: int
-    seed: int = 0
-    sigma: float | None = None
-    num_samples: int = 0
-    as_png: bool = True
 
 
 class Look(NamedTuple):
@@ -85,8 +44,8 @@ class Result(NamedTuple):
         file: the result, as the library wrote it.
         before: uint8 [H, W, 3], for the page.
         after: of the same shape.
-        spread: uint8 [H, W, 3], where the restorations differ; None where not asked for,
-            or where they cannot differ.
+        spread: uint8 [H, W, 3], where the samples differ; None where none were asked
+            for, or where they cannot differ.
         white: the standard deviation that the lightest colour of `spread` stands for,
             in image units.
         seconds: that it took.
@@ -100,53 +59,6 @@ class Result(NamedTuple):
     seconds: float
 
 
-def allowed_solvers(restorer: Restorer) -> list[str]:
-    """The solvers that its process has, in the order of `samplers.SOLVERS`."""
-
-    def is_allowed(solver: str) -> bool:
-        try:
-            jax.eval_shape(lambda: _two_restorations(restorer, solver))
-        except ValueError:
-            return False
-        return True
-
-    return [solver for solver in samplers.SOLVERS if is_allowed(solver)]
-
-
-def draws_noise(restorer: Restorer, solver: str) -> bool:
-    """Whether two restorations of an image can differ with this solver."""
-    first, second = _two_restorations(restorer, solver)
-    return bool((first != second).any())
-
-
-def _two_restorations(restorer: Restorer, solver: str) -> jax.Array:
-    """One pixel restored with two keys by a network that predicts 0; shape [2, ...]."""
-    pixels = jnp.zeros((2, 1, 1, 1))
-    return samplers.sample(
-        jax.random.split(jax.random.key(0)),
-        restorer.schedule,
-        lambda x, mu, t: jnp.zeros_like(x),
-        restorer.process.mean(pixels),
-        solver=solver,
-        timesteps=samplers.timestep_grid(restorer.schedule, 2),
-        x_init=pixels if restorer.process.starts_at_input else None,
-    )
-
-
-def overrides(settings: Settings) -> list[str]:
-    """The settings as a command line of `--mode=restore` has them."""
-    values = {"solver": settings.solver, "num_evals": settings.num_evals}
-    if settings.sigma is not None:
-        values["sigma"] = repr(settings.sigma)
-    return [f"--config.sampling.{name}={value}" for name, value in values.items()]
-
-
-def tuned(restorer: Restorer, settings: Settings) -> Restorer:
-    """The same weights with the solver, evaluations and noise level of the settings."""
-    config = configuration.override(restorer.config, overrides(settings))
-    return Restorer(restorer.model, restorer.params, config)
-
-
 def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
     """Reads an upload, and sees to it that it can be restored.
 
@@ -155,7 +67,7 @@ def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
         ValueError: if it is too large, damaged or no image of these weights.
     """
     pixels = _read(restorer, upload, limits)
-    return Look(_shown(pixels), *pixels.shape[:2])
+    return Look(pictures.to_picture(pixels), *pixels.shape[:2])
 
 
 def cost(
@@ -210,20 +122,32 @@ def restore_upload(
         ValueError: see `look` and `cost`.
     """
     pixels = _read(restorer, upload, limits)
-    cost(restorer, *pixels.shape[:2], settings, limits)
+    height, width = pixels.shape[:2]
+    cost(restorer, height, width, settings, limits)
     start = time.perf_counter()
     suffix = ".png" if settings.as_png else upload.suffix.lower()
     target = folder / uuid.uuid4().hex / f"{upload.stem}_restored{suffix}"
     target.parent.mkdir(parents=True)
-    chosen, key = tuned(restorer, settings), restore.file_key(settings.seed, upload.name)
-    restore.restore_file(chosen, upload, target, key)
+    chosen, key = (
+        tuned(restorer, settings),
+        restore.file_key(settings.seed, upload.name),
+    )
+    with _names_alone(upload, target):
+        restore.restore_file(chosen, upload, target, key)
     spread, white = None, 0.0
     if num_samples := _num_samples(restorer, settings):
         std = chosen.uncertainty(pixels, num_samples=num_samples, key=key).std
-        spread, white = _as_map(std)
+        spread, white = pictures.to_map(std)
     after = images.read_image(target).pixels
     seconds = time.perf_counter() - start
-    return Result(target, _shown(pixels), _shown(after), spread, white, seconds)
+    return Result(
+        target,
+        pictures.to_picture(pixels),
+        pictures.to_picture(after),
+        spread,
+        white,
+        seconds,
+    )
 
 
 def _num_samples(restorer: Restorer, settings: Settings) -> int:
@@ -240,21 +164,31 @@ def _read(restorer: Restorer, upload: Path, limits: Limits) -> np.ndarray:
             f"{upload.name} is not a photograph: its name ends in none of "
             f"{', '.join(images.SUFFIXES)}."
         )
-    megabytes = upload.stat().st_size / 1e6
+    megabytes = upload.stat().st_size / 2**20
     if megabytes > limits.megabytes:
         raise ValueError(
             f"{upload.name} has {megabytes:.1f} MB; at most {limits.megabytes:g} are "
             "allowed here."
         )
     data = restorer.config.data
-    try:
+    with _names_alone(upload):
         _check_size(upload, data.scale, limits)
         pixels = images.read_image(upload).pixels
         pixels = images.to_channels(pixels, restorer.model.channels, upload.name)
-    except (ValueError, OSError) as error:
-        # Visitors have no business with the folders of this machine.
-        raise type(error)(str(error).replace(str(upload), upload.name)) from error
     return images.enlarge(pixels, data.scale, data.enlarge)
+
+
+@contextlib.contextmanager
+def _names_alone(*paths: Path) -> Iterator[None]:
+    """Errors without folders: visitors have no business with those of this machine."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        message = str(error)
+        for path in paths:
+            message = message.replace(str(path), path.name)
+        kind = OSError if isinstance(error, OSError) else ValueError
+        raise kind(message) from error
 
 
 def _check_size(upload: Path, scale: int, limits: Limits) -> None:
@@ -280,22 +214,3 @@ def _check_size(upload: Path, scale: int, limits: Limits) -> None:
             f"pixels, {megapixels:.1f} million; at most {limits.megapixels:g} are "
             "allowed here."
         )
-
-
-def _shown(pixels: np.ndarray) -> np.ndarray:
-    """An image [H, W, C] for the page: uint8 [h, w, 3], smaller where it is large."""
-    if pixels.shape[-1] not in (1, 3):
-        pixels = pixels.mean(axis=-1, keepdims=True)
-    narrow = images.to_uint8(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
-    picture = Image.fromarray(narrow)
-    picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
-    return np.asarray(picture)
-
-
-def _as_map(std: np.ndarray) -> tuple[np.ndarray, float]:
-    """Standard deviations [H, W, C] as colours, and what the lightest stands for."""
-    spread = std.mean(axis=-1)
-    white = max(float(np.percentile(spread, 99)), 1 / 255)
-    levels = np.linspace(0, 1, len(_MAP_COLOURS))
-    colours = [np.interp(spread / white, levels, c) / 255 for c in _MAP_COLOURS.T]
-    return _shown(np.stack(colours, axis=-1)), white

@@ -14,7 +14,7 @@ import ml_collections
 
 from irsde_jax import restore
 from irsde_jax.app import samples
-from irsde_jax.app.restoring import Limits
+from irsde_jax.app.choices import Limits
 
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
@@ -28,25 +28,23 @@ def run(
     weights: str | os.PathLike | None,
     host: str = HOST,
     port: int | None = None,
-    limits: Limits | None = None,
 ) -> None:
     """`--mode app`: serves the page until SIGINT or SIGTERM.
 
     Args:
-        config: see `restore.load`.
+        config: see `restore.load`; its group `app` says what one visitor may ask for.
         workdir: of the run whose weights are used, if `weights` is None.
         weights: what `restore.load` takes.
         host: address to listen at; the default is reached from this machine alone.
         port: to listen at; None: the first free one from 7860 on.
-        limits: what one visitor may ask for.
 
     Raises:
         ModuleNotFoundError: if Gradio is not installed.
         OSError: if the port is taken.
         ValueError: see `restore.load`.
     """
-    limits = Limits() if limits is None else limits
     restorer = restore.open_restorer(config, workdir, weights)
+    limits = Limits(**restorer.config.app)
     with _stop_signal() as stop, _temporary_folder() as folder:
         try:
             from irsde_jax.app import page  # imports Gradio, which reads its folder
@@ -64,7 +62,7 @@ def run(
         _, address, _ = blocks.launch(
             server_name=host,
             server_port=port,
-            max_file_size=int(limits.megabytes * 1e6),
+            max_file_size=int(limits.megabytes * 2**20),
             theme=page.THEME,
             css=page.CSS,
             share=False,

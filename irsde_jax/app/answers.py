@@ -1,0 +1,128 @@
+"""What the page answers to an upload, to a change of the settings and to the button.
+
+Each function takes the values of the page's components and returns those of others, in
+the order in which `page.build` lists them.
+"""
+
+import html
+import logging
+import shlex
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import jax
+
+from irsde_jax.app import choices, restoring
+from irsde_jax.app.choices import Limits, Settings
+from irsde_jax.restorer import Restorer
+
+logger = logging.getLogger(__name__)
+
+NOTHING_YET = "The cost is shown here as soon as there is a photograph."
+
+
+def look(restorer: Restorer, limits: Limits, upload: str | None) -> list[Any]:
+    """For `size`, the picture, and results that are none any more."""
+    hidden = [gr.update(visible=False)] * 4
+    if upload is None:
+        return [None, gr.update(value=None, visible=True), *hidden]
+    try:
+        found = restoring.look(restorer, Path(upload), limits)
+    except (ValueError, OSError, MemoryError) as error:
+        message = _words(error)
+        gr.Warning(message, title="This file cannot be restored")
+        return [message, gr.update(value=None, visible=True), *hidden]
+    size = found.height, found.width
+    return [size, gr.update(value=found.picture, visible=True), *hidden]
+
+
+def tell_cost(
+    restorer: Restorer, limits: Limits, size: tuple[int, int] | str | None, *values: Any
+) -> str:
+    """What is to be expected of a restoration, before it is asked for."""
+    if size is None:
+        return NOTHING_YET
+    if isinstance(size, str):
+        return f"**Not possible:** {size}"
+    try:
+        settings = _settings(restorer, *values)
+        cost = restoring.cost(restorer, *size, settings, limits)
+    except ValueError as error:
+        return f"**Not possible:** {_words(error)}"
+    note = ""
+    if settings.num_samples and not choices.draws_noise(restorer, settings.solver):
+        note = (
+            f" There will be no uncertainty map: {settings.solver} draws no noise in "
+            "this process, so that all samples are alike; posterior does."
+        )
+    return f"**Cost:** {html.escape(str(cost))}.{note}"
+
+
+def restore(
+    restorer: Restorer,
+    name: str,
+    limits: Limits,
+    folder: Path,
+    upload: str | None,
+    *values: Any,
+) -> list[Any]:
+    """For the picture, the slider, what is said, the download and the map."""
+    if upload is None:
+        raise gr.Error("Choose a photograph first.", print_exception=False)
+    settings = _settings(restorer, *values)
+    try:
+        result = restoring.restore_upload(
+            restorer, Path(upload), settings, limits, folder
+        )
+    except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
+        logger.info("not restored: %s", error)
+        raise gr.Error(
+            _words(error), title="Not restored", print_exception=False
+        ) from error
+    command = shlex.join(
+        [
+            *("python", "-m", "irsde_jax.main", "--mode=restore", f"--weights={name}"),
+            *choices.overrides(settings),
+            *(f"--seed={settings.seed}", f"--input={Path(upload).name}"),
+            f"--output={result.file.name}",
+        ]
+    )
+    said = (
+        f"**Restored in {result.seconds:.1f} s.** The same file by the command line:\n"
+        f"```sh\n{command}\n```"
+    )
+    level = 255 * result.white
+    label = f"Where the samples differ: lightest is a std of {level:.1f} (of 255)"
+    return [
+        gr.update(visible=False),
+        gr.update(value=(result.before, result.after), visible=True),
+        gr.update(value=said, visible=True),
+        gr.update(value=str(result.file), visible=True),
+        gr.update(value=result.spread, visible=result.spread is not None, label=label),
+    ]
+
+
+def _settings(
+    restorer: Restorer,
+    solver: str,
+    num_evals: int,
+    seed: int | None,
+    estimated: bool,
+    level: float,
+    num_samples: int,
+    as_png: bool,
+) -> Settings:
+    """The controls of the page, in their order, as settings."""
+    given = restorer.process.starts_at_input and not estimated
+    sigma = level / 255 if given else None
+    return Settings(
+        solver, int(num_evals), int(seed or 0), sigma, int(num_samples), as_png
+    )
+
+
+def _words(error: BaseException) -> str:
+    """An error for a visitor: messages of Gradio are HTML."""
+    if isinstance(error, MemoryError | jax.errors.JaxRuntimeError):
+        return "the machine ran out of memory: take a smaller photograph"
+    return html.escape(" ".join(str(error).split()), quote=False)

@@ -1,0 +1,97 @@
+"""What a visitor may choose, and the weights tuned to it."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from irsde_jax import configuration, samplers
+from irsde_jax.restorer import Restorer
+
+
+class Limits(NamedTuple):
+    """What one visitor may ask for: the group `app` of a configuration.
+
+    Attributes:
+        megabytes: of an uploaded file.
+        megapixels: of a result.
+        work: million pixels x evaluations, over all samples.
+        samples: restorations for an uncertainty map.
+        queue: requests that wait; another one is told to come back.
+    """
+
+    megabytes: float
+    megapixels: float
+    work: float
+    samples: int
+    queue: int
+
+
+class Settings(NamedTuple):
+    """How an upload is to be restored.
+
+    Attributes:
+        solver: one of `allowed_solvers`.
+        num_evals: network evaluations; a low noise level may leave fewer steps.
+        seed: of the sampling noise.
+        sigma: noise level in image units, for the Denoising process; None: the one of
+            the configuration, or else estimated.
+        num_samples: restorations for the uncertainty map; 0: no map.
+        as_png: whether the result is a PNG, rather than of the format of the upload.
+    """
+
+    solver: str
+    num_evals: int
+    seed: int = 0
+    sigma: float | None = None
+    num_samples: int = 0
+    as_png: bool = True
+
+
+def allowed_solvers(restorer: Restorer) -> list[str]:
+    """The solvers that its process has, in the order of `samplers.SOLVERS`."""
+
+    def is_allowed(solver: str) -> bool:
+        try:
+            jax.eval_shape(lambda: _two_restorations(restorer, solver))
+        except ValueError:
+            return False
+        return True
+
+    return [solver for solver in samplers.SOLVERS if is_allowed(solver)]
+
+
+@functools.cache
+def draws_noise(restorer: Restorer, solver: str) -> bool:
+    """Whether two restorations of an image can differ with this solver."""
+    first, second = _two_restorations(restorer, solver)
+    return bool((first != second).any())
+
+
+def _two_restorations(restorer: Restorer, solver: str) -> jax.Array:
+    """One pixel restored with two keys by a network that predicts 0; shape [2, ...]."""
+    pixels = jnp.zeros((2, 1, 1, 1))
+    return samplers.sample(
+        jax.random.split(jax.random.key(0)),
+        restorer.schedule,
+        lambda x, mu, t: jnp.zeros_like(x),
+        restorer.process.mean(pixels),
+        solver=solver,
+        timesteps=samplers.timestep_grid(restorer.schedule, 2),
+        x_init=pixels if restorer.process.starts_at_input else None,
+    )
+
+
+def overrides(settings: Settings) -> list[str]:
+    """The settings as a command line of `--mode=restore` has them."""
+    values = {"solver": settings.solver, "num_evals": settings.num_evals}
+    if settings.sigma is not None:
+        values["sigma"] = repr(settings.sigma)
+    return [f"--config.sampling.{name}={value}" for name, value in values.items()]
+
+
+def tuned(restorer: Restorer, settings: Settings) -> Restorer:
+    """The same weights with the solver, evaluations and noise level of the settings."""
+    config = configuration.override(restorer.config, overrides(settings))
+    return Restorer(restorer.model, restorer.params, config)
