@@ -90,6 +90,8 @@ def cost(
             f"{settings.num_samples} samples: an uncertainty map is made of at most "
             f"{limits.samples}."
         )
+    if settings.num_evals < 1:
+        raise ValueError("a restoration takes at least one evaluation.")
     chosen = tuned(restorer, settings)
     found = costs.estimate(
         chosen, height, width, num_samples=1 + _num_samples(restorer, settings)

@@ -1,0 +1,238 @@
+"""The page as its users meet it: a command, a browser, several people at once."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import tiny_weights
+from PIL import Image
+
+from irsde_jax import configuration, restore
+from irsde_jax.checkpoints import weights_file
+
+ROOT = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+    *("--no-first-run", "--disable-background-networking", "--disable-sync"),
+    "--disable-component-update",
+)
+SIDE = 192  # pixels
+HIDDEN = "inset(0px 0px 0px 50%)"  # of the restored image, left of the slider
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Of the photograph, the weights and what the page writes."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module")
+def photograph(folder) -> Path:
+    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    path = folder / "photo.png"
+    Image.fromarray(noise).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights(folder) -> Path:
+    config = tiny_weights.config("denoising:small").unlock()
+    config.sampling.update(solver="posterior", num_evals=22)
+    config.app.megabytes = 0.25
+    params = tiny_weights.params(config)
+    return weights_file.write(folder / "tiny.safetensors", params, config)
+
+
+@pytest.fixture(scope="module")
+def server(folder, weights) -> Iterator[tuple[subprocess.Popen, str]]:
+    """The command, and the address that it says."""
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    said = folder / "said.txt"
+    cache = jax.config.jax_compilation_cache_dir
+    command = [sys.executable, "-m", "irsde_jax.main", "--mode=app"]
+    command += [f"--weights={weights}", f"--compilation_cache={cache}"]
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | {"TMPDIR": str(temporary)},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        for _ in range(600):
+            found = re.search(r"The page is at (http://[\d.]+:\d+)/;", said.read_text())
+            if found or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        assert found, said.read_text()
+        yield process, found[1]
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser, server):
+    """Opens the page as one more user; nothing may come from elsewhere."""
+    contexts, elsewhere = [], []
+
+    def open_as_a_user():
+        context = browser.new_context(accept_downloads=True)
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        page = context.new_page()
+        address = server[1]
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((address, "data:", "blob:"))
+                else elsewhere.append(request.url)
+            ),
+        )
+        page.goto(address)
+        page.wait_for_selector("#upload input[type=file]", state="attached")
+        return page
+
+    yield open_as_a_user
+    for context in contexts:
+        context.close()
+    assert elsewhere == []
+
+
+def upload(page, path: Path) -> None:
+    page.set_input_files("#upload input[type=file]", path)
+
+
+def wait_for_text(page, selector: str, text: str) -> str:
+    """The text of an element, once it holds `text`."""
+    found = page.locator(selector, has_text=text)
+    found.wait_for()
+    return found.inner_text()
+
+
+def download(page) -> bytes:
+    with page.expect_download() as event:
+        page.click("#download")
+    return Path(event.value.path()).read_bytes()
+
+
+def library_result(weights: Path, photograph: Path, folder: Path, seed: int) -> bytes:
+    """What `--mode=restore` writes."""
+    target = folder / f"library_{seed}.png"
+    config = restore.load(weights).config
+    restore.run(
+        configuration.override(config, []),
+        *(None, weights, photograph, target),
+        seed=seed,
+        overwrite=True,
+    )
+    return target.read_bytes()
+
+
+def test_page_is_served_to_this_machine_alone(server):
+    address = server[1]
+    assert address.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(address) as answer:
+        text = answer.read().decode()
+    assert "<title>irsde_jax</title>" in text
+    assert '"analytics_enabled":false' in text.replace(" ", "")
+
+
+def test_download_is_what_the_library_restores(open_page, photograph, weights, folder):
+    page = open_page()
+    upload(page, photograph)
+    cost = wait_for_text(page, "#cost", "Cost:")
+    assert "22" in cost
+    assert not page.locator("#said").is_visible()
+    page.click("#restore")
+    said = wait_for_text(page, "#said", "Restored in")
+    assert re.search(r"Restored in \d+\.\d s", said)
+    assert "--mode=restore" in said
+    assert download(page) == library_result(weights, photograph, folder, 0)
+
+    restored = page.locator("#slider img").nth(1)
+    position = "element => getComputedStyle(element).clipPath"
+    restored.wait_for()
+    assert restored.evaluate(position) == HIDDEN
+    box = page.locator("#slider .slider-wrap").bounding_box()
+    middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(middle, height)
+    page.mouse.down()
+    page.mouse.move(middle - box["width"] / 6, height, steps=4)
+    page.mouse.up()
+    assert restored.evaluate(position) != HIDDEN
+
+
+def test_unusable_uploads_give_a_message(open_page, photograph, folder):
+    broken, large = folder / "broken.png", folder / "large.png"
+    broken.write_bytes(photograph.read_bytes()[:2000])
+    large.write_bytes(bytes(300_000))
+    page = open_page()
+    upload(page, broken)
+    assert "broken.png cannot be read" in wait_for_text(page, ".toast-body", "broken")
+    assert str(folder) not in wait_for_text(page, "#cost", "Not possible:")
+    page.click("#restore")
+    wait_for_text(page, ".toast-body", "Not restored")
+    page = open_page()
+    upload(page, large)
+    assert "maximum allowed size" in wait_for_text(page, ".toast-body", "large.png")
+    page = open_page()
+    page.click("#restore")
+    wait_for_text(page, ".toast-body", "Choose a photograph first")
+
+
+def test_three_users_are_queued_and_served(open_page, photograph, weights, folder):
+    """One after the other, and each gets the result of the seed that was asked for."""
+    pages = [open_page() for _ in range(3)]
+    for seed, page in enumerate(pages):
+        upload(page, photograph)
+        wait_for_text(page, "#cost", "Cost:")
+        page.get_by_label("Seed").fill(str(seed))
+        page.keyboard.press("Tab")
+    for page in pages:
+        page.click("#restore")
+    wait_for_text(pages[2], "#before", "queue: ")
+    results = []
+    for page in pages:
+        wait_for_text(page, "#said", "Restored in")
+        results.append(download(page))
+    expected = [library_result(weights, photograph, folder, seed) for seed in range(3)]
+    assert results == expected
+    assert len(set(results)) == 3
+
+
+def test_page_ends_in_order_and_leaves_nothing(server, folder):
+    """Last in this file: it stops the server."""
+    process, _ = server
+    temporary = folder / "temporary"
+    assert [path.name[:14] for path in temporary.iterdir()] == ["irsde_jax_app_"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    assert list(temporary.iterdir()) == []
+    assert "Traceback" not in (folder / "said.txt").read_text()
