@@ -31,7 +31,7 @@ def look(restorer: Restorer, limits: Limits, upload: str | None) -> list[Any]:
         found = restoring.look(restorer, Path(upload), limits)
     except (ValueError, OSError, MemoryError) as error:
         message = _words(error)
-        gr.Warning(message, title="This file cannot be restored")
+        gr.Warning(message)
         return [message, gr.update(value=None, visible=True), *hidden]
     size = found.height, found.width
     return [size, gr.update(value=found.picture, visible=True), *hidden]
@@ -78,7 +78,7 @@ def restore(
     except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
         logger.info("not restored: %s", error)
         raise gr.Error(
-            _words(error), title="Not restored", print_exception=False
+            f"Not restored: {_words(error)}", print_exception=False
         ) from error
     command = shlex.join(
         [

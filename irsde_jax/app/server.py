@@ -59,20 +59,27 @@ def run(
             restorer, name, limits, samples.write_samples(restorer, tried), folder
         )
         blocks.queue(max_size=limits.queue, api_open=False)
-        _, address, _ = blocks.launch(
-            server_name=host,
-            server_port=port,
-            max_file_size=int(limits.megabytes * 2**20),
-            theme=page.THEME,
-            css=page.CSS,
-            share=False,
-            footer_links=[],
-            run_history=False,
-            enable_monitoring=False,
-            ssr_mode=False,
-            prevent_thread_lock=True,
-            quiet=True,
-        )
+        try:
+            _, address, _ = blocks.launch(
+                server_name=host,
+                server_port=port,
+                max_file_size=int(limits.megabytes * 2**20),
+                theme=page.THEME,
+                css=page.CSS,
+                share=False,
+                footer_links=[],
+                run_history=False,
+                enable_monitoring=False,
+                ssr_mode=False,
+                prevent_thread_lock=True,
+                quiet=True,
+            )
+        except OSError as error:
+            where = f"{host}:{port}" if port else f"{host}, ports from 7860 on"
+            raise OSError(
+                f"the page cannot be served at {where}: taken, or not of this machine. "
+                "--host and --port name another place."
+            ) from error
         logger.info("The page is at %s; Ctrl-C ends it.", address)
         if host not in (HOST, "localhost", "::1"):
             logger.warning("--host=%s: whoever reaches this machine may use it.", host)
