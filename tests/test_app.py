@@ -233,7 +233,8 @@ def test_page_ends_in_order_and_leaves_nothing(server, folder):
     process, _ = server
     temporary = folder / "temporary"
     assert [path.name[:14] for path in temporary.iterdir()] == ["irsde_jax_app_"]
-    process.send_signal(signal.SIGTERM)
+    for _ in range(20):  # someone impatient
+        process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
     assert list(temporary.iterdir()) == []
     assert "Traceback" not in (folder / "said.txt").read_text()

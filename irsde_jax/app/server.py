@@ -3,9 +3,9 @@
 import contextlib
 import logging
 import os
+import queue
 import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -83,7 +83,7 @@ def run(
         logger.info("The page is at %s; Ctrl-C ends it.", address)
         if host not in (HOST, "localhost", "::1"):
             logger.warning("--host=%s: whoever reaches this machine may use it.", host)
-        stop.wait()
+        stop.get()
         blocks.close(verbose=False)
 
 
@@ -104,13 +104,19 @@ def _temporary_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set: both end the page in an orderly way."""
-    stop = threading.Event()
+def _stop_signal() -> Iterator[queue.SimpleQueue[int]]:
+    """A queue that SIGINT and SIGTERM are put in: both end the page in order.
+
+    Unlike an event, it may be filled by a handler that interrupts another one.
+    """
+    received: queue.SimpleQueue[int] = queue.SimpleQueue()
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    before = [
+        signal.signal(number, lambda number, _: received.put(number))
+        for number in numbers
+    ]
     try:
-        yield stop
+        yield received
     finally:
         for number, handler in zip(numbers, before):
             signal.signal(number, handler)
