@@ -16,10 +16,13 @@ import jax
 import numpy as np
 import pytest
 import tiny_weights
+from absl import flags
 from PIL import Image
 
-from irsde_jax import configuration, restore
+from irsde_jax import configuration, main, restore
+from irsde_jax.app import server as app_server
 from irsde_jax.checkpoints import weights_file
+from irsde_jax.configuration import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -154,6 +157,40 @@ def library_result(weights: Path, photograph: Path, folder: Path, seed: int) -> 
         overwrite=True,
     )
     return target.read_bytes()
+
+
+def parse(*arguments: str) -> flags.FlagValues:
+    values = flags.FlagValues()
+    main.define_flags(values)
+    assert main.parse(["main", *arguments], values) == []
+    return values
+
+
+def test_flags_reach_the_server(monkeypatch):
+    made = []
+    monkeypatch.setattr(app_server, "run", lambda **options: made.append(options))
+    assert main.run(parse("--mode=app", "--weights=w"), []) == 0
+    assert main.run(parse("--mode=app", "--weights=w", "--port=9", "--host=h"), []) == 0
+    common = {"config": None, "workdir": None, "weights": "w"}
+    assert made == [
+        common | {"host": "127.0.0.1", "port": None},
+        common | {"host": "h", "port": 9},
+    ]
+    with pytest.raises(UsageError, match="--mode=app needs --weights or --workdir"):
+        parse("--mode=app")
+    with pytest.raises(UsageError, match="--port means nothing to --mode=train"):
+        parse("--port=9", "--workdir=w", "--config=default")
+
+
+def test_without_gradio_the_error_says_what_to_install(monkeypatch, weights):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.delitem(sys.modules, "irsde_jax.app.page", raising=False)
+    monkeypatch.delitem(sys.modules, "irsde_jax.app.answers", raising=False)
+    before = os.environ.get("GRADIO_TEMP_DIR"), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'irsde_jax\[app\]'"):
+        app_server.run(None, None, weights)
+    after = os.environ.get("GRADIO_TEMP_DIR"), signal.getsignal(signal.SIGTERM)
+    assert after == before
 
 
 def test_page_is_served_to_this_machine_alone(server):

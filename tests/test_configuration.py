@@ -113,7 +113,7 @@ class OverrideTest(parameterized.TestCase):
 
     @parameterized.parameters(
         ("--config.train.bach_size=8", "did you mean 'train.batch_size'.*num_steps"),
-        ("--config.trian.x=8", "did you mean 'train'.*allowed: data, degradation"),
+        ("--config.trian.x=8", "did you mean 'train'.*allowed: app, data"),
         ("--config.train=8", "--config.train is a group.*train.batch_size"),
         ("--config.train.batch_size=8.5", "'8.5' is not an integer; it is 16"),
         ("--config.train.batch_size=", "'' is not an integer"),
