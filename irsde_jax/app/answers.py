@@ -89,7 +89,8 @@ def restore(
         ]
     )
     said = (
-        f"**Restored in {result.seconds:.1f} s.** The same file by the command line:\n"
+        f"**Restored in {result.seconds:.1f} s** (estimated: {result.estimated:.1f} s; "
+        "the first photograph of a size takes longer). The same file by a command:\n"
         f"```sh\n{command}\n```"
     )
     level = 255 * result.white

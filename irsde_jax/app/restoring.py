@@ -49,6 +49,7 @@ class Result(NamedTuple):
         white: the standard deviation that the lightest colour of `spread` stands for,
             in image units.
         seconds: that it took.
+        estimated: seconds that it was to take.
     """
 
     file: Path
@@ -57,6 +58,7 @@ class Result(NamedTuple):
     spread: np.ndarray | None
     white: float
     seconds: float
+    estimated: float
 
 
 def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
@@ -125,7 +127,7 @@ def restore_upload(
     """
     pixels = _read(restorer, upload, limits)
     height, width = pixels.shape[:2]
-    cost(restorer, height, width, settings, limits)
+    expected = cost(restorer, height, width, settings, limits)
     start = time.perf_counter()
     suffix = ".png" if settings.as_png else upload.suffix.lower()
     target = folder / uuid.uuid4().hex / f"{upload.stem}_restored{suffix}"
@@ -141,14 +143,14 @@ def restore_upload(
         std = chosen.uncertainty(pixels, num_samples=num_samples, key=key).std
         spread, white = pictures.to_map(std)
     after = images.read_image(target).pixels
-    seconds = time.perf_counter() - start
     return Result(
         target,
         pictures.to_picture(pixels),
         pictures.to_picture(after),
         spread,
         white,
-        seconds,
+        seconds=time.perf_counter() - start,
+        estimated=expected.seconds,
     )
 
 
