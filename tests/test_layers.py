@@ -45,8 +45,9 @@ ALLOWED = {
     "memory": set(),
     "programs": {"array_types", "processes", "sde", "tiling"},
     "restorer": MATHS | {"data", "memory", "models", "programs", "tiling"},
-    "restore": MATHS
-    | {"weights", "checkpoints", "configuration", "data", "models", "restorer"},
+    "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
+    "jobs": {"data"},
+    "restore": {"array_types", "costs", "data", "jobs", "loading", "restorer"},
     "costs": {"restorer", "tiling"},
     "scores": {"array_types", "data", "metrics", "restore"},
     "intervals": set(),
