@@ -118,6 +118,11 @@ def get_config() -> ml_collections.ConfigDict:
         # Clip the clean image that each prediction implies to [0, 1]: for few steps
         # of a network that is inexact near step T. The released code does not.
         clip=False,
+        # Side of the tiles that images are cut into, in pixels; 0: whole images. Unset:
+        # whole where the memory suffices, else the largest tiles for which it does.
+        tile=config_dict.placeholder(int),
+        overlap=config_dict.placeholder(int),  # of tiles, pixels; unset: side / 4
+        memory_gigabytes=8.0,  # that restoring may take, beside files and libraries
     )
 
     # irsde_jax.evaluate

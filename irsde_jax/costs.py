@@ -1,22 +1,42 @@
-"""Stand-in: what a restoration costs."""
+"""What a restoration will cost, told before it starts: evaluations, memory, time."""
 
+import functools
+import time
 from typing import NamedTuple
 
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from irsde_jax import tiling
 from irsde_jax.restorer import Restorer
+from irsde_jax.tiling import Tiles
+
+_SIDE = 128  # pixels, of what the network's speed is measured on
 
 
 class Cost(NamedTuple):
-    """What a restoration costs."""
+    """What restoring an image costs.
+
+    Attributes:
+        pixels: of the image.
+        num_evals: network evaluations, of all samples together.
+        tiles: how the image is cut; None where it is restored whole.
+        memory_bytes: at the most at once, beside files and libraries.
+        seconds: about how long, compiling left out.
+    """
 
     pixels: int
     num_evals: int
+    tiles: Tiles | None
     memory_bytes: int
     seconds: float
 
     def __str__(self) -> str:
+        cut = f" in tiles of {self.tiles.side}" if self.tiles else ""
         return (
-            f"{self.pixels / 1e6:.2f} megapixels x {self.num_evals} evaluations, "
-            f"{self.memory_bytes / 1e6:.0f} MB, {self.seconds:.1f} s"
+            f"{self.pixels / 1e6:.3g} megapixels x {self.num_evals} evaluations{cut}, "
+            f"{self.memory_bytes / 1e9:.2g} GB, about {duration(self.seconds)}"
         )
 
 
@@ -27,7 +47,57 @@ def estimate(
     num_evals: int | None = None,
     num_samples: int = 1,
 ) -> Cost:
-    """What restoring an image of that size costs."""
-    pixels = height * width
-    evals = (num_evals or restorer.num_evals()) * num_samples
-    return Cost(pixels, evals, 400 * pixels, 5e-6 * pixels * evals)
+    """The cost of an image of that size, as the network sees it (enlarged).
+
+    The first call compiles the network for a small image and measures its speed.
+
+    Args:
+        restorer: what restores.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+        num_evals: of each restoration; None: the configuration's.
+        num_samples: restorations of the image.
+
+    Raises:
+        ValueError: if no tiles fit into the memory, see `Restorer.tiles`.
+    """
+    tiles = restorer.tiles(height, width)
+    evals = num_samples * (restorer.num_evals() if num_evals is None else num_evals)
+    worked_on = height * width
+    if tiles is not None:
+        sizes = (max(size, tiles.side) for size in (height, width))
+        rows, columns = (int(tiling.count(tiles, size)) for size in sizes)
+        worked_on = rows * columns * tiles.side**2
+    memory_bytes = restorer.memory(height, width, tiles)
+    seconds = worked_on * evals * seconds_per_pixel(restorer)
+    return Cost(height * width, evals, tiles, memory_bytes, seconds)
+
+
+def seconds_per_pixel(restorer: Restorer) -> float:
+    """What an evaluation takes, measured once for a network on this device."""
+    if restorer.model not in _MEASURED:
+        shape = (1, _SIDE, _SIDE, restorer.model.channels)
+        arguments = (jnp.zeros(shape), jnp.zeros(shape), jnp.zeros(1, jnp.int32))
+        _forward(restorer.params, *arguments, model=restorer.model)  # compiles
+        began = time.perf_counter()
+        _forward(restorer.params, *arguments, model=restorer.model).block_until_ready()
+        _MEASURED[restorer.model] = (time.perf_counter() - began) / _SIDE**2
+    return _MEASURED[restorer.model]
+
+
+_MEASURED: dict[nn.Module, float] = {}
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _forward(params, x, mu, t, *, model):
+    return model.apply({"params": params}, x, mu, t)
+
+
+def duration(seconds: float) -> str:
+    """A time to read: "3 s", "4 min 10 s", "2 h 5 min"."""
+    if seconds < 60:
+        return f"{max(seconds, 1):.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

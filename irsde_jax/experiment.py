@@ -11,6 +11,7 @@ import numpy as np
 from irsde_jax import (
     losses,
     metrics,
+    models,
     optimizers,
     processes,
     restorer,
@@ -151,7 +152,7 @@ def make_validation(config: Config, model: Any) -> Any:
             "--config.validation.dir=DIR, or none by --config.validation.dir= to go "
             "without."
         )
-    Restorer(model, {}, config).check(
+    Restorer(model, models.abstract_params(model), config).check(
         settings.num_images, settings.crop_size, settings.crop_size
     )
     crops = pipeline.validation_crops(

@@ -26,11 +26,12 @@ Config: TypeAlias = ml_collections.ConfigDict
 
 # The flags that a mode reads; another one is a mistake and is said to be.
 _RUN = ("config", "workdir", "weights", "seed", "compilation_cache")
+_RESULTS = ("suffix", "format", "quality", "num_samples")
 _HOSTS = ("distributed", "coordinator", "num_processes", "process_id")
 FLAGS_OF_MODE = {
     "train": (*_RUN, *_HOSTS),
     "evaluate": (*_RUN, "output", "overwrite"),
-    "restore": (*_RUN, "input", "output", "overwrite"),
+    "restore": (*_RUN, "input", "output", "overwrite", *_RESULTS),
     "check": ("config", "workdir", "output", "overwrite"),
     "pack": ("config", "workdir", "weights", "output", "overwrite"),
     "weights": (),
@@ -73,13 +74,20 @@ def define_flags(values: flags.FlagValues) -> None:
     values["weights"] = _JoinedFlag(
         "Weights: a work directory or an official .pth file; A,B compares several."
     )
-    text("input", "Image or folder to restore.")
+    text("input", "Image, folder or quoted pattern ('trip/*.jpg') to restore.")
     text("output", "Folder, or image, that the results go to.")
     text("compilation_cache", "Folder for compiled programs, kept between runs.")
     flags.DEFINE_integer("seed", None, "Seed of all randomness.", flag_values=values)
     text("host", "Address of the page; 0.0.0.0 lets other machines in.")
     flags.DEFINE_integer("port", None, "Port of the page.", flag_values=values)
     flags.DEFINE_bool("overwrite", False, "Replace results.", flag_values=values)
+    text("suffix", "What the names of restored images end in.")
+    text("format", "Of restored images, such as png; by default as they were.")
+    for name, help_text in (
+        ("quality", "Of restored JPEG and WebP images, 1 to 100."),
+        ("num_samples", "Restorations an image: their mean, and where they differ."),
+    ):
+        flags.DEFINE_integer(name, None, help_text, flag_values=values)
     text("coordinator", "Of a training in several processes: HOST:PORT of process 0.")
     for name, help_text in (
         ("num_processes", "How many processes train together."),
@@ -131,6 +139,7 @@ def _check_combination(values: flags.FlagValues) -> None:
         "input",
         "output",
         "overwrite",
+        *_RESULTS,
         "host",
         "port",
         *_HOSTS,
@@ -259,6 +268,10 @@ def _restore(values: flags.FlagValues, config: Config | None) -> None:
         output=values.output,
         seed=values.seed or 0,
         overwrite=values.overwrite,
+        suffix=values.suffix or "",
+        kind=values.format,
+        quality=values.quality,
+        num_samples=1 if values.num_samples is None else values.num_samples,
     )
 
 

@@ -12,27 +12,30 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from irsde_jax import processes
+from irsde_jax import processes, tiling
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.processes import Process
 from irsde_jax.sde import Schedule
+from irsde_jax.tiling import Tiles
+
+_STATIC = ("model", "process", "solver", "debias", "clip", "tiles")
 
 
-@functools.partial(
-    jax.jit, static_argnames=("model", "process", "solver", "debias", "clip")
-)
+@functools.partial(jax.jit, static_argnames=_STATIC)
 def restore(
     params: chex.ArrayTree,
     schedule: Schedule,
     keys: PRNGKey,
     images: Array,
     timesteps: Array | None,
+    size: Array | None = None,
     *,
     model: nn.Module,
     process: Process,
     solver: str,
     debias: bool,
     clip: bool = False,
+    tiles: Tiles | None = None,
 ) -> Array:
     """Restores a batch; a program per network, solver, shape, number of evaluations.
 
@@ -40,13 +43,16 @@ def restore(
         params: of `model`.
         schedule: SDE coefficients.
         keys: one per image, shape [batch].
-        images: degraded, in [0, 1], shape [batch, H, W, C].
+        images: degraded, in [0, 1], shape [batch, H, W, C]; with `tiles` canvases of
+            `tiling.to_canvas`.
         timesteps: the grid, shape [num_evals + 1]; None restores nothing.
+        size: with `tiles`, the height and width that belong to the canvases.
         model: a network of `irsde_jax.models`.
         process: a value of `processes.PROCESSES`.
         solver: a key of `samplers.SOLVERS`.
         debias: see `processes.restore`.
         clip: see `processes.restore`.
+        tiles: how the images are cut; None for whole images.
 
     Returns:
         Shape of `images`, clipped to [0, 1].
@@ -57,6 +63,9 @@ def restore(
     def network(x, mu, t):
         return model.apply({"params": params}, x, mu, t)
 
+    if tiles is not None:
+        assert size is not None
+        network = tiling.on_tiles(network, tiles, size, model.channels)
     restored = processes.restore(
         keys,
         process,
@@ -71,19 +80,14 @@ def restore(
     return restored.clip(0.0, 1.0)
 
 
-@functools.partial(
-    jax.jit,
-    static_argnames=(
-        *("model", "process", "solver", "debias", "clip"),
-        *("num_samples", "chunk"),
-    ),
-)
+@functools.partial(jax.jit, static_argnames=(*_STATIC, "num_samples", "chunk"))
 def moments(
     params: chex.ArrayTree,
     schedule: Schedule,
     keys: PRNGKey,
     images: Array,
     timesteps: Array | None,
+    size: Array | None = None,
     *,
     num_samples: int,
     chunk: int,
@@ -97,7 +101,7 @@ def moments(
 
     def restore_sample(index):
         sample_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
-        return restore(params, schedule, sample_keys, images, timesteps, **static)
+        return restore(params, schedule, sample_keys, images, timesteps, size, **static)
 
     def add_chunk(moments, first):
         """Chan et al. (1979): joins the moments of a chunk to those so far."""

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import chex
 import flax.linen as nn
@@ -11,14 +11,19 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from irsde_jax import models, processes, programs, samplers, sde
+from irsde_jax import memory, models, processes, programs, samplers, sde, tiling
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data.noise_level import estimate_noise_level
+from irsde_jax.tiling import Tiles
 
 Config: TypeAlias = ml_collections.ConfigDict
 
 # No noise of these processes takes an image in [0, 1] further: lambda is at most 1.
 _LARGEST = 8.0
+
+# Sides to choose from where the memory does not suffice for a whole image: the larger
+# a tile, the more a network with attention sees, and the less is worked on twice.
+_SIDES = (1024, 768, 512, 384, 256, 192, 128, 96, 64)
 
 
 class Uncertainty(NamedTuple):
@@ -56,6 +61,7 @@ class Restorer:
         debias = config.sampling.debias
         by_loss = config.loss.name == "max_likelihood_euler"
         self.debias = by_loss if debias is None else debias
+        self._memory: dict[tuple, int] = {}  # what was estimated before
         if config.sampling.solver not in samplers.SOLVERS:
             raise ValueError(
                 f"sampling.solver={config.sampling.solver!r} is not one of "
@@ -71,7 +77,7 @@ class Restorer:
         num_evals: int | None = None,
         sigma: float | None = None,
     ) -> np.ndarray:
-        """Restores images.
+        """Restores images of any size, in tiles where memory asks for it: see `tiles`.
 
         Args:
             images: uint8, or floating point in [0, 1], shape [H, W, C] or
@@ -136,6 +142,55 @@ class Restorer:
         std = np.sqrt(variance).astype(np.float32).reshape(images.shape)
         return Uncertainty(_as_type(mean, images), std)
 
+    def tiles(self, height: int, width: int, batch: int = 1) -> Tiles | None:
+        """How images of that size are cut; None where they are restored whole.
+
+        `sampling.tile` of the configuration decides: a side in pixels, or 0 for whole
+        images always. Unset, images are whole where `sampling.memory_gigabytes`
+        suffice for it, and else cut into the largest tiles for which they do.
+
+        Raises:
+            ValueError: if it does not suffice for the smallest tiles.
+        """
+        sampling = self.config.sampling
+        if sampling.tile is not None:
+            if sampling.tile == 0:
+                return None
+            return tiling.make_tiles(sampling.tile, sampling.overlap)
+        limit = sampling.memory_gigabytes * 1e9
+        least = self.memory(height, width, None, batch)
+        if least <= limit:
+            return None
+        largest = max(min(height, width), _SIDES[-1])
+        for side in (side for side in _SIDES if side <= largest):
+            tiles = tiling.make_tiles(side, sampling.overlap)
+            needed = self.memory(height, width, tiles, batch)
+            if needed <= limit:
+                return tiles
+            least = min(least, needed)
+        one_by_one = ", or pass the images one by one" if batch > 1 else ""
+        raise ValueError(
+            f"{batch} x {height} x {width} pixels need {least / 1e9:.2g} GB, and "
+            f"sampling.memory_gigabytes={sampling.memory_gigabytes:g}. Raise it if "
+            f"there is more, restore parts of the image{one_by_one}."
+        )
+
+    def memory(
+        self, height: int, width: int, tiles: Tiles | None, batch: int = 1
+    ) -> int:
+        """Bytes that restoring images of that size takes: see `memory.peak_bytes`."""
+        shape: tuple[int, ...] = (batch, height, width, self.model.channels)
+        size = None
+        if tiles is not None:
+            shape, size = tiling.canvas_shape(shape, tiles), np.zeros(2, np.int32)
+        if (shape, tiles) not in self._memory:
+            self._memory[shape, tiles] = memory.peak_bytes(
+                functools.partial(programs.restore, **self._static(tiles=tiles)),
+                *self._abstract_arguments(shape),
+                size,
+            )
+        return self._memory[shape, tiles]
+
     def _map(
         self,
         run: Callable[..., Array],
@@ -149,24 +204,57 @@ class Restorer:
         batch = self._as_batch(images)
         key = jax.random.key(0) if key is None else key
         keys = samplers.image_keys(key, len(batch))
+        sigma = self.config.sampling.sigma if sigma is None else sigma
+        is_blind = self.process.starts_at_input and sigma is None
+        together = 1 if is_blind else len(batch)
+        height, width = batch.shape[1:3]
+        tiles = self.tiles(height, width, together)
+        inputs, size = batch, None
+        if tiles is not None:
+            inputs, size = tiling.to_canvas(batch, tiles)
         run = functools.partial(
             run,
             self.params,
             self.schedule,
+            size=size,
+            **self._static(solver=solver, tiles=tiles),
+        )
+        if is_blind:
+            grids = [self._timesteps(num_evals, _estimate(image)) for image in batch]
+            one_by_one = zip(keys[:, None], inputs[:, None], grids)
+            restored = np.concatenate([np.asarray(run(*each)) for each in one_by_one])
+        else:
+            timesteps = self._timesteps(num_evals, sigma)
+            restored = np.asarray(run(keys, inputs, timesteps))
+        if size is None:
+            return restored
+        return tiling.from_canvas(restored, size, batch.shape)
+
+    def _static(
+        self, solver: str | None = None, tiles: Tiles | None = None
+    ) -> dict[str, Any]:
+        """The arguments that a program is compiled for."""
+        return dict(
             model=self.model,
             process=self.process,
             solver=self.config.sampling.solver if solver is None else solver,
             debias=self.debias,
             clip=self.config.sampling.clip,
+            tiles=tiles,
         )
-        sigma = self.config.sampling.sigma if sigma is None else sigma
-        if not self.process.starts_at_input or sigma is not None:
-            return np.asarray(run(keys, batch, self._timesteps(num_evals, sigma)))
-        results = []
-        for i, image in enumerate(batch):
-            timesteps = self._timesteps(num_evals, _estimate(image))
-            results.append(np.asarray(run(keys[i : i + 1], image[None], timesteps)))
-        return np.concatenate(results)
+
+    def _abstract_arguments(self, shape: tuple[int, ...]) -> tuple[Any, ...]:
+        """Of `programs.restore`, for images of that shape, up to the grid."""
+        sigma = self.config.sampling.sigma
+        if self.process.starts_at_input and sigma is None:
+            sigma = 0.5 * float(self.schedule.max_sigma)  # any: it will be estimated
+        return (
+            jax.eval_shape(lambda: self.params),
+            self.schedule,
+            jax.random.split(jax.random.key(0), shape[0]),
+            jax.ShapeDtypeStruct(shape, jnp.float32),
+            self._timesteps(None, sigma),
+        )
 
     def _as_batch(self, images: np.ndarray) -> np.ndarray:
         """float32 [batch, H, W, C] in [0, 1]."""
@@ -208,25 +296,9 @@ class Restorer:
 
     def check(self, batch: int, height: int, width: int) -> None:
         """Raises at once what restoring images of that shape would raise."""
-        sigma = self.config.sampling.sigma
-        if self.process.starts_at_input and sigma is None:
-            sigma = 0.5 * float(self.schedule.max_sigma)  # any: it will be estimated
-        run = functools.partial(
-            programs.restore,
-            model=self.model,
-            process=self.process,
-            solver=self.config.sampling.solver,
-            debias=self.debias,
-            clip=self.config.sampling.clip,
-        )
-        shape = (batch, height, width, self.model.channels)
         jax.eval_shape(
-            run,
-            models.abstract_params(self.model),
-            self.schedule,
-            jax.random.split(jax.random.key(0), batch),
-            jax.ShapeDtypeStruct(shape, jnp.float32),
-            self._timesteps(None, sigma),
+            functools.partial(programs.restore, **self._static()),
+            *self._abstract_arguments((batch, height, width, self.model.channels)),
         )
 
     def _timesteps(self, num_evals: int | None, sigma: float | None) -> Array | None:

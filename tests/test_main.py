@@ -126,7 +126,8 @@ def test_fine_tuning_does_not_take_the_configuration_of_the_weights(calls, workd
 def test_restoring_gets_its_arguments(calls, workdir):
     files = ("--mode=restore", "--input=i", "--output=o")
     assert run(*files, "--weights", workdir, "--overwrite") == 0
-    assert run(*files, "--weights=shipped-name", "--seed=5") == 0
+    kept = ("--suffix=_x", "--format=jpg", "--quality=80", "--num_samples=4")
+    assert run(*files, "--weights=shipped-name", "--seed=5", *kept) == 0
     (_, _, stored), (_, _, shipped) = calls
     assert stored.pop("config") == configuration.load("quickstart")
     assert stored == {
@@ -136,8 +137,14 @@ def test_restoring_gets_its_arguments(calls, workdir):
         "output": "o",
         "seed": 0,
         "overwrite": True,
+        "suffix": "",
+        "kind": None,
+        "quality": None,
+        "num_samples": 1,
     }
     assert shipped["config"] is None
+    assert (shipped["suffix"], shipped["kind"]) == ("_x", "jpg")
+    assert (shipped["quality"], shipped["num_samples"]) == (80, 4)
     assert shipped["seed"] == 5
 
 

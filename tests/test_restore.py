@@ -221,14 +221,18 @@ class TestFiles:
         np.testing.assert_array_equal(read(tmp_path / "all" / "colour.png"), alone)
         assert not np.array_equal(read(tmp_path / "seed.png"), alone)
 
-    def test_nothing_is_overwritten_unasked(self, workdir, folder, tmp_path):
+    def test_what_exists_is_finished_unless_it_is_to_be_replaced(
+        self, workdir, folder, tmp_path, caplog
+    ):
         out = tmp_path / "out"
         out.mkdir()
         (out / "grey.png").write_bytes(b"mine")
-        with pytest.raises(FileExistsError, match=r"grey\.png.*--overwrite"):
-            self.run(workdir, folder, out)
-        assert [path.name for path in out.iterdir()] == ["grey.png"]
+        caplog.set_level("INFO")
+        written = self.run(workdir, folder, out)
+        assert "skipping 1 of 5" in caplog.text
+        assert len(written) == 4
         assert (out / "grey.png").read_bytes() == b"mine"
+        assert self.run(workdir, folder, out) == []
         self.run(workdir, folder, out, overwrite=True)
         assert images.read_image(out / "grey.png").pixels.shape == (12, 10, 1)
 

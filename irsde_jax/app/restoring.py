@@ -94,10 +94,10 @@ def cost(
         )
     if settings.num_evals < 1:
         raise ValueError("a restoration takes at least one evaluation.")
-    chosen = tuned(restorer, settings)
-    found = costs.estimate(
-        chosen, height, width, num_samples=1 + _num_samples(restorer, settings)
-    )
+    num_evals = tuned(restorer, settings).num_evals()
+    num_samples = 1 + _num_samples(restorer, settings)
+    # Of `restorer`, which remembers what it found out of a size.
+    found = costs.estimate(restorer, height, width, num_evals, num_samples)
     work = found.pixels * found.num_evals / 1e6
     if work > limits.work:
         raise ValueError(
@@ -199,9 +199,9 @@ def _check_size(upload: Path, scale: int, limits: Limits) -> None:
     """Raises if the header promises too many pixels, before any of them is decoded."""
     try:
         if upload.suffix.lower() == ".npy":
-            array = np.lib.format.open_memmap(upload, mode="r")
-            height, width = array.shape[:2]
+            height, width, *_ = np.lib.format.open_memmap(upload, mode="r").shape
         else:
+            # Not `images.read_size`: to know how a PNG is turned, it is decoded.
             with Image.open(upload) as image:
                 width, height = image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import ml_collections
 
-from irsde_jax import restore
+from irsde_jax import costs, restore
 from irsde_jax.app import samples
 from irsde_jax.app.choices import Limits
 
@@ -45,6 +45,7 @@ def run(
     """
     restorer = restore.open_restorer(config, workdir, weights)
     limits = Limits(**restorer.config.app)
+    costs.seconds_per_pixel(restorer)  # measured while nothing else is restored
     with _stop_signal() as stop, _temporary_folder() as folder:
         try:
             from irsde_jax.app import page  # imports Gradio, which reads its folder

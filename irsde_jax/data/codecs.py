@@ -8,12 +8,16 @@ Nothing here knows of paths: `irsde_jax.data.images` opens the files and names t
 errors.
 """
 
+import contextlib
 import io
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
+
+from irsde_jax.data import metadata
+from irsde_jax.data.metadata import Metadata
 
 FORMATS = {
     ".png": "PNG",
@@ -33,7 +37,8 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 _WITH_ALPHA = ("PNG", "TIFF", "WEBP")
 _WITH_16_BITS = ("PNG", "TIFF")
-_ORIENTATION = 0x0112  # EXIF tag
+_WITH_METADATA = ("PNG", "JPEG", "TIFF", "WEBP")
+_TURNED = (5, 6, 7, 8)  # its values for an image that lies on its side
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 _WHITE_IS_ZERO, _RGB = 0, 2  # photometric interpretations
 
@@ -51,11 +56,13 @@ class ImageFile(NamedTuple):
         alpha: opacity in [0, 1], float32 of shape [H, W, 1]; None where the file has
             no transparency.
         bits: bits per sample in the file: 8, 16, or 32 for an `.npy` file of floats.
+        metadata: what else the file holds; `.npy` and BMP hold none.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None
     bits: int
+    metadata: Metadata = Metadata()
 
 
 def decode(data: bytes) -> ImageFile:
@@ -77,26 +84,56 @@ def decode(data: bytes) -> ImageFile:
             raise UnsupportedImage(
                 f"it holds {frames} frames; save each as a file of its own"
             )
-        if image.format == "PNG":
-            depth, colour_type = data[24], data[25]  # fixed places in IHDR
-            if depth == 16 and colour_type != 0:
-                orientation = image.getexif().get(_ORIENTATION, 1)
-                wide = _upright(_decode_wide(data), orientation)
-                return _split(wide, grey=colour_type == 4)
-        elif isinstance(image, TiffImagePlugin.TiffImageFile) and _is_wide_tiff(image):
-            return _split(_decode_wide(data), grey=False)  # OpenCV has turned it
-        return _from_pillow(image)
+        return _decode_open(image, data)._replace(metadata=metadata.of(image))
 
 
-def encode(image: ImageFile, suffix: str) -> bytes:
+def size(data: BinaryIO) -> tuple[int, int]:
+    """Height and width of the upright image in an open file, from its header alone.
+
+    Raises:
+        ValueError: if it is no image. A damaged header raises whatever Pillow raises.
+    """
+    with Image.open(data, formats=sorted(set(FORMATS.values()))) as image:
+        width, height = image.size
+        turned = image.getexif().get(metadata.ORIENTATION, 1) in _TURNED
+        return (width, height) if turned else (height, width)
+
+
+def _decode_open(image: Image.Image, data: bytes) -> ImageFile:
+    """The pixels of an image that Pillow has opened from `data`."""
+    if image.format == "PNG":
+        depth, colour_type = data[24], data[25]  # fixed places in IHDR
+        if depth == 16 and colour_type != 0:
+            orientation = image.getexif().get(metadata.ORIENTATION, 1)
+            wide = _upright(_decode_wide(data), orientation)
+            return _split(wide, grey=colour_type == 4)
+    elif isinstance(image, TiffImagePlugin.TiffImageFile) and _is_wide_tiff(image):
+        return _split(_decode_wide(data), grey=False)  # OpenCV has turned it
+    return _from_pillow(image)
+
+
+def encode(image: ImageFile, suffix: str, quality: int | None = None) -> bytes:
     """The bytes of a file that ends in `suffix` and holds the image.
 
     PNG and TIFF keep 16 bits where the image has them; all else is rounded to 8 bits.
 
+    Args:
+        image: what to encode.
+        suffix: a key of `FORMATS`.
+        quality: of JPEG and lossy WebP, 1 to 100; None: JPEG of 95, WebP without loss.
+            The others lose nothing and take none.
+
     Raises:
-        ValueError: if the format cannot hold the image.
+        ValueError: if the format cannot hold the image, or has no such quality.
     """
     kind = FORMATS[suffix]
+    options = _SAVE_OPTIONS.get(kind, {})
+    if quality is not None:
+        if kind not in _SAVE_OPTIONS or not 1 <= quality <= 100:
+            raise ValueError(
+                f"quality={quality}: 1 to 100, for {' and '.join(_SAVE_OPTIONS)} alone"
+            )
+        options = options | dict(quality=quality, lossless=False)
     channels = image.pixels.shape[-1]
     if channels not in (1, 3):
         raise ValueError(f"{kind} holds 1 or 3 channels, not {channels}; write .npy")
@@ -111,13 +148,16 @@ def encode(image: ImageFile, suffix: str) -> bytes:
     if image.bits == 16 and kind in _WITH_16_BITS:
         wide = to_integers(samples, 16)
         if wide.shape[-1] > 1:
-            return _encode_wide(wide, suffix)
+            return metadata.add(_encode_wide(wide, suffix), kind, image.metadata)
         picture = Image.fromarray(wide[..., 0])
     else:
         narrow = to_integers(samples, 8)
         picture = Image.fromarray(narrow[..., 0] if narrow.shape[-1] == 1 else narrow)
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **_SAVE_OPTIONS.get(kind, {}))
+    if kind in _WITH_METADATA:
+        known = image.metadata._asdict().items()
+        options = options | {name: value for name, value in known if value is not None}
+    picture.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -180,10 +220,27 @@ def _from_pillow(image: Image.Image) -> ImageFile:
         raise UnsupportedImage(
             "its samples are 32-bit; save it with 8 or 16 bits, or as .npy floats"
         )
+    if upright.mode == "CMYK":
+        upright = _from_cmyk(upright)
     grey = upright.mode in ("1", "L", "LA", "La")
     mode = ("L" if grey else "RGB") + ("A" if upright.has_transparency_data else "")
     samples = np.asarray(upright.convert(mode))
     return _split(samples.reshape(*samples.shape[:2], -1), grey)
+
+
+def _from_cmyk(image: Image.Image) -> Image.Image:
+    """As sRGB: by the profile of the file, or by rule where none works."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
+            colours = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(
+                image, colours, srgb, outputMode="RGB"
+            )
+            if converted is not None:
+                return converted
+    return image.convert("RGB")
 
 
 def _split(samples: np.ndarray, grey: bool) -> ImageFile:
@@ -240,7 +297,7 @@ def _opencv() -> ModuleType:
 
 def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
     """[H, W, C] turned and mirrored as the EXIF orientation, 1 to 8, says."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _TURNED:
         samples = samples.swapaxes(0, 1)
     rows = -1 if orientation in (3, 4, 7, 8) else 1
     columns = -1 if orientation in (2, 3, 6, 7) else 1

@@ -70,7 +70,8 @@ def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path
             f"{folder} holds no images: no file in it ends in {', '.join(SUFFIXES)}."
             + (hint if folders else "")
         )
-    others = [path.name for path in files if path.suffix.lower() not in SUFFIXES]
+    dangling = [path for path in visible if not path.exists()]  # links to nothing
+    others = [p.name for p in files + dangling if p not in set(images)]
     if others:
         logger.warning(
             "%s: skipped %d files that are not images: %s",
@@ -113,6 +114,26 @@ def read_image(path: str | os.PathLike) -> ImageFile:
         raise
     except codecs.UnsupportedImage as error:
         raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+    except Exception as error:  # decoders raise nearly anything on damaged files
+        raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
+
+
+def read_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Height and width of the upright image in a file, from its header alone.
+
+    Raises:
+        OSError: if there is no such file.
+        UnreadableImage: if its header is not that of an image.
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".npy":
+            height, width, *_ = np.lib.format.open_memmap(path, mode="r").shape
+            return height, width
+        with path.open("rb") as file:
+            return codecs.size(file)
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        raise
     except Exception as error:  # decoders raise nearly anything on damaged files
         raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
 
@@ -171,7 +192,10 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
 
 
 def write_image(
-    path: str | os.PathLike, image: ImageFile, overwrite: bool = False
+    path: str | os.PathLike,
+    image: ImageFile,
+    overwrite: bool = False,
+    quality: int | None = None,
 ) -> None:
     """Writes an image in the format of its suffix: the whole file or none of it.
 
@@ -182,32 +206,52 @@ def write_image(
         path: file name in an existing folder, ending in one of `SUFFIXES`.
         image: what to write. JPEG, BMP and `.npy` hold no alpha: it must be None.
         overwrite: whether an existing file is replaced.
+        quality: see `codecs.encode`.
 
     Raises:
-        FileExistsError: if the file exists and `overwrite` is False.
+        FileExistsError: if the file exists and `overwrite` is False, also if another
+            process wrote it a moment ago.
         FileNotFoundError: if the folder does not exist.
         ValueError: if the format cannot hold the image.
     """
     path = Path(path)
     _check_suffix(path)
+    exists = FileExistsError(
+        f"{path} exists already. Choose another output or allow overwriting."
+    )
     if path.exists() and not overwrite:
-        raise FileExistsError(
-            f"{path} exists already. Choose another output or allow overwriting."
-        )
+        raise exists
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent}. Create it first.")
     try:
-        data = _encode(image, path.suffix.lower())
+        data = _encode(image, path.suffix.lower(), quality)
     except ValueError as error:
         raise ValueError(f"{path} cannot be written: {error}.") from error
     # A hidden name: `list_images` never meets a half-written file.
     partial = path.parent / f".{uuid.uuid4().hex}.tmp"
     try:
         partial.write_bytes(data)
-        os.replace(partial, path)
-    except BaseException:
+        if overwrite or not _can_link(partial, path):
+            os.replace(partial, path)
+    except FileExistsError:
+        raise exists from None
+    finally:
         partial.unlink(missing_ok=True)
+
+
+def _can_link(partial: Path, path: Path) -> bool:
+    """Gives a file its name unless another has it; False where links are not known.
+
+    Raises:
+        FileExistsError: if another has it.
+    """
+    try:
+        os.link(partial, path)
+    except FileExistsError:
         raise
+    except OSError:  # FAT, and some file systems of networks
+        return False
+    return True
 
 
 def _check_suffix(path: Path) -> None:
@@ -224,11 +268,13 @@ def _shown(names: list[str]) -> str:
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
-def _encode(image: ImageFile, suffix: str) -> bytes:
+def _encode(image: ImageFile, suffix: str, quality: int | None) -> bytes:
     if image.pixels.ndim != 3 or 0 in image.pixels.shape:
         raise ValueError(f"its shape is {image.pixels.shape}, not [H, W, C]")
     if suffix != ".npy":
-        return codecs.encode(image, suffix)
+        return codecs.encode(image, suffix, quality)
+    if quality is not None:
+        raise ValueError(".npy loses nothing and takes no quality")
     buffer = io.BytesIO()
     np.save(buffer, codecs.image_to_array(image), allow_pickle=False)
     return buffer.getvalue()

@@ -1,0 +1,148 @@
+"""Weights from wherever they are: a work directory, a name, a file, a .pth."""
+
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+import flax.linen as nn
+import jax
+import ml_collections
+import numpy as np
+
+from irsde_jax import configuration, weights
+from irsde_jax.models import abstract_params
+from irsde_jax.restorer import Restorer, make_model
+
+Config: TypeAlias = ml_collections.ConfigDict
+
+
+def load(
+    source: str | os.PathLike, config: Config | str | os.PathLike | None = None
+) -> Restorer:
+    """A `Restorer` from weights.
+
+    Args:
+        source: a work directory of `--mode train`, the name of weights that are shipped
+            (`irsde_jax.list_weights`), a file of `--mode pack` (.safetensors), or an
+            official PyTorch file (.pth).
+        config: for a .pth, which holds no schedule, the configuration it belongs to, as
+            an object, a name ("deraining") or a path. Elsewhere it is
+            optional: task, process, schedule and network must agree with the stored.
+
+    Raises:
+        FileNotFoundError: if there are no such weights.
+        ValueError: if `config` is missing for a .pth or disagrees with the weights.
+    """
+    path = Path(source)
+    if isinstance(config, str | os.PathLike):
+        config = configuration.load(os.fspath(config))
+    if path.suffix == ".pth":
+        return _load_official(path, config)
+    if path.is_dir():
+        return _load_workdir(path, config)
+    if path.suffix == weights.SUFFIX:
+        return _load_file(path, config)
+    if (shipped := weights.find(str(source))) is not None:
+        return _load_file(shipped, config)
+    names = ", ".join(known.name for known in weights.list_weights()) or "none"
+    raise FileNotFoundError(
+        f"no weights {str(source)!r}: it is neither a work directory of --mode=train "
+        "nor a file (.safetensors of --mode=pack, or PyTorch's .pth), and no weights "
+        f"of that name are shipped (there are: {names})."
+    )
+
+
+def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
+    """The EMA weights of a training run."""
+    from irsde_jax.checkpoints import runs  # Orbax takes seconds to import
+
+    if not runs.has_checkpoints(workdir):
+        raise FileNotFoundError(
+            f"{workdir} is not the work directory of a training run, or of one that "
+            "has not finished its first checkpoint."
+        )
+    with runs.Checkpoints(workdir, read_only=True) as checkpoints:
+        config = _agree(checkpoints.read_config(), config, workdir)
+        model = make_model(config)
+        params = checkpoints.restore_ema(abstract_params(model))
+    return Restorer(model, jax.device_put(params), config)
+
+
+def _load_file(path: Path, config: Config | None) -> Restorer:
+    """The weights of a safetensors file."""
+    from irsde_jax.checkpoints import weights_file
+
+    params, stored = weights_file.read(path)
+    config = _agree(stored, config, path)
+    model = make_model(config)
+    shapes = jax.tree.map(np.shape, params)
+    if shapes != jax.tree.map(np.shape, abstract_params(model)):
+        raise ValueError(f"{path} is damaged: its arrays are not those of {model}.")
+    return Restorer(model, jax.device_put(params), config)
+
+
+def _agree(stored: Config, config: Config | None, source: Path) -> Config:
+    """The configuration to restore with: the stored one, or one that agrees with it."""
+    config = stored if config is None else config
+    _require_agreement(configuration.differences(stored, config), source)
+    if config.sampling.debias is None:
+        # What the network was trained with decides, not what `config` would train.
+        config = _with_debias(config, stored.loss.name == "max_likelihood_euler")
+    return config
+
+
+def _load_official(path: Path, config: Config | None) -> Restorer:
+    """The weights of an official PyTorch file."""
+    if config is None:
+        raise ValueError(
+            f"{path} holds weights but no schedule: pass the configuration they were "
+            f"trained with, config= one of {configuration.config_names()} or a path."
+        )
+    from irsde_jax.checkpoints import load_pytorch
+
+    found, params = load_pytorch(path)
+    model = make_model(config)
+    _require_agreement(_field_differences(found, model), path)
+    if config.sampling.debias is None:
+        # Official weights were trained with the euler loss, whatever ours would be.
+        config = _with_debias(config, True)
+    return Restorer(model, jax.device_put(params), config)
+
+
+def _with_debias(config: Config, debias: bool) -> Config:
+    """A copy of the configuration that says whether to take out the euler bias."""
+    return configuration.override(config, [f"--config.sampling.debias={debias}"])
+
+
+def _field_differences(found: nn.Module, given: nn.Module) -> list[str]:
+    """What two networks disagree on; how they are computed is free."""
+    if type(found) is not type(given):
+        return [f"network: stored {type(found).__name__}, given {type(given).__name__}"]
+    names = sorted(set(found.__dataclass_fields__) - {"parent", "name"})
+    free = ("dtype", "remat")
+    return [
+        f"model.{name}: stored {getattr(found, name)!r}, given {getattr(given, name)!r}"
+        for name in names
+        if name not in free and getattr(found, name) != getattr(given, name)
+    ]
+
+
+def _require_agreement(differences: list[str], source: Path) -> None:
+    if differences:
+        raise ValueError(
+            f"the configuration does not belong to the weights in {source}: "
+            + "; ".join(differences)
+            + ". Leave --config out, or give the one they were trained with."
+        )
+
+
+def open_restorer(
+    config: Config | None,
+    workdir: str | os.PathLike | None,
+    source_of_weights: str | os.PathLike | None,
+) -> Restorer:
+    """The restorer of a command line: of its weights, or else of its work directory."""
+    source = source_of_weights if source_of_weights is not None else workdir
+    if source is None:
+        raise ValueError("there is nothing to restore with: give weights or a workdir.")
+    return load(source, config)

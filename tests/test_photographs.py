@@ -1,0 +1,270 @@
+"""`--mode restore` on what photographers have: formats, folders, hostile files."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+from test_restore import photo, tiny_restorer
+
+from irsde_jax import jobs, restore
+from irsde_jax.data import images
+
+ORIENTATION, MAKER = 0x0112, 0x010F
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.fixture(scope="module")
+def restorer():
+    return tiny_restorer()
+
+
+@pytest.fixture
+def run(restorer, monkeypatch):
+    """`restore.run` with weights that are loaded already."""
+    monkeypatch.setattr(restore, "open_restorer", lambda *_: restorer)
+
+    def call(source, output, **options):
+        return restore.run(None, None, None, source, output, **options)
+
+    return call
+
+
+@pytest.fixture
+def trip(tmp_path):
+    """Two photographs, one in a folder of its own."""
+    folder = tmp_path / "trip"
+    (folder / "day").mkdir(parents=True)
+    Image.fromarray(photo()).save(folder / "a.png")
+    Image.fromarray(photo(seed=1)).save(folder / "day" / "b.png")
+    return folder
+
+
+class TestWhatBelongsToAPhotograph:
+    @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+    def test_exif_and_profile_are_kept_and_the_image_is_upright(
+        self, run, tmp_path, suffix
+    ):
+        exif = Image.Exif()
+        exif[ORIENTATION], exif[MAKER] = 6, "irsde"
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(photo()).save(path, exif=exif, icc_profile=SRGB)
+        (written,) = run(path, tmp_path / "out")
+        with Image.open(written) as image:
+            assert image.size == (12, 10)  # 12 x 10 lay on its side
+            assert image.getexif()[MAKER] == "irsde"
+            assert ORIENTATION not in image.getexif()
+            assert image.info["icc_profile"] == SRGB
+
+    def test_sixteen_bits_keep_them_too(self, run, tmp_path):
+        cv2 = pytest.importorskip("cv2", reason="16-bit colour needs OpenCV")
+        deep = np.random.default_rng(0).integers(0, 65536, (12, 10, 3), np.uint16)
+        _, data = cv2.imencode(".png", deep)
+        data = data.tobytes()
+        body = b"ICC profile\0\0" + zlib.compress(SRGB)
+        chunk = struct.pack(">I", len(body)) + b"iCCP" + body
+        chunk += struct.pack(">I", zlib.crc32(b"iCCP" + body))
+        (tmp_path / "deep.png").write_bytes(data[:33] + chunk + data[33:])
+        (written,) = run(tmp_path / "deep.png", tmp_path / "out")
+        assert images.read_image(written).bits == 16
+        with Image.open(written) as image:
+            assert image.info["icc_profile"] == SRGB
+
+    def test_cmyk_becomes_rgb_without_a_profile_of_cmyk(self, run, tmp_path):
+        cmyk = Image.fromarray(photo()).convert("CMYK")
+        cmyk.save(tmp_path / "print.jpg", icc_profile=b"not a profile", quality=95)
+        (written,) = run(tmp_path / "print.jpg", tmp_path / "out")
+        with Image.open(written) as image:
+            assert image.mode == "RGB"
+            assert "icc_profile" not in image.info
+        before = images.read_image(tmp_path / "print.jpg").pixels
+        assert np.abs(before - photo() / 255).mean() < 0.05
+
+
+class TestNames:
+    def test_a_pattern_is_mirrored_from_its_first_wildcard(self, trip, tmp_path):
+        found = jobs.plan(f"{trip}/**/*.png", tmp_path / "out")
+        assert [job.name for job in found] == ["a.png", "day/b.png"]
+        assert found[1].target == tmp_path / "out" / "day" / "b.png"
+        # so that the noise of an image is the same, however it was named
+        assert found == jobs.plan(trip, tmp_path / "out")
+
+    def test_a_pattern_without_images_is_a_clear_error(self, trip, tmp_path):
+        with pytest.raises(FileNotFoundError, match="matches no images"):
+            jobs.plan(f"{trip}/*.jpg", tmp_path / "out")
+
+    def test_suffix_format_and_quality(self, run, trip):
+        """With a suffix the results may lie beside their originals."""
+        written = run(trip, trip, suffix="_clean", kind="jpg", quality=30)
+        assert [p.name for p in written] == ["a_clean.jpg", "b_clean.jpg"]
+        finer = run(trip, trip / "out", kind="jpg", quality=100)
+        assert finer[0].stat().st_size > written[0].stat().st_size
+
+    def test_two_results_of_one_name_are_an_error(self, trip, tmp_path):
+        Image.fromarray(photo()).save(trip / "a.bmp")
+        with pytest.raises(ValueError, match=r"a\.bmp, a\.png would all be"):
+            jobs.plan(trip, tmp_path / "out", kind="png")
+
+    @pytest.mark.parametrize("kind", ["gif", ".png"])
+    def test_unknown_format_is_a_clear_error(self, trip, tmp_path, kind):
+        with pytest.raises(ValueError, match="is not one of png"):
+            jobs.plan(trip, tmp_path / "out", kind=kind)
+
+    @pytest.mark.parametrize("options", [dict(kind="png"), dict(kind="npy"), {}])
+    def test_quality_where_there_is_none_is_a_clear_error(
+        self, run, trip, tmp_path, options
+    ):
+        with pytest.raises(ValueError, match="quality"):
+            run(trip, tmp_path / "out", quality=90, **options)
+
+    def test_an_output_inside_the_input_is_no_input_of_the_next_run(self, run, trip):
+        assert len(run(trip, trip / "out")) == 2
+        assert len(run(trip, trip / "out", overwrite=True)) == 2
+        assert (trip / "out" / "day" / "b.png").exists()
+        with pytest.raises(FileNotFoundError, match="results of --output alone"):
+            jobs.plan(f"{trip}/*/*/b.png", trip / "out")
+
+
+class TestRuns:
+    def test_a_stopped_run_goes_on(self, run, trip, tmp_path):
+        whole = run(trip, tmp_path / "whole")
+        (one, two) = run(trip, tmp_path / "out")
+        two.unlink()
+        before = one.stat().st_mtime_ns
+        assert run(trip, tmp_path / "out") == [two]
+        assert one.stat().st_mtime_ns == before
+        assert two.read_bytes() == whole[1].read_bytes()
+
+    def test_the_cost_is_told_before(self, run, trip, tmp_path, caplog):
+        caplog.set_level("INFO")
+        run(trip, tmp_path / "out", num_samples=3)
+        assert "2 images, 0.00024 megapixels x 6 evaluations" in caplog.text
+        assert "12 x 10, needs" in caplog.text
+
+    def test_too_little_memory_is_said_before(self, run, restorer, trip, tmp_path):
+        with restorer.config.unlocked():
+            restorer.config.sampling.memory_gigabytes = 1e-9
+            try:
+                with pytest.raises(ValueError, match=r"2 of 2.*memory_gigabytes"):
+                    run(trip, tmp_path / "out")
+            finally:
+                restorer.config.sampling.memory_gigabytes = 8.0
+
+    def test_several_samples_give_their_mean_and_a_map(
+        self, run, restorer, trip, tmp_path
+    ):
+        (written,) = run(trip / "a.png", tmp_path / "out", num_samples=3, seed=2)
+        key = restore.file_key(2, "a.png")
+        found = restorer.uncertainty(photo() / 255, num_samples=3, key=key)
+        mean, spread = (
+            images.read_image(tmp_path / "out" / name).pixels
+            for name in ("a.png", "a_uncertainty.png")
+        )
+        np.testing.assert_allclose(mean, found.mean, atol=0.51 / 255)
+        expected = (restore.SPREAD_GAIN * found.std.mean(-1, keepdims=True)).clip(0, 1)
+        np.testing.assert_allclose(spread, expected, atol=0.51 / 255)
+        assert written.name == "a.png"
+
+    def test_two_runs_into_one_folder_lose_nothing(self, run, trip, tmp_path):
+        """What another run wrote in the meantime stays, and is said to be there."""
+        out, original = tmp_path / "out", images._encode
+        out.mkdir()
+
+        def meanwhile(*args):
+            (out / "a.png").write_bytes(b"theirs")
+            return original(*args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(images, "_encode", meanwhile)
+            with pytest.raises(ValueError, match=r"1 of 1.*exists already"):
+                run(trip / "a.png", out)
+        assert (out / "a.png").read_bytes() == b"theirs"
+        assert [path.name for path in out.iterdir()] == ["a.png"]
+
+    def test_a_full_disk_stops_the_run_and_leaves_no_pieces(
+        self, run, trip, tmp_path, monkeypatch
+    ):
+        from pathlib import Path
+
+        def full(path, data):
+            raise OSError(28, "No space left on device", str(path))
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            run(trip, tmp_path / "out")
+        assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+
+
+def bomb():
+    """A PNG of a few bytes that promises 40 000 x 40 000 pixels."""
+
+    def chunk(name, body):
+        check = struct.pack(">I", zlib.crc32(name + body))
+        return struct.pack(">I", len(body)) + name + body + check
+
+    head = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
+    data = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 100))
+    return b"\x89PNG\r\n\x1a\n" + data + chunk(b"IEND", b"")
+
+
+def encoded(kind):
+    buffer = io.BytesIO()
+    Image.fromarray(photo((40, 40, 3))).save(buffer, kind)
+    return buffer.getvalue()
+
+
+HOSTILE = {
+    "bomb.png": bomb(),
+    "cut.png": encoded("PNG")[:-900],
+    "cut.jpg": encoded("JPEG")[:-700],
+    "empty.png": b"",
+    "words.png": b"these are words, not pixels\n",
+}
+
+
+class TestHostileFiles:
+    @pytest.mark.parametrize("name", HOSTILE)
+    def test_is_named_and_stops_nobody_else(self, run, trip, tmp_path, name):
+        (trip / name).write_bytes(HOSTILE[name])
+        with pytest.raises(ValueError, match=f"1 of 3 images were not.*{name}"):
+            run(trip, tmp_path / "out")
+        done = [path.name for path in (tmp_path / "out").rglob("*.*")]
+        assert sorted(done) == ["a.png", "b.png"]
+        assert (trip / name).read_bytes() == HOSTILE[name]
+
+    def test_folders_and_links_that_look_like_images(self, run, trip, tmp_path, caplog):
+        (trip / "x.png").mkdir()
+        (trip / "dangling.png").symlink_to(trip / "nowhere.png")
+        (trip / "loop").symlink_to(trip)
+        assert len(run(trip, tmp_path / "out")) == 2
+        assert "dangling.png" in caplog.text
+
+    @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 500, 3), (500, 1, 3)])
+    def test_thin_images_are_restored_whole_and_in_tiles(
+        self, run, restorer, tmp_path, shape
+    ):
+        Image.fromarray(photo(shape)).save(tmp_path / "thin.png")
+        run(tmp_path / "thin.png", tmp_path / "whole")
+        with restorer.config.unlocked():
+            restorer.config.sampling.tile = 64
+            run(tmp_path / "thin.png", tmp_path / "tiled")
+            restorer.config.sampling.tile = None
+        for name in ("whole", "tiled"):
+            found = images.read_image(tmp_path / name / "thin.png")
+            assert found.pixels.shape == shape
+
+
+def test_the_command_line_reads_its_flags(trip, tmp_path):
+    """A wrong one is an error of its own, before anything is loaded."""
+    command = [sys.executable, "-m", "irsde_jax.main", "--mode=restore"]
+    command += ["--weights=none", f"--input={trip}", f"--output={tmp_path / 'out'}"]
+    found = subprocess.run(
+        [*command, "--quality=high"], capture_output=True, text=True, env=os.environ
+    )
+    assert found.returncode == 2
+    assert "quality" in found.stderr
