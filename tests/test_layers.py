@@ -72,7 +72,7 @@ ALLOWED = {
     "weights": set(),
     "pack": {"checkpoints", "restore"},
     "main": {
-        *{"pack", "weights"},
+        *{"loading", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
         *{"hosts", "interruption"},
     },
