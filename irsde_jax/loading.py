@@ -52,6 +52,27 @@ def load(
     )
 
 
+def stored_config(source: str | os.PathLike | None) -> Config | None:
+    """The configuration that weights bring along; None where they bring none.
+
+    Args:
+        source: what `load` takes.
+
+    Raises:
+        ValueError: if a weights file is damaged.
+    """
+    if source is None:
+        return None
+    if configuration.has_stored(source):
+        return configuration.read_stored(source)
+    path = weights.find(str(source)) or Path(source)
+    if path.suffix != weights.SUFFIX or not path.is_file():
+        return None
+    from irsde_jax.checkpoints import weights_file
+
+    return weights_file.read_config(path)
+
+
 def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
     """The EMA weights of a training run."""
     from irsde_jax.checkpoints import runs  # Orbax takes seconds to import

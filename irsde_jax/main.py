@@ -205,9 +205,9 @@ def resolve(
 ) -> Config | None:
     """The configuration of this run: of `--config`, else the stored one; overridden.
 
-    None stands for weights that bring a configuration this module cannot see. `index`
-    is of the weights; networks that are compared differ, and there `--config` is for
-    those alone that bring none.
+    None stands for weights that bring none, where none is needed. `index` is of the
+    weights; networks that are compared differ, and there `--config` is for those alone
+    that bring none.
     """
     names = split_weights(values.weights)
     if values.mode != "restore" and values.seed is not None:
@@ -215,15 +215,18 @@ def resolve(
     # Training starts a run of its own: there `weights` bring no configuration.
     source = names[index] if names and values.mode != "train" else None
     source = source or values.workdir
-    brings_one = len(names) > 1 and configuration.has_stored(source)
-    if values.config and not brings_one:
+    if values.config and len(names) < 2:
         return configuration.load(values.config, overrides)
-    if configuration.has_stored(source):
-        return configuration.override(configuration.read_stored(source), overrides)
+    from irsde_jax import loading  # takes seconds to import
+
+    if (stored := loading.stored_config(source)) is not None:
+        return configuration.override(stored, overrides)
+    if values.config:
+        return configuration.load(values.config, overrides)
     if values.mode in ("train", "check", "config") or overrides:
-        stored = f"; {source!r} holds no configuration" if source else ""
+        empty = f"; {source!r} holds no configuration" if source else ""
         raise UsageError(
-            f"--config is missing: give a file or one of {_names()}{stored}"
+            f"--config is missing: give a file or one of {_names()}{empty}"
         )
     return None
 

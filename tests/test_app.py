@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -202,7 +203,10 @@ def test_page_is_served_to_this_machine_alone(server):
     assert config["analytics_enabled"] is False
 
 
-def test_download_is_what_the_library_restores(open_page, photograph, weights, folder):
+def test_download_is_what_the_library_restores(
+    open_page, photograph, folder, monkeypatch
+):
+    """The page says which command makes the same file: it does."""
     page = open_page()
     upload(page, photograph)
     cost = wait_for_text(page, "#cost", "Cost:")
@@ -211,8 +215,13 @@ def test_download_is_what_the_library_restores(open_page, photograph, weights, f
     page.click("#restore")
     said = wait_for_text(page, "#said", "Restored in")
     assert re.search(r"Restored in \d+\.\d s", said)
-    assert "--mode=restore" in said
-    assert download(page) == library_result(weights, photograph, folder, 0)
+    command = page.locator("#said code").inner_text()
+    monkeypatch.chdir(folder)
+    values = flags.FlagValues()
+    main.define_flags(values)
+    overrides = main.parse(shlex.split(command)[2:], values)
+    assert main.run(values, overrides) == 0
+    assert download(page) == (folder / "photo_restored.png").read_bytes()
 
     restored = page.locator("#slider img").nth(1)
     position = "element => getComputedStyle(element).clipPath"

@@ -76,7 +76,7 @@ ALLOWED = {
     },
     "pack": {"checkpoints", "restore"},
     "main": {
-        *{"app", "pack", "weights"},
+        *{"app", "loading", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
         *{"hosts", "interruption"},
     },

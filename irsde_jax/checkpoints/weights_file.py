@@ -4,7 +4,9 @@ Parameters are stored as float16 under their path in the tree; the metadata hold
 configuration, so that a file is enough to restore with.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,16 +72,36 @@ def read(path: str | os.PathLike) -> tuple[Any, ml_collections.ConfigDict]:
         FileNotFoundError: if there is no such file.
         ValueError: if it is damaged, or was not written by `write`.
     """
-    path = Path(path)
-    if not path.is_file():
+    with _open(path) as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        config = _config(path, file.metadata())
+    params = {name: array.astype(np.float32) for name, array in arrays.items()}
+    return traverse_util.unflatten_dict(params, sep="/"), config
+
+
+def read_config(path: str | os.PathLike) -> ml_collections.ConfigDict:
+    """The configuration alone; raises what `read` raises."""
+    with _open(path) as file:
+        return _config(path, file.metadata())
+
+
+@contextlib.contextmanager
+def _open(path: str | os.PathLike) -> Iterator[Any]:
+    """The open file; what is wrong with it is said of `path`."""
+    if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist.")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged, or no safetensors: {error}") from error
-    if metadata.get("format") != FORMAT:
+
+
+def _config(
+    path: str | os.PathLike, metadata: dict[str, str] | None
+) -> ml_collections.ConfigDict:
+    """The configuration in the metadata of a file."""
+    if metadata is None or metadata.get("format") != FORMAT:
         raise ValueError(
             f"{path} holds no configuration of irsde_jax: --mode=pack does that."
         )
@@ -88,6 +110,4 @@ def read(path: str | os.PathLike) -> tuple[Any, ml_collections.ConfigDict]:
             f"{path} is of format {metadata['format_version']}, this version reads "
             f"{FORMAT_VERSION}: install a newer irsde_jax."
         )
-    params = {name: array.astype(np.float32) for name, array in arrays.items()}
-    config = configuration.complete(configuration.from_json(metadata["config"]))
-    return traverse_util.unflatten_dict(params, sep="/"), config
+    return configuration.complete(configuration.from_json(metadata["config"]))
