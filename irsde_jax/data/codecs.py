@@ -95,7 +95,9 @@ def size(data: BinaryIO) -> tuple[int, int]:
     """
     with Image.open(data, formats=sorted(set(FORMATS.values()))) as image:
         width, height = image.size
-        turned = image.getexif().get(metadata.ORIENTATION, 1) in _TURNED
+        # A PNG may have it behind its pixels: Pillow would decode them to look there.
+        has_exif = image.format != "PNG" or "exif" in image.info
+        turned = has_exif and image.getexif().get(metadata.ORIENTATION, 1) in _TURNED
         return (width, height) if turned else (height, width)
 
 
