@@ -33,6 +33,10 @@ FLAGS_OF_MODE = {
     "restore": (*_RUN, "input", "output", "overwrite"),
     "check": ("config", "workdir", "output", "overwrite"),
     "pack": ("config", "workdir", "weights", "output", "overwrite"),
+    "export": (
+        *("config", "workdir", "weights", "output", "overwrite"),
+        *("sizes", "platforms"),
+    ),
     "weights": (),
     "plot": ("workdir", "output", "overwrite"),
     "config": ("config", "workdir", "weights"),
@@ -76,6 +80,8 @@ def define_flags(values: flags.FlagValues) -> None:
     text("output", "Folder, or image, that the results go to.")
     text("compilation_cache", "Folder for compiled programs, kept between runs.")
     flags.DEFINE_integer("seed", None, "Seed of all randomness.", flag_values=values)
+    text("sizes", "Of exported programs, HEIGHTxWIDTH: 256x256,512x768.")
+    text("platforms", "That exported programs run on: cpu,cuda,tpu.")
     flags.DEFINE_bool("overwrite", False, "Replace results.", flag_values=values)
     text("coordinator", "Of a training in several processes: HOST:PORT of process 0.")
     for name, help_text in (
@@ -128,6 +134,7 @@ def _check_combination(values: flags.FlagValues) -> None:
         "input",
         "output",
         "overwrite",
+        *("sizes", "platforms"),
         *_HOSTS,
     ):
         if values[name].present and name not in FLAGS_OF_MODE[mode]:
@@ -144,7 +151,9 @@ def _check_combination(values: flags.FlagValues) -> None:
                 raise UsageError(f"--mode=restore needs --{name}, {what}")
     if mode == "pack" and not values.output:
         raise UsageError("--mode=pack needs --output=NAME.safetensors")
-    if mode in ("evaluate", "restore", "pack") and not (
+    if mode == "export" and not values.output:
+        raise UsageError("--mode=export needs --output, the folder for the programs")
+    if mode in ("evaluate", "restore", "pack", "export") and not (
         values.weights or values.workdir
     ):
         raise UsageError(f"--mode={mode} needs --weights or --workdir")
@@ -272,6 +281,19 @@ def _pack(values: flags.FlagValues, config: Config | None) -> None:
     pack.run(config, source, values.output, overwrite=values.overwrite)
 
 
+def _export(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import export
+
+    export.run(
+        config,
+        values.weights or values.workdir,
+        values.output,
+        export.parse_sizes(values.sizes or export.DEFAULT_SIZES),
+        export.parse_platforms(values.platforms or export.DEFAULT_PLATFORMS),
+        overwrite=values.overwrite,
+    )
+
+
 def _print_weights(values: flags.FlagValues, config: Config | None) -> None:
     from irsde_jax import weights
 
@@ -300,6 +322,7 @@ MODES: dict[str, Callable[..., int | None]] = {
     "restore": _restore,
     "check": _check,
     "pack": _pack,
+    "export": _export,
     "weights": _print_weights,
     "plot": _plot,
     "config": _print_config,

@@ -67,8 +67,11 @@ ALLOWED = {
     "demo": {"configuration", "evaluate", "main", "train"},
     "weights": set(),
     "pack": {"checkpoints", "restore"},
+    # Runs where the package is not installed.
+    "standalone": set(),
+    "export": MATHS | {"configuration", "programs", "restore", "restorer"},
     "main": {
-        *{"pack", "weights"},
+        *{"export", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
         *{"hosts", "interruption"},
     },
