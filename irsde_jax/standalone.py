@@ -19,7 +19,7 @@ def restore(images: np.ndarray, seed: int = 0) -> np.ndarray:
     if not path.is_file():
         sizes = ", ".join(sorted(path.stem for path in FOLDER.glob("*.stablehlo")))
         raise ValueError(f"{path.stem}: no such size was exported. There are: {sizes}.")
-    program = jax.export.deserialize(path.read_bytes())
+    program = jax.export.deserialize(bytearray(path.read_bytes()))
     weights = dict(np.load(FOLDER / "weights.npz"))
     scale = 255 if images.dtype == np.uint8 else 1
     batch = (images.astype(np.float32) / scale).reshape(-1, *images.shape[-3:])

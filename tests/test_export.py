@@ -58,7 +58,7 @@ def write_weights(path: Path, name: str, **sampling) -> Path:
     """Random weights of a tiny network, with their configuration."""
     config = configuration.load(name).unlock()
     config.model.update(TINY)
-    config.sampling.update(num_evals=3, **sampling)
+    config.sampling.update(num_evals=8, **sampling)
     params = models.init_params(restorer.make_model(config), jax.random.key(1))
     return weights_file.write(path, jax.device_get(params), config.lock())
 
@@ -160,7 +160,7 @@ def test_folder_says_what_it_holds(exported, weights):
     found = json.loads((folder / "export.json").read_text("utf-8"))
     assert found["programs"] == {"9x14.stablehlo": ["batch", *SIZE, 3]}
     assert found["sigma"] == pytest.approx(25 / 255)
-    assert (found["solver"], found["num_evals"]) == ("mr_ode_2", 3)
+    assert (found["solver"], found["num_evals"]) == ("mr_ode_2", 8)
     assert len(found["arguments"]) == 3
     program = jax.export.deserialize((folder / "9x14.stablehlo").read_bytes())
     assert program.platforms == ("cpu", "cuda", "tpu")
