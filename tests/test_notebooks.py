@@ -18,7 +18,8 @@ REDUCED = {
     "1_the_sde": (dict(SIZE=32, PATCH=16, NUM_SAMPLES=4, MAX_DOUBLINGS=1), 8),
     "2_train_on_your_pairs": (
         dict(
-            DEGRADATION="nearest",
+            PAIRS="pairs",
+            EXPERIMENT="deraining:small",
             NUM_STEPS=2,
             BATCH_SIZE=2,
             CROP_SIZE=16,
@@ -57,6 +58,24 @@ def reduce(notebook, values):
     unknown = sorted(set(values) - named)
     assert not unknown, f"parameters that the notebook does not have: {unknown}"
     cell.source += "".join(f"\n{name} = {value!r}" for name, value in values.items())
+
+
+def write_pairs(folder: Path) -> None:
+    """What a user brings to the second notebook: photographs, and darker ones."""
+    import skimage
+    from PIL import Image
+
+    parts = dict(
+        train=(skimage.data.astronaut(), skimage.data.coffee()),
+        validation=(skimage.data.chelsea(), skimage.data.rocket()),
+        test=(skimage.data.immunohistochemistry(),),
+    )
+    for part, photographs in parts.items():
+        for name, dimmed in (("GT", 1), ("LQ", 2)):
+            (folder / part / name).mkdir(parents=True)
+            for index, pixels in enumerate(photographs):
+                crop = Image.fromarray(pixels[100:140, 100:140] // dimmed)
+                crop.save(folder / part / name / f"{index}.png")
 
 
 def by_name(path):
@@ -124,6 +143,7 @@ def test_a_notebook_runs_and_shows_its_pictures(path, tmp_path, monkeypatch):
     values, num_pictures = REDUCED[path.stem]
     notebook = read(path)
     reduce(notebook, values)
+    write_pairs(tmp_path / "pairs")
     path_entries = (str(ROOT), os.environ.get("PYTHONPATH"))
     environment = {
         # The package of this tree; nothing is downloaded, nor written elsewhere.
