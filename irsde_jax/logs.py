@@ -1,7 +1,7 @@
 """What a long run says: scalars to files, and a line of progress for whoever watches.
 
-`metrics.jsonl` is the record, one JSON object a line with "step" and "time";
-TensorBoard is shown the same numbers, and images. Neither needs TensorFlow.
+`metrics.jsonl` is the record, one JSON object a line with "step" and "time"; images
+are PNG files beside it. TensorBoard is shown the same. Neither needs TensorFlow.
 """
 
 import collections
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from PIL import Image
 
 FILE_NAME = "metrics.jsonl"
 
@@ -46,6 +47,7 @@ class MetricWriter:
             path.parent.mkdir(parents=True, exist_ok=True)
             _cut_unfinished_line(path)
         self._file = path.open("a", encoding="utf-8")
+        self._folder = path.parent if enabled else None
         self._events = _open_events(path.parent) if tensorboard and enabled else None
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -73,10 +75,18 @@ class MetricWriter:
                 self._events.add_scalar(name, value, step, walltime=now)
 
     def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
-        """Shows images in TensorBoard, each [H, W, C] with C of 1 or 3, in [0, 1]."""
-        if self._events is not None:
-            for name, image in images.items():
-                pixels = np.clip(np.asarray(image, np.float32), 0.0, 1.0)
+        """Keeps images, each [H, W, C] with C of 1 or 3, in [0, 1]: NAME_STEP.png."""
+        if self._folder is None:
+            return
+        for name, image in images.items():
+            pixels = np.clip(np.asarray(image, np.float32), 0.0, 1.0)
+            rgb = (
+                np.round(255 * pixels)
+                .astype(np.uint8)
+                .repeat(3 // pixels.shape[-1], -1)
+            )
+            Image.fromarray(rgb).save(self._folder / f"{name}_{int(step):06}.png")
+            if self._events is not None:
                 self._events.add_image(name, pixels, int(step), dataformats="HWC")
 
     def flush(self) -> None:

@@ -34,6 +34,10 @@ FLAGS_OF_MODE = {
     "restore": (*_RUN, "input", "output", "overwrite", *_RESULTS),
     "check": ("config", "workdir", "output", "overwrite"),
     "pack": ("config", "workdir", "weights", "output", "overwrite"),
+    "export": (
+        *("config", "workdir", "weights", "output", "overwrite"),
+        *("sizes", "platforms"),
+    ),
     "weights": (),
     "app": ("config", "workdir", "weights", "compilation_cache", "host", "port"),
     "plot": ("workdir", "output", "overwrite"),
@@ -80,6 +84,8 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("seed", None, "Seed of all randomness.", flag_values=values)
     text("host", "Address of the page; 0.0.0.0 lets other machines in.")
     flags.DEFINE_integer("port", None, "Port of the page.", flag_values=values)
+    text("sizes", "Of exported programs, HEIGHTxWIDTH: 256x256,512x768.")
+    text("platforms", "That exported programs run on: cpu,cuda,tpu.")
     flags.DEFINE_bool("overwrite", False, "Replace results.", flag_values=values)
     text("suffix", "What the names of restored images end in.")
     text("format", "Of restored images, such as png; by default as they were.")
@@ -140,8 +146,7 @@ def _check_combination(values: flags.FlagValues) -> None:
         "output",
         "overwrite",
         *_RESULTS,
-        "host",
-        "port",
+        *("host", "port", "sizes", "platforms"),
         *_HOSTS,
     ):
         if values[name].present and name not in FLAGS_OF_MODE[mode]:
@@ -158,7 +163,9 @@ def _check_combination(values: flags.FlagValues) -> None:
                 raise UsageError(f"--mode=restore needs --{name}, {what}")
     if mode == "pack" and not values.output:
         raise UsageError("--mode=pack needs --output=NAME.safetensors")
-    if mode in ("evaluate", "restore", "pack", "app") and not (
+    if mode == "export" and not values.output:
+        raise UsageError("--mode=export needs --output, the folder for the programs")
+    if mode in ("evaluate", "restore", "pack", "export", "app") and not (
         values.weights or values.workdir
     ):
         raise UsageError(f"--mode={mode} needs --weights or --workdir")
@@ -293,6 +300,19 @@ def _pack(values: flags.FlagValues, config: Config | None) -> None:
     pack.run(config, source, values.output, overwrite=values.overwrite)
 
 
+def _export(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import export
+
+    export.run(
+        config,
+        values.weights or values.workdir,
+        values.output,
+        export.parse_sizes(values.sizes or export.DEFAULT_SIZES),
+        export.parse_platforms(values.platforms or export.DEFAULT_PLATFORMS),
+        overwrite=values.overwrite,
+    )
+
+
 def _print_weights(values: flags.FlagValues, config: Config | None) -> None:
     from irsde_jax import weights
 
@@ -333,6 +353,7 @@ MODES: dict[str, Callable[..., int | None]] = {
     "restore": _restore,
     "check": _check,
     "pack": _pack,
+    "export": _export,
     "weights": _print_weights,
     "app": _app,
     "plot": _plot,

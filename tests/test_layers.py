@@ -75,8 +75,11 @@ ALLOWED = {
         "samplers",
     },
     "pack": {"checkpoints", "restore"},
+    # Runs where the package is not installed.
+    "standalone": set(),
+    "export": MATHS | {"configuration", "programs", "restore", "restorer"},
     "main": {
-        *{"app", "loading", "pack", "weights"},
+        *{"app", "export", "loading", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
         *{"hosts", "interruption"},
     },

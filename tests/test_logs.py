@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from irsde_jax import logs
 
@@ -41,6 +42,13 @@ def test_scalars_are_read_as_written(tmp_path):
     events = list((tmp_path / "run" / "logs").glob("*tfevents*"))
     assert len(events) == 1
     assert events[0].stat().st_size > 0
+    grey, rgb = (
+        np.asarray(Image.open(tmp_path / "run" / "logs" / f"{name}_000002.png"))
+        for name in ("grey", "rgb")
+    )
+    assert grey.shape == rgb.shape == (4, 6, 3)
+    assert grey.max() == 0
+    assert rgb.min() == 255
     writer.close()  # twice is fine
 
 

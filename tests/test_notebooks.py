@@ -1,7 +1,9 @@
 """The notebooks run, at a reduced size; they call the package and define nothing."""
 
 import ast
+import configparser
 import os
+import re
 from pathlib import Path
 
 import jax
@@ -11,8 +13,22 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 
 # What takes the place of a notebook's parameters, and the pictures it has to show.
+TINY = ("width=4", "enc_blocks=(1,)", "dec_blocks=(1,)", "middle_blocks=0")
 REDUCED = {
     "1_the_sde": (dict(SIZE=32, PATCH=16, NUM_SAMPLES=4, MAX_DOUBLINGS=1), 8),
+    "2_train_on_your_pairs": (
+        dict(
+            PAIRS="pairs",
+            EXPERIMENT="deraining:small",
+            NUM_STEPS=2,
+            BATCH_SIZE=2,
+            CROP_SIZE=16,
+            EVERY=1,
+            SETTINGS=[f"--config.model.{value}" for value in TINY],
+        ),
+        5,
+    ),
+    "3_restore_and_judge": (dict(SIZE=24, EVALUATIONS=(1, 2), NUM_SAMPLES=2), 4),
 }
 
 
@@ -41,11 +57,51 @@ def reduce(notebook, values):
     named = {node.targets[0].id for node in syntax_tree(cell).body}
     unknown = sorted(set(values) - named)
     assert not unknown, f"parameters that the notebook does not have: {unknown}"
-    cell.source += "".join(f"\n{name} = {value}" for name, value in values.items())
+    cell.source += "".join(f"\n{name} = {value!r}" for name, value in values.items())
+
+
+def write_pairs(folder: Path) -> None:
+    """What a user brings to the second notebook: photographs, and darker ones."""
+    import skimage
+    from PIL import Image
+
+    parts = dict(
+        train=(skimage.data.astronaut(), skimage.data.coffee()),
+        validation=(skimage.data.chelsea(), skimage.data.rocket()),
+        test=(skimage.data.immunohistochemistry(),),
+    )
+    for part, photographs in parts.items():
+        for name, dimmed in (("GT", 1), ("LQ", 2)):
+            (folder / part / name).mkdir(parents=True)
+            for index, pixels in enumerate(photographs):
+                crop = Image.fromarray(pixels[100:140, 100:140] // dimmed)
+                crop.save(folder / part / name / f"{index}.png")
 
 
 def by_name(path):
     return path.stem
+
+
+def address() -> str:
+    """The one home of the repository's address."""
+    metadata = configparser.ConfigParser()
+    metadata.read(ROOT / "setup.cfg", encoding="utf-8")
+    return metadata["metadata"]["url"]
+
+
+def test_readme_has_a_badge_for_every_notebook():
+    owner_and_name = address().removeprefix("https://github.com/")
+    folder = f"https://colab.research.google.com/github/{owner_and_name}/blob/main"
+    readme = (ROOT / "README.md").read_text("utf-8")
+    badges = re.findall(r"\[!\[[^]]+\]\([^)]+\)\]\(([^)]+)\)", readme)
+    assert badges == [f"{folder}/notebooks/{path.name}" for path in NOTEBOOKS]
+    assert readme.count("colab.research.google.com/github") == len(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=by_name)
+def test_a_notebook_is_installed_from_the_repository(path):
+    first, *_ = code_cells(read(path))
+    assert re.findall(r"git\+(\S+)\"", first.source) == [address()]
 
 
 def test_every_notebook_has_a_reduced_size():
@@ -87,6 +143,7 @@ def test_a_notebook_runs_and_shows_its_pictures(path, tmp_path, monkeypatch):
     values, num_pictures = REDUCED[path.stem]
     notebook = read(path)
     reduce(notebook, values)
+    write_pairs(tmp_path / "pairs")
     path_entries = (str(ROOT), os.environ.get("PYTHONPATH"))
     environment = {
         # The package of this tree; nothing is downloaded, nor written elsewhere.

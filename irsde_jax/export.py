@@ -1,0 +1,270 @@
+"""`--mode export`: a restorer as a program that runs without this package.
+
+The folder holds, for each image size, a StableHLO program (HEIGHTxWIDTH.stablehlo), and
+beside them the weights (weights.npz), the configuration (config.json), what the
+programs take and return (export.json), and `restore.py`, which calls them with jax,
+numpy and flatbuffers alone. Solver, evaluations and noise level are fixed at export;
+the batch is free.
+
+Serialization and its guarantees: https://docs.jax.dev/en/latest/export/export.html.
+"""
+
+import importlib.util
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import chex
+import jax
+import jax.export
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from flax import traverse_util
+
+import irsde_jax
+from irsde_jax import configuration, programs, restore, samplers, sde
+from irsde_jax.array_types import Array
+from irsde_jax.restorer import Restorer
+
+Config: TypeAlias = ml_collections.ConfigDict
+Size: TypeAlias = tuple[int, int]
+logger = logging.getLogger(__name__)
+
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+DEFAULT_PLATFORMS = "cpu,cuda,tpu"
+DEFAULT_SIZES = "256x256"
+
+MANIFEST, SCRIPT, WEIGHTS = "export.json", "restore.py", "weights.npz"
+SUFFIX = ".stablehlo"
+FORMAT_VERSION = 1
+
+
+def parse_sizes(text: str) -> list[Size]:
+    """Reads "256x256,512x768" as heights and widths.
+
+    Raises:
+        ValueError: for anything else, or a size that is given twice.
+    """
+    sizes = []
+    for item in text.split(","):
+        match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", item.strip())
+        if not match:
+            raise ValueError(
+                f"--sizes={text}: {item!r} is no HEIGHTxWIDTH in pixels, such as "
+                "256x256."
+            )
+        sizes.append((int(match[1]), int(match[2])))
+    return _unique(sizes, f"--sizes={text}")
+
+
+def parse_platforms(text: str) -> list[str]:
+    """Reads "cpu,tpu" as names of `PLATFORMS`.
+
+    Raises:
+        ValueError: for another name, or one that is given twice.
+    """
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in PLATFORMS:
+            raise ValueError(
+                f"--platforms={text}: {name!r} is not one of {', '.join(PLATFORMS)}"
+                f"{configuration.nearest(name, PLATFORMS)}."
+            )
+    return _unique(names, f"--platforms={text}")
+
+
+def _unique(values: list, given: str) -> list:
+    if len(set(values)) < len(values):
+        raise ValueError(f"{given} names one of them twice.")
+    return values
+
+
+def run(
+    config: Config | None,
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    sizes: Sequence[Size],
+    platforms: Sequence[str],
+    overwrite: bool = False,
+) -> Path:
+    """Writes the programs of a restorer and what belongs to them; returns the folder.
+
+    Args:
+        config: see `restore.load`; its group `sampling` is what is exported.
+        source: the weights: what `restore.load` takes.
+        output: a folder: new, empty or, with `overwrite`, of an earlier export, whose
+            files are replaced.
+        sizes: heights and widths of the images, one program for each.
+        platforms: that the programs run on, of `PLATFORMS`.
+        overwrite: whether an earlier export is replaced.
+
+    Raises:
+        FileExistsError: if `output` is not empty and `overwrite` is False, or if it
+            holds anything but an export.
+        ModuleNotFoundError: without flatbuffers.
+        ValueError: for the Denoising process without a noise level.
+    """
+    folder = Path(output)
+    stale = _claim(folder, overwrite)
+    _require_flatbuffers()
+    restorer = restore.load(source, config)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    temporary.mkdir(parents=True)
+    try:
+        np.savez(temporary / WEIGHTS, **_flat(jax.device_get(restorer.params)))
+        shutil.copy(Path(__file__).with_name("standalone.py"), temporary / SCRIPT)
+        configuration.write(restorer.config, temporary)
+        for size in sizes:
+            program = export_program(restorer, size, platforms)
+            (temporary / _name(size)).write_bytes(program.serialize())
+            logger.info("%s", _name(size))
+        manifest = describe(restorer, sizes, platforms)
+        text = json.dumps(manifest, indent=2) + "\n"
+        (temporary / MANIFEST).write_text(text, encoding="utf-8")
+        folder.mkdir(exist_ok=True)
+        # The manifest goes first and comes last: with it the folder is whole.
+        for name in (MANIFEST, *stale):
+            (folder / name).unlink(missing_ok=True)
+        names = sorted(path.name for path in temporary.iterdir())
+        for name in sorted(names, key=MANIFEST.__eq__):
+            (temporary / name).replace(folder / name)
+    finally:
+        shutil.rmtree(temporary)
+    if restorer.config.data.scale > 1:
+        logger.info(
+            "super-resolution: the programs take images that are already enlarged %d "
+            "times (%s)",
+            *(restorer.config.data.scale, restorer.config.data.enlarge),
+        )
+    logger.info("python %s IMAGE RESULT", folder / SCRIPT)
+    return folder
+
+
+def export_program(
+    restorer: Restorer, size: Size, platforms: Sequence[str]
+) -> jax.export.Exported:
+    """The program `(weights, seed, images) -> restored` for images of one size.
+
+    `weights` are the parameters by their flat names; `seed` is uint32, shape []; images
+    and result are float32 in [0, 1], shape [batch, H, W, C], for any batch. The result
+    is that of `restorer(images, key=jax.random.key(seed))`.
+
+    Raises:
+        ValueError: for the Denoising process without a noise level, or settings that
+            `Restorer.check` refuses.
+    """
+    timesteps = _timesteps(restorer)
+    restorer.check(1, *size)
+
+    def program(weights: dict[str, Array], seed: Array, images: Array) -> Array:
+        # Not folded into constants, which would round otherwise than the library does.
+        schedule, grid = jax.lax.optimization_barrier((restorer.schedule, timesteps))
+        return programs.restore(
+            traverse_util.unflatten_dict(weights, sep="/"),
+            schedule,
+            samplers.image_keys(jax.random.key(seed), images.shape[0]),
+            images,
+            grid,
+            model=restorer.model,
+            process=restorer.process,
+            solver=restorer.config.sampling.solver,
+            debias=restorer.debias,
+            clip=restorer.config.sampling.clip,
+        )
+
+    (batch,) = jax.export.symbolic_shape("batch")
+    return jax.export.export(jax.jit(program), platforms=platforms)(
+        jax.eval_shape(lambda: _flat(restorer.params)),
+        jax.ShapeDtypeStruct((), jnp.uint32),
+        jax.ShapeDtypeStruct((batch, *size, restorer.model.channels), jnp.float32),
+    )
+
+
+def _timesteps(restorer: Restorer) -> Array:
+    """The grid of all images: the noise level, if there is one, is the same for all."""
+    sampling, start = restorer.config.sampling, restorer.schedule.num_steps
+    if restorer.process.starts_at_input:
+        if sampling.sigma is None:
+            raise ValueError(
+                "a program of the Denoising process is exported for one noise level; "
+                "these weights estimate it. Give it in image units (25/255 = 0.098): "
+                "--config.sampling.sigma=0.098, with --config where the weights are "
+                "no work directory."
+            )
+        start = sde.start_step(restorer.schedule, sampling.sigma)
+        if start == 0:
+            raise ValueError(
+                f"sampling.sigma={sampling.sigma}: at so low a noise level there is "
+                "nothing to remove, and nothing to export."
+            )
+    num_evals = restorer.num_evals()
+    return samplers.timestep_grid(
+        restorer.schedule, num_evals, sampling.spacing, start=start
+    )
+
+
+def describe(
+    restorer: Restorer, sizes: Sequence[Size], platforms: Sequence[str]
+) -> dict[str, Any]:
+    """What `export.json` says: the arguments of the programs, and what they compute."""
+    sampling = restorer.config.sampling
+    channels = restorer.model.channels
+    image = f"float32 [batch, H, W, {channels}] in [0, 1]"
+    return {
+        "format_version": FORMAT_VERSION,
+        "programs": {_name(size): ["batch", *size, channels] for size in sizes},
+        "arguments": [
+            f"weights: the arrays of {WEIGHTS} as a dictionary, name to float32",
+            "seed: uint32 []; image i is restored with the key "
+            "jax.random.fold_in(jax.random.key(seed), i)",
+            f"images: {image}",
+        ],
+        "result": image,
+        "task": restorer.config.task,
+        "process": restorer.config.process,
+        "solver": sampling.solver,
+        "num_evals": restorer.num_evals(),
+        "sigma": sampling.sigma,
+        "scale": restorer.config.data.scale,
+        "platforms": list(platforms),
+        "versions": {"irsde_jax": irsde_jax.__version__, "jax": jax.__version__},
+    }
+
+
+def _claim(folder: Path, overwrite: bool) -> list[str]:
+    """The files of an earlier export in the folder, which are to be replaced."""
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"--output={folder} is a file; an export is a folder.")
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    if found and not (folder / MANIFEST).is_file():
+        raise FileExistsError(
+            f"--output={folder} is not empty and holds no export; give another folder."
+        )
+    if found and not overwrite:
+        raise FileExistsError(
+            f"{folder} holds an export; choose another --output, or replace it with "
+            "--overwrite."
+        )
+    return [path.name for path in found if path.suffix == SUFFIX]
+
+
+def _require_flatbuffers() -> None:
+    if importlib.util.find_spec("flatbuffers") is None:
+        raise ModuleNotFoundError(
+            "exported programs are serialized by flatbuffers: pip install "
+            "'irsde_jax[export]'"
+        )
+
+
+def _flat(params: chex.ArrayTree) -> dict[str, Any]:
+    return traverse_util.flatten_dict(params, sep="/")
+
+
+def _name(size: Size) -> str:
+    return f"{size[0]}x{size[1]}{SUFFIX}"

@@ -1,0 +1,258 @@
+"""Exported programs give the library's results where the library cannot be imported."""
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from absl import flags
+
+import irsde_jax
+from irsde_jax import configuration, export, main, models, restorer
+from irsde_jax.checkpoints import weights_file
+
+pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
+
+SIZE = (9, 14)  # of no multiple of two: the network pads and crops
+SEED = 4_000_000_000  # more than an int32 holds
+TINY = dict(width=4, enc_blocks=(1,), dec_blocks=(1,), middle_blocks=0)
+
+# What a machine has that only runs programs: jax and its requirements, flatbuffers.
+INSTALLED = ("jax", "jaxlib", "ml_dtypes", "opt_einsum", "scipy", "numpy")
+INSTALLED += ("flatbuffers", "pillow")
+
+# The commands of a user, one after the other in one process: `-I -S` knows no installed
+# package, and PATH holds the few above.
+ALONE = """
+import runpy, sys
+path, *commands = sys.argv[1:]
+sys.path.append(path)
+try:
+    import irsde_jax
+except ModuleNotFoundError:
+    pass
+else:
+    sys.exit(f"{irsde_jax.__file__} can be imported")
+for command in commands:
+    sys.argv = command.split("|")
+    runpy.run_path(sys.argv[0], run_name="__main__")
+strangers = {"irsde_jax", "flax", "chex", "ml_collections", "optax", "safetensors"}
+sys.exit(", ".join(strangers & set(sys.modules)) or None)
+"""
+
+
+def run(*arguments) -> int:
+    """The exit code of `python -m irsde_jax.main ARGUMENTS`."""
+    values = flags.FlagValues()
+    main.define_flags(values)
+    overrides = main.parse(["main", *map(str, arguments)], values)
+    return main.run(values, overrides)
+
+
+def write_weights(path: Path, name: str, **sampling) -> Path:
+    """Random weights of a tiny network, with their configuration."""
+    config = configuration.load(name).unlock()
+    config.model.update(TINY)
+    config.sampling.update(num_evals=8, **sampling)
+    params = models.init_params(restorer.make_model(config), jax.random.key(1))
+    return weights_file.write(path, jax.device_get(params), config.lock())
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("weights")
+    irsde = write_weights(folder / "irsde.safetensors", "deraining:small")
+    denoising = write_weights(folder / "noise.safetensors", "denoising:small")
+    blind = write_weights(folder / "blind.safetensors", "denoising:small", sigma=None)
+    return dict(irsde=irsde, denoising=denoising, blind=blind)
+
+
+@pytest.fixture(scope="module")
+def exported(weights, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("exported")
+    for name in ("irsde", "denoising"):
+        arguments = (f"--weights={weights[name]}", f"--output={folder / name}")
+        size = "{}x{}".format(*SIZE)
+        assert run("--mode=export", *arguments, f"--sizes={size}") == 0
+    return {name: folder / name for name in ("irsde", "denoising")}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """A folder for `sys.path` with nothing but the packages of `INSTALLED`."""
+    folder = tmp_path_factory.mktemp("alone")
+    for name in INSTALLED:
+        files = importlib.metadata.distribution(name).files or ()
+        for top in {file.parts[0] for file in files} - {"..", "__pycache__"}:
+            target = Path(str(importlib.metadata.distribution(name).locate_file(top)))
+            (folder / top).symlink_to(target)
+    return folder
+
+
+def run_alone(path: Path, *commands) -> subprocess.CompletedProcess:
+    joined = ["|".join(map(str, command)) for command in commands]
+    process = [sys.executable, "-I", "-S", "-c", ALONE, str(path), *joined]
+    return subprocess.run(process, capture_output=True, text=True, timeout=300)
+
+
+def random_images(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).random((*shape, 3), np.float32)
+
+
+def test_programs_run_without_the_package(exported, weights, alone, tmp_path):
+    """Each process, a batch of one and of three: every float is the library's."""
+    images = {"one": random_images(1, *SIZE), "three": random_images(3, *SIZE)}
+    commands = []
+    for batch, image in images.items():
+        np.save(tmp_path / f"{batch}.npy", image)
+        for name, folder in exported.items():
+            result = tmp_path / f"{name}_{batch}.npy"
+            source = tmp_path / f"{batch}.npy"
+            commands.append([folder / "restore.py", source, result, SEED])
+    done = run_alone(alone, *commands)
+    assert done.returncode == 0, done.stderr
+    for name in exported:
+        restore = irsde_jax.load(weights[name])
+        for batch, image in images.items():
+            expected = restore(image, key=jax.random.key(SEED))
+            found = np.load(tmp_path / f"{name}_{batch}.npy")
+            assert found.dtype == np.float32
+            np.testing.assert_array_equal(found, expected)
+            assert np.abs(found - image).max() > 0.05  # something was done
+        other = restore(image, key=jax.random.key(0))
+        assert (name == "irsde") == (not np.array_equal(found, other))
+
+
+def test_script_restores_an_image_file(exported, weights, alone, tmp_path):
+    from PIL import Image
+
+    pixels = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    command = [exported["irsde"] / "restore.py", tmp_path / "in.png"]
+    done = run_alone(alone, [*command, tmp_path / "out.png"])
+    assert done.returncode == 0, done.stderr
+    expected = irsde_jax.load(weights["irsde"])(pixels)
+    np.testing.assert_array_equal(Image.open(tmp_path / "out.png"), expected)
+
+
+def test_script_names_the_sizes_that_there_are(exported, alone, tmp_path):
+    np.save(tmp_path / "in.npy", random_images(8, 8))
+    command = [exported["irsde"] / "restore.py", tmp_path / "in.npy"]
+    done = run_alone(alone, [*command, tmp_path / "out.npy"])
+    assert done.returncode == 1
+    assert "8x8: no such size was exported. There are: 9x14." in done.stderr
+    assert not (tmp_path / "out.npy").exists()
+
+
+def test_folder_says_what_it_holds(exported, weights):
+    folder = exported["denoising"]
+    names = {"9x14.stablehlo", "config.json", "export.json", "restore.py"}
+    assert {path.name for path in folder.iterdir()} == names | {"weights.npz"}
+    assert {path.name for path in folder.parent.iterdir()} == set(exported)
+    stored = configuration.read_stored(folder)
+    given = irsde_jax.load(weights["denoising"]).config
+    assert configuration.differences(stored, given) == []
+    found = json.loads((folder / "export.json").read_text("utf-8"))
+    assert found["programs"] == {"9x14.stablehlo": ["batch", *SIZE, 3]}
+    assert found["sigma"] == pytest.approx(25 / 255)
+    assert (found["solver"], found["num_evals"]) == ("mr_ode_2", 8)
+    assert len(found["arguments"]) == 3
+    program = jax.export.deserialize((folder / "9x14.stablehlo").read_bytes())
+    assert program.platforms == ("cpu", "cuda", "tpu")
+    # The weights are beside the program, not in it.
+    assert program.in_avals[-1].shape[1:] == (*SIZE, 3)
+    with np.load(folder / "weights.npz") as arrays:
+        assert len(program.in_avals) == len(arrays.files) + 2
+
+
+def test_nothing_is_replaced_unasked(weights, tmp_path, capsys):
+    folder = tmp_path / "out"
+    common = ("--mode=export", f"--output={folder}", "--platforms=cpu")
+    arguments = (*common, f"--weights={weights['denoising']}")
+    assert run(*arguments, "--sizes=8x8") == 0
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert run(*arguments, "--sizes=8x8") == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+    (folder / "notes.txt").write_text("mine")
+    assert run(*arguments, "--sizes=8x12", "--overwrite") == 0
+    # The old program would meet the new weights; what is not ours stays.
+    assert not (folder / "8x8.stablehlo").exists()
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert [path for path in tmp_path.iterdir() if path != folder] == []
+
+    (folder / "export.json").unlink()
+    assert run(*arguments, "--overwrite") == 1
+    assert "holds no export" in capsys.readouterr().err
+    assert run(*arguments, f"--output={weights['denoising']}") == 1
+    assert "is a file" in capsys.readouterr().err
+
+
+def test_failed_export_leaves_nothing(weights, tmp_path, monkeypatch, capsys):
+    def fail(*arguments):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(export, "export_program", fail)
+    arguments = (f"--weights={weights['irsde']}", f"--output={tmp_path / 'out'}")
+    assert run("--mode=export", *arguments) == 1
+    assert "no space left" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("blind", [], "one noise level.*--config.sampling.sigma=0.098"),
+        ("irsde", ["--sizes=64"], "'64' is no HEIGHTxWIDTH"),
+        ("irsde", ["--sizes=64x0"], "'64x0' is no HEIGHTxWIDTH"),
+        ("irsde", ["--sizes=8x8,8x8"], "names one of them twice"),
+        ("irsde", ["--platforms=cpu,gpu"], "'gpu' is not one of cpu, cuda"),
+        ("nobody", [], "no weights"),
+    ],
+)
+def test_mistake_is_one_line(weights, name, arguments, message, tmp_path, capsys):
+    source = weights.get(name, name)
+    output = tmp_path / "out"
+    common = ("--mode=export", f"--weights={source}", f"--output={output}")
+    assert run(*common, *arguments) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(message, error)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("sigma", "message"), [(1e-9, "nothing to remove"), (0.9, "max_sigma|lambda")]
+)
+def test_noise_level_must_fit_the_schedule(tmp_path, sigma, message):
+    path = write_weights(tmp_path / "x.safetensors", "denoising:small", sigma=sigma)
+    with pytest.raises(ValueError, match=message):
+        export.export_program(irsde_jax.load(path), SIZE, ["cpu"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mode=export", "--weights=w"], "needs --output"),
+        (["--mode=export", "--output=o"], "needs --weights or --workdir"),
+        (["--mode=restore", "--sizes=8x8"], "--sizes means nothing to --mode=restore"),
+        (["--mode=export", "--input=i"], "--input means nothing to --mode=export"),
+    ],
+)
+def test_flag_of_another_mode_is_refused(arguments, message):
+    values = flags.FlagValues()
+    main.define_flags(values)
+    with pytest.raises(configuration.UsageError, match=message):
+        main.parse(["main", *arguments], values)
+
+
+def test_missing_flatbuffers_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"irsde_jax\[export\]"):
+        export.run(None, "denoising-small", tmp_path / "out", [SIZE], ["cpu"])
