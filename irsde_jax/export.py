@@ -28,7 +28,7 @@ import numpy as np
 from flax import traverse_util
 
 import irsde_jax
-from irsde_jax import configuration, programs, restore, samplers, sde
+from irsde_jax import configuration, programs, restore, samplers
 from irsde_jax.array_types import Array
 from irsde_jax.restorer import Restorer
 
@@ -171,11 +171,7 @@ def export_program(
             samplers.image_keys(jax.random.key(seed), images.shape[0]),
             images,
             grid,
-            model=restorer.model,
-            process=restorer.process,
-            solver=restorer.config.sampling.solver,
-            debias=restorer.debias,
-            clip=restorer.config.sampling.clip,
+            **restorer.program_options(),
         )
 
     (batch,) = jax.export.symbolic_shape("batch")
@@ -188,25 +184,20 @@ def export_program(
 
 def _timesteps(restorer: Restorer) -> Array:
     """The grid of all images: the noise level, if there is one, is the same for all."""
-    sampling, start = restorer.config.sampling, restorer.schedule.num_steps
-    if restorer.process.starts_at_input:
-        if sampling.sigma is None:
-            raise ValueError(
-                "a program of the Denoising process is exported for one noise level; "
-                "these weights estimate it. Give it in image units (25/255 = 0.098): "
-                "--config.sampling.sigma=0.098, with --config where the weights are "
-                "no work directory."
-            )
-        start = sde.start_step(restorer.schedule, sampling.sigma)
-        if start == 0:
-            raise ValueError(
-                f"sampling.sigma={sampling.sigma}: at so low a noise level there is "
-                "nothing to remove, and nothing to export."
-            )
-    num_evals = restorer.num_evals()
-    return samplers.timestep_grid(
-        restorer.schedule, num_evals, sampling.spacing, start=start
-    )
+    sigma = restorer.config.sampling.sigma
+    if restorer.process.starts_at_input and sigma is None:
+        raise ValueError(
+            "a program of the Denoising process is exported for one noise level; "
+            "these weights estimate it. Give it in image units (25/255 = 0.098): "
+            "--config.sampling.sigma=0.098."
+        )
+    timesteps = restorer.timesteps(None, sigma)
+    if timesteps is None:
+        raise ValueError(
+            f"sampling.sigma={sigma}: at so low a noise level there is nothing to "
+            "remove, and nothing to export."
+        )
+    return timesteps
 
 
 def describe(

@@ -185,7 +185,9 @@ class Restorer:
             shape, size = tiling.canvas_shape(shape, tiles), np.zeros(2, np.int32)
         if (shape, tiles) not in self._memory:
             self._memory[shape, tiles] = memory.peak_bytes(
-                functools.partial(programs.restore, **self._static(tiles=tiles)),
+                functools.partial(
+                    programs.restore, **self.program_options(tiles=tiles)
+                ),
                 *self._abstract_arguments(shape),
                 size,
             )
@@ -217,23 +219,23 @@ class Restorer:
             self.params,
             self.schedule,
             size=size,
-            **self._static(solver=solver, tiles=tiles),
+            **self.program_options(solver=solver, tiles=tiles),
         )
         if is_blind:
-            grids = [self._timesteps(num_evals, _estimate(image)) for image in batch]
+            grids = [self.timesteps(num_evals, _estimate(image)) for image in batch]
             one_by_one = zip(keys[:, None], inputs[:, None], grids)
             restored = np.concatenate([np.asarray(run(*each)) for each in one_by_one])
         else:
-            timesteps = self._timesteps(num_evals, sigma)
+            timesteps = self.timesteps(num_evals, sigma)
             restored = np.asarray(run(keys, inputs, timesteps))
         if size is None:
             return restored
         return tiling.from_canvas(restored, size, batch.shape)
 
-    def _static(
+    def program_options(
         self, solver: str | None = None, tiles: Tiles | None = None
     ) -> dict[str, Any]:
-        """The arguments that a program is compiled for."""
+        """What a program of `irsde_jax.programs` is compiled for."""
         return dict(
             model=self.model,
             process=self.process,
@@ -253,7 +255,7 @@ class Restorer:
             self.schedule,
             jax.random.split(jax.random.key(0), shape[0]),
             jax.ShapeDtypeStruct(shape, jnp.float32),
-            self._timesteps(None, sigma),
+            self.timesteps(None, sigma),
         )
 
     def _as_batch(self, images: np.ndarray) -> np.ndarray:
@@ -297,12 +299,17 @@ class Restorer:
     def check(self, batch: int, height: int, width: int) -> None:
         """Raises at once what restoring images of that shape would raise."""
         jax.eval_shape(
-            functools.partial(programs.restore, **self._static()),
+            functools.partial(programs.restore, **self.program_options()),
             *self._abstract_arguments((batch, height, width, self.model.channels)),
         )
 
-    def _timesteps(self, num_evals: int | None, sigma: float | None) -> Array | None:
-        """The grid of this call; None where there is nothing to remove."""
+    def timesteps(self, num_evals: int | None, sigma: float | None) -> Array | None:
+        """The grid of a call; None where there is nothing to remove.
+
+        Args:
+            num_evals: see `__call__`.
+            sigma: the noise level, for the Denoising process; else None.
+        """
         sampling, start = self.config.sampling, self.schedule.num_steps
         if self.process.starts_at_input:
             assert sigma is not None  # given, configured or estimated

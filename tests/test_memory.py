@@ -32,7 +32,9 @@ def test_is_what_xla_counts_within_a_factor_of_two(make, tiles):
     if tiles is not None:
         shape, size = tiling.canvas_shape(shape, tiles), jnp.zeros(2, jnp.int32)
     lowered = programs.restore.lower(
-        *restore._abstract_arguments(shape), size, **restore._static(tiles=tiles)
+        *restore._abstract_arguments(shape),
+        size,
+        **restore.program_options(tiles=tiles),
     )
     stats = lowered.compile().memory_analysis()
     counted = stats.argument_size_in_bytes + stats.temp_size_in_bytes
