@@ -109,6 +109,7 @@ def open_source(config: Config, address: str, paired: bool | None) -> pairs.Sour
         address,
         paired,
         channels=config.model.channels,
+        data_range=data.data_range,
         tfds_dir=data.tfds_dir,
         manual_dir=data.manual_dir,
         scale=data.scale,

@@ -103,7 +103,7 @@ def dataset(monkeypatch):
 
 def test_a_part_of_a_data_set(dataset, tmp_path):
     whole = open_source("tfds:gopro/train", True, manual_dir=str(tmp_path))
-    assert dataset == [("gopro", "train", None, tmp_path / "gopro", 3)]
+    assert dataset == [("gopro", "train", None, tmp_path / "gopro", 3, (0.0, 1.0))]
     assert len(whole) == 5
     first = open_source("tfds:gopro/train[:2]", True)
     rest = open_source("tfds:gopro/train[2:]", True)

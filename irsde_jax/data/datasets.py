@@ -23,6 +23,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from irsde_jax.data import archives, codecs, images, layouts
+from irsde_jax.data.codecs import UNIT_RANGE, DataRange
 from irsde_jax.data.layouts import Layout, Pair
 from irsde_jax.data.pairs import Record
 
@@ -41,6 +42,7 @@ def open_dataset(
     data_dir: str | os.PathLike | None = None,
     manual_dir: str | os.PathLike | None = None,
     channels: int = 3,
+    data_range: DataRange = UNIT_RANGE,
 ) -> "DatasetSource":
     """The images of a split; builds the data set where it is not built yet.
 
@@ -52,6 +54,7 @@ def open_dataset(
         manual_dir: folder (or archive) of the files that were fetched; None for
             `data_dir/downloads/manual/<dataset>`. Not needed once it is built.
         channels: of the images given; grey files are repeated to 3.
+        data_range: see `images.read_image`.
 
     Raises:
         FileNotFoundError: if the files are not there; it says what to get.
@@ -72,7 +75,9 @@ def open_dataset(
             f"that {builder.data_path} was built with. For another one, complete "
             f"{builder.info.metadata['manual_dir']} and remove {builder.data_path}."
         )
-    return DatasetSource(builder.data_path, dataset, split, names[split], channels)
+    return DatasetSource(
+        builder.data_path, dataset, split, names[split], channels, data_range
+    )
 
 
 class DatasetSource:
@@ -84,6 +89,7 @@ class DatasetSource:
         split: name of the split.
         names: of its images.
         channels: of the images given.
+        data_range: see `images.read_image`.
     """
 
     def __init__(
@@ -93,11 +99,12 @@ class DatasetSource:
         split: str,
         names: Sequence[str],
         channels: int = 3,
+        data_range: DataRange = UNIT_RANGE,
     ):
         self.names = list(names)
         self._folder = os.fspath(folder)
         self._dataset, self._split = dataset, split
-        self._channels = channels
+        self._channels, self._data_range = channels, data_range
 
     def __len__(self) -> int:
         return len(self.names)
@@ -107,12 +114,12 @@ class DatasetSource:
         example = self._examples[index]
         layout = layouts.get_layout(self._dataset)
         place = f"{self._dataset}/{self._split}: {self.names[index]}"
-        x0 = _decode(example["x0"], f"{place} (clean)")
+        x0 = _decode(example["x0"], f"{place} (clean)", self._data_range)
         if layout.other == "mask":
             mask = _decode(example["mask"], f"{place} (mask)")[..., :1]
             x0 = images.to_channels(x0, self._channels, place)
             return {"x0": x0, "mu": x0 * mask + (1 - mask)}
-        mu = _decode(example["mu"], f"{place} (degraded)")
+        mu = _decode(example["mu"], f"{place} (degraded)", self._data_range)
         if layout.border and x0.shape[:2] != mu.shape[:2]:
             inner = slice(layout.border, -layout.border)
             x0 = x0[inner, inner]
@@ -308,12 +315,12 @@ def _header_size(data: bytes, place: str) -> tuple[int, int]:
         raise ValueError(f"{place} cannot be read as an image: {error}.") from error
 
 
-def _decode(data: bytes, place: str) -> np.ndarray:
+def _decode(data: bytes, place: str, data_range: DataRange = UNIT_RANGE) -> np.ndarray:
     """The pixels of an image file; transparency is an error."""
     try:
         if data.startswith(_NPY_MAGIC):
             array = np.load(io.BytesIO(data), allow_pickle=False)
-            return codecs.array_to_image(array).pixels
+            return codecs.array_to_image(array, data_range).pixels
         image = codecs.decode(data)
     except MemoryError:
         raise

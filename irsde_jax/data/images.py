@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from irsde_jax.data import codecs
+from irsde_jax.data.codecs import UNIT_RANGE, DataRange
 from irsde_jax.data.codecs import ImageFile as ImageFile
 
 logger = logging.getLogger(__name__)
@@ -81,12 +82,18 @@ def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path
     return images
 
 
-def read_image(path: str | os.PathLike) -> ImageFile:
+def read_image(
+    path: str | os.PathLike, data_range: DataRange = UNIT_RANGE
+) -> ImageFile:
     """The content of an image file, upright (EXIF orientation applied).
 
     Palettes and CMYK become RGB. Its content decides how a file is read, not its
-    suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or floats
-    in [0, 1].
+    suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or floats.
+
+    Args:
+        path: of the file.
+        data_range: the floats of an `.npy` file that become 0 and 1; none may lie
+            beyond them. Written again, the image has this range.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -107,7 +114,8 @@ def read_image(path: str | os.PathLike) -> ImageFile:
         if path.suffix.lower() == ".npy":
             # Mapped, so that a header that promises more than the file holds is an
             # error and no allocation; it reads no pickles.
-            return codecs.array_to_image(np.lib.format.open_memmap(path, mode="r"))
+            array = np.lib.format.open_memmap(path, mode="r")
+            return codecs.array_to_image(array, data_range)
         return codecs.decode(path.read_bytes())
     except (MemoryError, PermissionError):
         raise
@@ -176,7 +184,7 @@ def write_image(
     """Writes an image in the format of its suffix: the whole file or none of it.
 
     PNG and TIFF keep 16 bits where the image has them; all else is rounded to 8 bits,
-    except that `.npy` holds `image.bits` bits, 32 being floats.
+    except that `.npy` holds `image.bits` bits, 32 being floats in `image.data_range`.
 
     Args:
         path: file name in an existing folder, ending in one of `SUFFIXES`.
