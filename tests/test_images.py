@@ -376,6 +376,21 @@ def test_grey_becomes_rgb_and_nothing_else_does():
             images.to_channels(pixels, channels, "a.png")
 
 
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("method", images.ENLARGEMENTS)
+def test_a_part_of_an_enlarged_image_is_cut_from_it(scale, method):
+    small = random_image(shape=(7, 9)).pixels
+    whole = images.enlarge(small, scale, method)
+    assert whole.shape == (7 * scale, 9 * scale, 3)
+    for top, left, side in ((0, 0, 5), (1, 2, 3), (2, 4, 5), (scale, 1, 1)):
+        part = slice(top, top + side), slice(left, left + side)
+        found = images.enlarge(small, scale, method, part)
+        np.testing.assert_allclose(found, whole[part], atol=1e-6)
+    last = slice(7 * scale - 2, 7 * scale), slice(9 * scale - 5, 9 * scale)
+    found = images.enlarge(small, scale, method, last)
+    np.testing.assert_allclose(found, whole[last], atol=1e-6)
+
+
 def test_folders_are_listed_in_order(tmp_path, monkeypatch):
     warnings = []
     monkeypatch.setattr(images.logger, "warning", lambda *args: warnings.append(args))

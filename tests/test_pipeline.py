@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from irsde_jax.data import images, pairs, pipeline
+from irsde_jax.data import cache, images, pairs, pipeline
 from irsde_jax.data.images import ImageFile
 
 NUM_IMAGES, CROP = 5, 4
@@ -120,6 +120,21 @@ def test_every_image_occurs_once_per_epoch_in_a_new_order():
 def test_crops_are_aligned_in_place_and_orientation():
     for batch in take(make_batches(), 20):
         np.testing.assert_allclose(batch["mu"], 1 - batch["x0"], atol=1e-6)
+
+
+def test_small_degraded_images_are_enlarged_after_the_crop():
+    """To the crop of the enlarged image, at any place; the cache holds them small."""
+    rng = np.random.default_rng(0)
+    small, clean = rng.random((6, 7, 3), np.float32), rng.random((24, 28, 3))
+    source = pairs.ArrayPairs([clean], [clean])
+    source._members["mu"] = [images.enlarge(small, 4)]
+    whole = make_batches(source, batch_size=40)[0]
+    source._members["mu"] = [small]
+    kept = cache.Cached(source, limit_bytes=2**20)
+    found = make_batches(kept, batch_size=40, scale=4)[0]
+    np.testing.assert_array_equal(found["x0"], whole["x0"])
+    np.testing.assert_allclose(found["mu"], whole["mu"], atol=1e-6)
+    assert kept[0]["mu"] is small
 
 
 def test_crops_change_from_epoch_to_epoch_and_reach_every_corner():

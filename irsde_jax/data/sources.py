@@ -38,7 +38,7 @@ def open_source(
     tfds_dir: str = "",
     manual_dir: str = "",
     scale: int = 1,
-    enlarge: str = "bicubic",
+    enlarge: str | None = "bicubic",
 ) -> Source:
     """The images at an address, see the module.
 
@@ -51,9 +51,9 @@ def open_source(
         tfds_dir: of prepared data sets; "" for that of tensorflow-datasets.
         manual_dir: holds a folder for each data set, named after it, with what was
             downloaded; "" for downloads/manual in `tfds_dir`.
-        scale: the degraded files are smaller than the clean ones by this factor; the
-            images given have the larger size.
-        enlarge: how they are enlarged, a key of `images.ENLARGEMENTS`.
+        scale: the degraded files are smaller than the clean ones by this factor.
+        enlarge: how they are brought to the size of the clean ones, a key of
+            `images.ENLARGEMENTS`; None leaves them small.
 
     Raises:
         FileNotFoundError: for a missing folder or data set; it says what is wanted.
@@ -68,7 +68,7 @@ def open_source(
         source = _open_folder(Path(address), paired, channels, data_range)
     if paired is False:
         return _Clean(source)
-    return _SameSize(source, scale, enlarge, address)
+    return _Scaled(source, scale, enlarge, address)
 
 
 def _open_folder(
@@ -136,10 +136,10 @@ class _Clean:
         return {"x0": self._source[index]["x0"]}
 
 
-class _SameSize:
-    """Pairs of one size: degraded images that are smaller by `scale` are enlarged."""
+class _Scaled:
+    """Pairs whose degraded images are smaller by `scale`, enlarged where it is said."""
 
-    def __init__(self, source: Source, scale: int, enlarge: str, address: str):
+    def __init__(self, source: Source, scale: int, enlarge: str | None, address: str):
         self._source, self._scale, self._enlarge = source, scale, enlarge
         self._address = address
         self.names = source.names
@@ -166,4 +166,6 @@ class _SameSize:
                 f"{width} and the degraded one is {rows} x {columns} (height x width), "
                 f"where data.scale={self._scale}. {hint}."
             )
+        if self._enlarge is None:
+            return record
         return {"x0": x0, "mu": images.enlarge(mu, self._scale, self._enlarge)}
