@@ -85,10 +85,10 @@ def test_worker_processes_give_the_same_stream(tmp_path):
         pixels = np.random.default_rng(index).random((9, 7, 3)).astype(np.float32)
         images.write_image(tmp_path / f"{index}.png", ImageFile(pixels, None, 8))
     dataset = make_batches(pairs.CleanFolder(tmp_path), batch_size=2)
-    for num_workers in (1, 2):
-        found = take(dataset, 5, start=3, num_threads=1, num_workers=num_workers)
+    for num_workers, start in ((1, 1000), (2, 0), (2, 3)):
+        found = take(dataset, 5, start, num_threads=1, num_workers=num_workers)
         for offset, batch in enumerate(found):
-            assert_equal(batch, dataset[3 + offset])
+            assert_equal(batch, dataset[start + offset])
 
 
 def test_the_stream_is_pinned():
