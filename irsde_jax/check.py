@@ -173,11 +173,11 @@ def _write_sheet(path: Path, folders: Sequence[_Folder], overwrite: bool) -> Non
         tiles, texts = [], []
         for _, entry in shown:
             record, _ = entry.read()
-            shown_pixels = list(record.values())
-            if paired and "mu" not in record:
-                shown_pixels.append(np.ones_like(record["x0"]))
-            tiles += shown_pixels
-            texts += [f"{folder.part}: {entry.name}"] * len(shown_pixels)
+            tiles.append(record["x0"])
+            texts.append(f"{folder.part}: {entry.name}")
+            if paired:
+                tiles.append(record.get("mu", np.ones_like(record["x0"])))
+                texts.append(texts[-1] if "mu" in record else "made in training")
         while len(tiles) % _SHEET_COLUMNS:
             tiles.append(np.ones_like(tiles[0]))
             texts.append("")

@@ -26,6 +26,9 @@ FORMATS = {
 }
 """File name ending -> Pillow's name of the format."""
 
+NPY_MAGIC = b"\x93NUMPY"
+"""How the bytes of an `.npy` file begin."""
+
 # Restored images are measured afterwards: lose as little as the format allows.
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
