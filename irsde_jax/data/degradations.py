@@ -102,7 +102,8 @@ def make_degradation(name: str, **options: Any) -> Degradation | None:
 
 def describe(name: str, **options: Any) -> str:
     """A degradation in words, "haze with beta=1.0": its name and what was set of it."""
-    takes = {key for part in name.split("+") for key in _options(DEGRADATIONS[part])}
+    parts = (DEGRADATIONS[part.strip()] for part in name.split("+"))
+    takes = {key for part in parts for key in _options(part)}
     shown = [
         f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
         for key, value in options.items()
