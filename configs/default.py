@@ -62,6 +62,9 @@ def get_config() -> ml_collections.ConfigDict:
         manual_dir="",  # of their downloads; "": downloads/manual in tfds_dir
         scale=1,  # the degraded files are smaller than the clean ones by this factor
         enlarge="bicubic",  # or "nearest": how they are brought to their size
+        # What floats in .npy files are for black and white: 0 and 1 of image units, in
+        # which all other settings are. None may lie beyond: nothing is clipped.
+        data_range=(0.0, 1.0),
         crop_size=128,  # pixels
         augment=True,  # flips and rotations by 90 degrees
         cache_megabytes=1024,  # of decoded images kept in memory

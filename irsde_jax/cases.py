@@ -83,7 +83,7 @@ def choose(
         for entry in entries:
             if entry["kind"] != INPUT and not entry["not_computed"]:
                 path = folder / entry["folder"] / files[name]
-                pixels = images.read_image(path).pixels
+                pixels = test_set.read_result(path)
                 shown.append((entry["name"], _psnr(entry)[name], pixels))
         inside = worst_window((shown[1][2] - reference) ** 2, _SIDE)
         shown.append(("reference", None, reference))

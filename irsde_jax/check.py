@@ -1,9 +1,9 @@
 """The data doctor: looks at the images of an experiment before a week goes into them.
 
 `python -m irsde_jax.main --mode=check --config=NAME` reads every image of the training,
-validation and test folders and says what is in them and what is wrong. An error is what
-would stop or ruin a training, or make its test worthless; anything else odd is a
-warning.
+validation and test folders or data sets and says what is in them and what is wrong. An
+error is what would stop or ruin a training, or make its test worthless; anything else
+odd is a warning.
 """
 
 import itertools
@@ -17,14 +17,8 @@ import ml_collections
 import numpy as np
 
 from irsde_jax import figures
-from irsde_jax.data import (
-    degradations,
-    images,
-    inspection,
-    pairs,
-    photo_hash,
-    sources,
-)
+from irsde_jax.data import degradations, entries, inspection, photo_hash, sources
+from irsde_jax.data.entries import Entry
 from irsde_jax.data.inspection import Facts, Finding
 from irsde_jax.logs import Progress
 
@@ -34,17 +28,12 @@ SHEET_NAME = "contact_sheet.png"
 _SHEET_COLUMNS, _SHEET_TILES = 4, 8  # tiles in a row, and of each folder
 _SHEET_CROP = 240  # pixels: side of a tile
 
-_PAIR_FOLDERS = f"{pairs.CLEAN_FOLDER} (clean) and {pairs.DEGRADED_FOLDER} (degraded)"
-
-Entry = tuple[Path, Path | None]
-"""The clean file and, of a pair, the degraded one."""
-
 
 class _Folder(NamedTuple):
-    """A folder of the experiment and what was found in it."""
+    """A folder or data set of the experiment, and what was found in it."""
 
     part: str
-    path: Path
+    address: str
     entries: list[Entry]
     facts: list[Facts]
     findings: list[Finding]
@@ -60,8 +49,9 @@ def run(
     """Checks the images of an experiment and prints what was found.
 
     Args:
-        config: see `configs/default.py`: its three folders, `degradation.name` (pairs,
-            or clean images to degrade), `model.channels` and the sizes of the crops.
+        config: see `configs/default.py`: its three folders or data sets, the rest of
+            its group `data`, `degradation.name` (pairs, or clean images to degrade),
+            `model.channels` and the sizes of the crops.
         output: folder for the contact sheet, made if missing; None: no file is written.
         overwrite: whether an existing sheet is replaced.
 
@@ -78,10 +68,11 @@ def run(
         )
     folders = []
     paired = config.degradation.name == degradations.PAIRED
-    what = "pairs" if paired else "clean images"
     for folder in _check_folders(config, paired):
         folders.append(folder)
-        print(f"{folder.part}: {folder.path}, {len(folder.entries)} {what}")
+        has_pairs = paired or any(fact.pair for fact in folder.facts)
+        what = "pairs" if has_pairs else "clean images"
+        print(f"{folder.part}: {folder.address}, {len(folder.entries)} {what}")
         lines = inspection.describe(folder.facts) if folder.usable else []
         _print_indented([*lines, *_texts(folder.findings)])
     shared = _find_leaks(folders)
@@ -89,7 +80,7 @@ def run(
     _print_indented(_texts(shared) or ["none"])
     findings = [finding for folder in folders for finding in folder.findings] + shared
     if sheet_path:
-        _write_sheet(sheet_path, folders, config.model.channels, overwrite)
+        _write_sheet(sheet_path, folders, overwrite)
     num_errors = sum(finding.is_error for finding in findings)
     print(f"errors: {num_errors}, warnings: {len(findings) - num_errors}")
     return findings
@@ -98,129 +89,63 @@ def run(
 def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
     """The folders of an experiment, one after the other."""
     validation = config.validation
-    for part, path, crop_size in (
+    options = ("data_range", "scale", "enlarge", "tfds_dir", "manual_dir")
+    reading = {key: config.data[key] for key in options}
+    reading["channels"] = config.model.channels
+    for part, address, crop_size in (
         ("train", config.data.train_dir, config.data.crop_size),
         ("validation", validation.dir, validation.crop_size),
         ("test", config.evaluation.dir, 0),
     ):
-        if not path and part != "train":
+        if not address and part != "train":
             continue  # that is how a training goes without
-        folder = Path(path)
-        if sources.is_dataset(path):
-            text = (
-                f"{path} is checked when it is prepared; its content is not looked at"
-            )
-            yield _Folder(part, folder, [], [], [Finding(False, text)])
-            continue
-        if not path or not folder.is_dir():
+        try:
+            if not sources.is_dataset(address) and not Path(address).is_dir():
+                raise FileNotFoundError(f"there is no folder {address!r}")
+            # A test set may bring degraded images where a training makes its own.
+            wanted = None if part == "test" and not paired else paired
+            found, findings = entries.list_entries(address, wanted, **reading)
+        except FileNotFoundError as error:
             # Only an evaluation needs test images, and it may come later.
-            text = f"there is no folder {path!r}"
+            text = str(error)
             if part == "test":
                 text += ": it is not known whether its images are trained on"
-            yield _Folder(part, folder, [], [], [Finding(part != "test", text)])
+            yield _Folder(part, address, [], [], [Finding(part != "test", text)])
             continue
-        entries, findings = _list_entries(folder, paired)
-        facts = _examine_all(folder, entries, config)
+        facts = _examine_all(address, found, config.data.num_threads)
         cropped = facts[: validation.num_images] if part == "validation" else facts
         findings += inspection.find_problems(facts)
         findings += inspection.find_small(cropped, crop_size)
         if part == "validation" and 0 < len(facts) < validation.num_images:
             text = f"validation.num_images={validation.num_images}, more than there are"
             findings.append(Finding(True, text))
-        yield _Folder(part, folder, entries, facts, findings)
+        yield _Folder(part, address, found, facts, findings)
 
 
-def _list_entries(folder: Path, paired: bool) -> tuple[list[Entry], list[Finding]]:
-    """The images or pairs of a folder, and what is wrong with their names."""
-    if not paired:
-        found, findings = _list_images(folder, folder)
-        return [(path, None) for path in found.values()], findings
-    clean, findings = _list_images(folder, folder / pairs.CLEAN_FOLDER)
-    degraded, others = _list_images(folder, folder / pairs.DEGRADED_FOLDER)
-    findings += others
-    if clean and degraded:
-        alone = [
-            _name((clean.get(key) or degraded[key]), folder)
-            for key in sorted(clean.keys() ^ degraded.keys())
-        ]
-        if alone:
-            findings.append(Finding(True, "images without their partner", alone))
-    both: list[Entry] = [
-        (path, degraded[key]) for key, path in clean.items() if key in degraded
-    ]
-    return both, findings
-
-
-def _list_images(root: Path, folder: Path) -> tuple[dict[str, Path], list[Finding]]:
-    """Images by name, those of pairs by stem, and what is wrong with the names."""
-    try:
-        paths = images.list_images(folder)
-    except (OSError, ValueError) as error:
-        hint = "" if folder == root else f" Pairs are in {_PAIR_FOLDERS} of {root}."
-        return {}, [Finding(True, f"{error}{hint}")]
-    found: dict[str, Path] = {}
-    clashes = []
-    for path in paths:
-        # Only pairs are matched by stem: a clean folder may hold 1.png and 1.jpg.
-        other = found.setdefault(path.name if folder == root else path.stem, path)
-        if other is not path:
-            clashes.append(f"{_name(other, root)} and {_name(path, root)}")
-    others = [
-        _name(path, root)
-        for path in sorted(folder.iterdir())
-        if path.is_file()
-        and not path.name.startswith(".")
-        and path.suffix.lower() not in images.SUFFIXES
-    ]
-    findings = [
-        Finding(True, "names that differ by their ending", clashes),
-        Finding(False, "files that are not images", others),
-    ]
-    return found, [finding for finding in findings if finding.names]
-
-
-def _examine_all(folder: Path, entries: Sequence[Entry], config: Config) -> list[Facts]:
+def _examine_all(address: str, found: Sequence[Entry], num_threads: int) -> list[Facts]:
     """The facts of every image or pair, in order."""
     facts = []
     with (
-        ThreadPoolExecutor(max(1, config.data.num_threads)) as pool,
-        Progress(len(entries), unit="image") as progress,
+        ThreadPoolExecutor(max(1, num_threads)) as pool,
+        Progress(len(found), unit="image") as progress,
     ):
-        for fact in pool.map(
-            lambda entry: _examine(folder, entry, config.model.channels), entries
-        ):
+        for fact in pool.map(lambda entry: _examine(address, entry), found):
             facts.append(fact)
             progress.update()
     return facts
 
 
-def _examine(folder: Path, entry: Entry, channels: int) -> Facts:
+def _examine(address: str, entry: Entry) -> Facts:
     """Reads one image or pair."""
-    clean, degraded = entry
-    name = _name(clean, folder)
     try:
-        x0, kind = _read(clean, channels)
-        pair = None
-        if degraded is not None:
-            mu, degraded_kind = _read(degraded, channels)
-            pair = inspection.compare(x0, mu)
-            if degraded_kind != kind:
-                kind = f"{kind} and degraded {degraded_kind}"
+        record, kind = entry.read()
     except (OSError, ValueError) as error:
-        return Facts(name, " ".join(str(error).replace(f"{folder}/", "").split()))
+        problem = " ".join(str(error).replace(f"{Path(address)}/", "").split())
+        return Facts(entry.name, problem)
+    x0 = record["x0"]
+    pair = inspection.compare(x0, record["mu"]) if "mu" in record else None
     size = x0.shape[0], x0.shape[1]
-    return Facts(name, "", size, kind, photo_hash.photo_hash(x0), pair)
-
-
-def _read(path: Path, channels: int) -> tuple[np.ndarray, str]:
-    """The pixels of a file as training reads them, and what kind of file it is."""
-    image = images.read_image(path)
-    if image.alpha is not None and (image.alpha < 1).any():
-        raise ValueError(f"{path} has transparent pixels: flatten it beforehand.")
-    found = image.pixels.shape[-1]
-    kind = {1: "grey", 3: "RGB"}.get(found, f"{found} channels")
-    pixels = images.to_channels(image.pixels, channels, str(path))
-    return pixels, f"{kind}, {image.bits} bits"
+    return Facts(entry.name, "", size, kind, photo_hash.photo_hash(x0), pair)
 
 
 def _find_leaks(folders: Sequence[_Folder]) -> list[Finding]:
@@ -234,9 +159,7 @@ def _find_leaks(folders: Sequence[_Folder]) -> list[Finding]:
     return [finding for finding in findings if finding.names]
 
 
-def _write_sheet(
-    path: Path, folders: Sequence[_Folder], channels: int, overwrite: bool
-) -> None:
+def _write_sheet(path: Path, folders: Sequence[_Folder], overwrite: bool) -> None:
     """The first images of each folder; pairs that may be shifted before the others."""
     rows, captions, num_shown = [], [], 0
     paired = any(fact.pair for folder in folders for fact in folder.facts)
@@ -247,9 +170,14 @@ def _write_sheet(
         shown.sort(key=lambda item: not (item[0].pair and item[0].pair.shift))
         shown = shown[: _SHEET_TILES // (2 if paired else 1)]
         num_shown += len(shown)
-        files = [file for _, entry in shown for file in entry if file is not None]
-        tiles = [_read(file, channels)[0] for file in files]
-        texts = [f"{folder.part}: {_name(file, folder.path)}" for file in files]
+        tiles, texts = [], []
+        for _, entry in shown:
+            record, _ = entry.read()
+            tiles.append(record["x0"])
+            texts.append(f"{folder.part}: {entry.name}")
+            if paired:
+                tiles.append(record.get("mu", np.ones_like(record["x0"])))
+                texts.append(texts[-1] if "mu" in record else "made in training")
         while len(tiles) % _SHEET_COLUMNS:
             tiles.append(np.ones_like(tiles[0]))
             texts.append("")
@@ -269,10 +197,6 @@ def _write_sheet(
     path.parent.mkdir(parents=True, exist_ok=True)
     figures.save_sheet(path, sheet, overwrite)
     print(f"Contact sheet of {num_shown} images or pairs: {path}")
-
-
-def _name(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
 
 
 def _texts(findings: Sequence[Finding]) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from irsde_jax import intervals, scores, sheets
 from irsde_jax.data import images
+from irsde_jax.data.codecs import UNIT_RANGE, DataRange
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
 from irsde_jax.methods import BASELINE, INPUT, Method
@@ -33,6 +34,8 @@ class TestSet(NamedTuple):
         seed: of the sampling noise.
         crop_border: pixels.
         lpips: computed where it has weights.
+        bits: of the results: 8 in PNG files, or 32 (floats) in `.npy` files.
+        data_range: of the floats in files.
     """
 
     source: Source
@@ -40,12 +43,29 @@ class TestSet(NamedTuple):
     seed: int
     crop_border: int
     lpips: Lpips
+    bits: int = 8
+    data_range: DataRange = UNIT_RANGE
 
     def pictures(self, index: int) -> dict[str, np.ndarray]:
         """The "reference" and the "degraded" image, clipped to [0, 1]."""
         name, record = self.source.names[index], self.source[index]
         degraded = scores.degraded_image(record, self.degrade, name)
         return {"reference": record["x0"], "degraded": degraded.clip(0, 1)}
+
+    def file_names(self) -> dict[str, str]:
+        """Name of an image -> of its result: its stem, or, where two are alike, all."""
+        names = self.source.names
+        suffix = ".png" if self.bits == 8 else ".npy"
+        stems = [
+            Path(name).stem if Path(name).suffix.lower() in images.SUFFIXES else name
+            for name in names
+        ]
+        unique = stems if len(set(stems)) == len(stems) else names
+        return {name: f"{stem}{suffix}" for name, stem in zip(names, unique)}
+
+    def read_result(self, path: Path) -> np.ndarray:
+        """The pixels of a file that `run_method` wrote."""
+        return images.read_image(path, self.data_range).pixels
 
 
 class Measured(NamedTuple):
@@ -91,10 +111,16 @@ def run_method(
         degrade=test_set.degrade,
         seed=test_set.seed,
         crop_border=test_set.crop_border,
+        bits=test_set.bits,
     )
     try:
         for path, result in zip(paths, results, strict=True):
-            restored = images.ImageFile(result.images["restored"], None, 8)
+            restored = images.ImageFile(
+                result.images["restored"],
+                None,
+                test_set.bits,
+                data_range=test_set.data_range,
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             images.write_image(path, restored, overwrite)
             rows.append(result.row() | _lpips(test_set, result))

@@ -2,19 +2,15 @@
 
 import json
 import logging
-import math
 import os
-import platform
 import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import jax
 import ml_collections
 
-import irsde_jax
 from irsde_jax import (
     baselines,
     cases,
@@ -22,21 +18,20 @@ from irsde_jax import (
     configuration,
     experiment,
     figures,
-    intervals,
     methods,
     perceptual,
+    record,
     report,
     restore,
-    scores,
     sheets,
     tables,
 )
-from irsde_jax.comparison import Entry, Row, TestSet
-from irsde_jax.data import degradations, images, sources
+from irsde_jax.comparison import Entry, TestSet
+from irsde_jax.data import degradations, sources
+from irsde_jax.data.codecs import UNIT_RANGE
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
 from irsde_jax.logs import Progress
-from irsde_jax.methods import Method
 from irsde_jax.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict
@@ -55,8 +50,10 @@ def run(
 
     Writes, of the first weights and solver, `restored/*.png`, `metrics.csv` and
     `comparison.png`; of all methods `methods/NAME/*.png`, `summary.csv`,
-    `per_image.csv`, `metrics.json` and `report.html`; and prints the tables. All images
-    are read before the first is restored, so that a damaged one is found at once.
+    `per_image.csv`, `metrics.json` and `report.html`; and prints the tables. Images
+    that are not grey or RGB, or have a `data.data_range` of their own, are measured as
+    floats and written as `.npy`. All images are read before the first is restored, so
+    that a damaged one is found at once.
 
     Args:
         config: None for the one stored with the weights. Its group `evaluation` says
@@ -103,10 +100,21 @@ def run(
         _warn_of_another_noise_level(opened, degrade)
     problem = baselines.make_problem(config, degrade is not None)
     compared += methods.baseline_methods(chosen, problem, compared)
-    test_set = TestSet(source, degrade, config.seed, settings.crop_border, lpips)
+    test_set = TestSet(
+        source,
+        degrade,
+        config.seed,
+        settings.crop_border,
+        lpips,
+        _result_bits(config),
+        config.data.data_range,
+    )
 
-    files = _result_names(source.names, config.model.channels)
-    paths = [[target / method.folder / file for file in files] for method in compared]
+    files = test_set.file_names()
+    paths = [
+        [target / method.folder / file for file in files.values()]
+        for method in compared
+    ]
     with Progress(len(source) * len(compared), unit="image") as progress:
         measured = [
             comparison.run_method(method, test_set, to, overwrite, progress.update)
@@ -117,7 +125,7 @@ def run(
     entries += [comparison.method_entry(*pair) for pair in zip(compared, measured)]
     no_fid = _add_fid(entries, test_set, target, config.model.channels)
 
-    found = _report(compared[0], config, rows, entries)
+    found = record.of_evaluation(compared[0], config, test_set, rows, entries)
     found["lpips"] = dict(not_computed=lpips.not_computed)
     found["fid"] = dict(not_computed=no_fid)
     if settings.num_samples:
@@ -129,14 +137,15 @@ def run(
     tables.write_csv(target / "metrics.csv", rows)
     tables.write_csv(target / "summary.csv", tables.summary_rows(entries))
     tables.write_csv(target / "per_image.csv", tables.image_rows(entries))
-    text = json.dumps(_finite(found), indent=2, allow_nan=False)
+    text = json.dumps(record.finite(found), indent=2, allow_nan=False)
     (target / "metrics.json").write_text(text + "\n", encoding="utf-8")
-    pictures = cases.choose(entries, test_set, dict(zip(source.names, files)), target)
-    page = report.to_html(_finite(found), pictures)
+    pictures = cases.choose(entries, test_set, files, target)
+    page = report.to_html(record.finite(found), pictures)
     (target / "report.html").write_text(page, encoding="utf-8")
     print(
         f"{settings.dir}: {len(rows)} images, {found['solver']}, {found['num_evals']} "
-        f"evaluations, seed {config.seed}; 8 bits, border {settings.crop_border}\n"
+        f"evaluations, seed {config.seed}; {found['bits']} bits, border "
+        f"{settings.crop_border}; degraded images: {found['degraded']}\n"
     )
     print(figures.score_table(rows, found["mean"]), end="\n\n")
     print(tables.comparison_table(found))
@@ -147,7 +156,9 @@ def run(
 def _require_same_input(first: Config, other: Config, name: str) -> None:
     """Raises if weights would be given other images than the first ones."""
     differences = configuration.differences(
-        first, other, ("model.channels", "data.scale", "data.enlarge")
+        first,
+        other,
+        ("model.channels", "data.scale", "data.enlarge", "data.data_range"),
     )
     if differences:
         raise ValueError(
@@ -160,7 +171,7 @@ def _add_fid(
     entries: Sequence[Entry], test_set: TestSet, target: Path, channels: int
 ) -> str:
     """Sets the FID of every entry with images; returns why there is none, or ""."""
-    reason = perceptual.why_no_fid(channels)
+    reason = perceptual.why_no_fid(channels, test_set.bits)
     if reason:
         return reason
     with tempfile.TemporaryDirectory() as folder:
@@ -241,57 +252,7 @@ def _prepare_output(
     return target
 
 
-def _result_names(names: Sequence[str], channels: int) -> list[str]:
-    """A file for each image: its stem, or its whole name where stems are not unique."""
-    suffix = ".png" if channels in (1, 3) else ".npy"
-    stems = [
-        Path(name).stem if Path(name).suffix.lower() in images.SUFFIXES else name
-        for name in names
-    ]
-    unique = stems if len(set(stems)) == len(stems) else names
-    return [f"{stem}{suffix}" for stem in unique]
-
-
-def _report(
-    first: Method, config: Config, rows: Sequence[Row], entries: Sequence[Entry]
-) -> dict[str, Any]:
-    """What `metrics.json` holds."""
-    has_baseline = any(entry["kind"] == methods.BASELINE for entry in entries)
-    no_baselines = f"none is known for task {config.task!r}"
-    if not any(config.evaluation.baselines):
-        no_baselines = "none were asked for (evaluation.baselines)"
-    return {
-        "folder": config.evaluation.dir,
-        "solver": first.solver,
-        "num_evals": first.num_evals,
-        "seed": config.seed,
-        "degradation_seed": scores.DEGRADATION_SEED,
-        "crop_border": config.evaluation.crop_border,
-        "bits": 8,
-        "mean": scores.summarise(rows),
-        "images": list(rows),
-        "confidence": dict(
-            level=intervals.LEVEL,
-            method="percentile bootstrap of the mean over images",
-            num_resamples=intervals.NUM_RESAMPLES,
-            seed=intervals.SEED,
-        ),
-        "methods": list(entries),
-        "no_baselines": "" if has_baseline else no_baselines,
-        "device": jax.devices()[0].device_kind,
-        "versions": {
-            "irsde_jax": irsde_jax.__version__,
-            "jax": jax.__version__,
-            "python": platform.python_version(),
-        },
-        "config": json.loads(configuration.to_json(config)),
-    }
-
-
-def _finite(value: Any) -> Any:
-    """None in place of what JSON has no number for: NaN and infinity."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _result_bits(config: Config) -> int:
+    """8, as published figures are of; 32, floats, where no format of 8 bits fits."""
+    has_picture = config.model.channels in (1, 3)
+    return 8 if has_picture and config.data.data_range == UNIT_RANGE else 32

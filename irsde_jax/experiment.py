@@ -98,22 +98,28 @@ def build(config: Config) -> Parts:
     return Parts(model, optimizer, train_step.data_parallel(step))
 
 
-def _source(config: Config, address: str) -> pairs.Source:
-    """The images that training and validation use, as pairs or as clean images."""
-    return open_source(config, address, config.degradation.name == degradations.PAIRED)
+def _is_paired(config: Config) -> bool:
+    """Whether training and validation use pairs, or clean images."""
+    return config.degradation.name == degradations.PAIRED
 
 
-def open_source(config: Config, address: str, paired: bool | None) -> pairs.Source:
-    """The images at an address, as the `data` group of a configuration reads them."""
+def open_source(
+    config: Config, address: str, paired: bool | None, small: bool = False
+) -> pairs.Source:
+    """The images at an address, as the `data` group of a configuration reads them.
+
+    With `small`, degraded images are not enlarged.
+    """
     data = config.data
     return sources.open_source(
         address,
         paired,
         channels=config.model.channels,
+        data_range=data.data_range,
         tfds_dir=data.tfds_dir,
         manual_dir=data.manual_dir,
         scale=data.scale,
-        enlarge=data.enlarge,
+        enlarge=None if small else data.enlarge,
     )
 
 
@@ -122,15 +128,19 @@ def make_dataset(config: Config) -> tuple[Any, list[str]]:
 
     The images stay decoded in memory, up to a limit.
     """
+    data = config.data
     source = cache.Cached(
-        _source(config, config.data.train_dir), config.data.cache_megabytes * 2**20
+        open_source(config, data.train_dir, _is_paired(config), small=True),
+        data.cache_megabytes * 2**20,
     )
     dataset = pipeline.training_batches(
         source,
         seed=config.seed,
         batch_size=config.train.batch_size,
-        crop_size=config.data.crop_size,
-        augment=config.data.augment,
+        crop_size=data.crop_size,
+        augment=data.augment,
+        scale=data.scale,
+        enlarge=data.enlarge,
         shard_index=jax.process_index(),
         num_shards=jax.process_count(),
     )
@@ -156,7 +166,9 @@ def make_validation(config: Config, model: Any) -> Any:
         settings.num_images, settings.crop_size, settings.crop_size
     )
     crops = pipeline.validation_crops(
-        _source(config, settings.dir), settings.num_images, settings.crop_size
+        open_source(config, settings.dir, _is_paired(config)),
+        settings.num_images,
+        settings.crop_size,
     )
     clean = crops["x0"]
     keys = jax.random.split(jax.random.key(config.seed), len(clean))

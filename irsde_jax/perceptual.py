@@ -74,12 +74,14 @@ def find_fid() -> str | None:
     return beside or shutil.which("pytorch-fid")
 
 
-def why_no_fid(channels: int) -> str:
+def why_no_fid(channels: int, bits: int = 8) -> str:
     """Why FID is not computed; "" where it can be."""
     if find_fid() is None:
         return "the program pytorch-fid is not installed: pip install pytorch-fid"
     if channels not in (1, 3):
         return f"it is for RGB images, and these have {channels} channels"
+    if bits != 8:
+        return "it is for images of 8 bits, and these are floats"
     return ""
 
 

@@ -34,10 +34,11 @@ def to_html(report: Report, cases: Sequence[Case]) -> str:
     settings = report["config"]
     versions = ", ".join(f"{key} {value}" for key, value in report["versions"].items())
     count = len(report["images"])
+    kept = "kept as floats" if report["bits"] == 32 else "rounded to 8 bits"
     protocol = (
-        f"{count} image{'s' if count != 1 else ''} of {report['folder']}. Results are "
-        f"rounded to {report['bits']} bits and compared with the reference, "
-        f"{report['crop_border']} pixels left out on every side. "
+        f"{count} image{'s' if count != 1 else ''} of {report['folder']}. Degraded "
+        f"images: {report['degraded']}. Results are {kept} and compared with the "
+        f"reference, {report['crop_border']} pixels left out on every side. "
         f"Seed {report['seed']}. "
         f"Task {settings['task']}, process {settings['process']}. "
         f"{report['device']}; {versions}."

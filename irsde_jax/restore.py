@@ -136,8 +136,8 @@ def restore_file(
     For super-resolution it is enlarged first, as the images of the training were. With
     several samples a map of their spread is written beside `target`.
     """
-    image = images.read_image(source)
     channels, data = restorer.model.channels, restorer.config.data
+    image = images.read_image(source, data.data_range)
     pixels = images.to_channels(image.pixels, channels, str(source))
     pixels = images.enlarge(pixels, data.scale, data.enlarge)
     if image.alpha is not None:

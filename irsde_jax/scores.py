@@ -1,10 +1,10 @@
 """Scores of restored images: how far from the reference, and what it cost.
 
-The protocol: degraded and restored images are clipped and rounded to 8 bits, then
-compared with the reference by PSNR and SSIM, in RGB and on the luma (Y), with a stated
-border left out. What the network is given is a file as it is, or, where clean images
-are degraded here, the degraded image in floating point, neither clipped nor rounded:
-this is how Gaussian denoising is measured.
+The protocol: degraded and restored images are clipped and rounded to 8 bits (floats are
+kept where no format of 8 bits fits), then compared with the reference by PSNR and SSIM,
+in RGB and on the luma (Y), with a stated border left out. What the network is given is
+a file as it is, or, where clean images are degraded here, the degraded image in
+floating point, neither clipped nor rounded: this is how Gaussian denoising is measured.
 """
 
 import functools
@@ -36,7 +36,8 @@ class Result(NamedTuple):
 
     Attributes:
         name: of the image.
-        images: "degraded", "restored" and "reference", float32 [H, W, C], 8-bit levels.
+        images: "degraded", "restored" and "reference", float32 [H, W, C], 8-bit levels
+            or, of 32 bits, as they are.
         scores: "degraded_psnr_rgb" and so on, each of `STAGES` with each of `METRICS`;
             "rgb" stands for all channels. SSIM is NaN for less than 11 x 11 pixels.
         seconds: that restoring it took.
@@ -67,6 +68,7 @@ def evaluate_images(
     degrade: Degradation | None = None,
     seed: int = 0,
     crop_border: int = 0,
+    bits: int = 8,
     **sampling: Any,
 ) -> Iterator[Result]:
     """Restores and measures images one by one, each as a whole.
@@ -82,6 +84,7 @@ def evaluate_images(
             of the image alone.
         seed: of the sampling noise; an image's key is of the seed and its name.
         crop_border: pixels left out of the metrics on every side.
+        bits: 8, or 32 to measure floats as they are, neither clipped nor rounded.
         **sampling: handed to `restorer`, such as `num_evals=5`.
 
     Yields:
@@ -116,7 +119,7 @@ def evaluate_images(
         any_warm |= not compiled
         found = dict(degraded=mu, restored=restored, reference=x0)
         try:
-            rounded = {key: _to_8_bits(image) for key, image in found.items()}
+            rounded = {key: _to_levels(image, bits) for key, image in found.items()}
         except ValueError as error:
             raise ValueError(f"{name} restored: {error}.") from error
         scores = _score(rounded, crop_border)
@@ -155,9 +158,13 @@ def _timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
     return restored, time.perf_counter() - start
 
 
-def _to_8_bits(image: np.ndarray) -> np.ndarray:
-    """Clipped to [0, 1] and rounded to 8-bit levels, float32."""
-    return images.to_uint8(image).astype(np.float32) / np.float32(255)
+def _to_levels(image: np.ndarray, bits: int) -> np.ndarray:
+    """As it is, or clipped to [0, 1] and rounded to 8-bit levels; float32."""
+    if bits == 8:
+        return images.to_uint8(image).astype(np.float32) / np.float32(255)
+    if not np.isfinite(image).all():
+        raise ValueError("it has pixels that are not finite (NaN or infinite)")
+    return np.asarray(image, np.float32)
 
 
 def _score(found: dict[str, np.ndarray], crop_border: int) -> dict[str, float]:

@@ -232,6 +232,66 @@ def test_a_photograph_that_is_there_often_is_named_once(clean):
     assert finding.names == ["2.png = 7.jpg, 8.bmp, 9.png"]
 
 
+def test_a_data_set_is_looked_into(paired, capsys):
+    (paired / "manual").mkdir()
+    (paired / "train").rename(paired / "manual" / "paired")
+    truncate_to = (paired / "manual/paired/LQ/1.png").read_bytes()[:2000]
+    (paired / "manual/paired/LQ/1.png").write_bytes(truncate_to)
+    turn_into("test", "3.jpg")(paired)  # train's 2.png
+    more = (
+        "--config.data.train_dir=tfds:paired/train",
+        f"--config.data.tfds_dir={paired / 'built'}",
+        f"--config.data.manual_dir={paired / 'manual'}",
+    )
+    bad, shared = doctor(paired, *more)
+    assert bad.is_error and bad.text == "images that cannot be used"
+    assert "paired/train: 1 (degraded) cannot be read" in bad.names[0]
+    assert shared.is_error and shared.names == ["2 = GT/3.jpg"]
+    assert "train: tfds:paired/train, 4 pairs" in capsys.readouterr().out
+    split, *_ = doctor(paired, "--config.data.train_dir=tfds:paired/val", *more[1:])
+    assert split.is_error and "split='val'" in split.text
+
+
+def test_a_data_set_that_is_not_there_says_what_to_get(paired):
+    more = (
+        "--config.data.train_dir=tfds:gopro/train",
+        "--config.evaluation.dir=tfds:gopro/test",
+        f"--config.data.tfds_dir={paired / 'built'}",
+    )
+    train, test = doctor(paired, *more)
+    assert (train.is_error, test.is_error) == (True, False)
+    assert "Get " in train.text and "Get " in test.text
+
+
+def test_pairs_of_super_resolution_and_keep_masks_are_pairs(paired, capsys):
+    for part in PARTS:
+        for path in (paired / part / "LQ").iterdir():
+            small = images.read_image(path).pixels[::4, ::4]
+            save(path, small)
+    assert doctor(paired)[0].text == "pairs of unequal size"
+    assert not doctor(paired, "--config.data.scale=4")
+    keep = np.ones((*SIZE, 1), np.float32)
+    keep[10:30, 20:50] = 0
+    for part in PARTS:
+        save(paired / part / "mask" / "0.png", keep)
+    capsys.readouterr()
+    assert not doctor(paired)
+    assert "4 pairs" in capsys.readouterr().out
+    save(paired / "train" / "mask" / "0.png", keep[:-1])
+    [bad] = doctor(paired)
+    assert bad.is_error and len(bad.names) == 4 and "its mask" in bad.names[0]
+
+
+def test_a_test_set_may_bring_the_degraded_images(paired, tmp_path, capsys):
+    """Where a training makes its own: clean images are those in GT."""
+    output = tmp_path / "sheet"
+    assert command(paired, f"--output={output}", config="denoising") == 0
+    text = capsys.readouterr().out
+    assert "train: " in text and "train, 4 clean images" in text
+    assert "test, 4 pairs" in text
+    assert (output / check.SHEET_NAME).is_file()
+
+
 def test_folders_that_do_not_exist_are_told_apart(clean):
     for part in PARTS:
         shutil.rmtree(clean / part)

@@ -14,7 +14,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from irsde_jax.data import archives, codecs, datasets, pairs
+from irsde_jax.data import archives, builder, codecs, datasets, pairs
 from irsde_jax.data.codecs import ImageFile
 
 KINDS = ("folder", "zip", "tar.gz")
@@ -224,8 +224,12 @@ def test_the_bytes_of_any_format_survive(tmp_path):
     assert not np.array_equal(np.rint(grey * 255), grey * 255)  # more than 8 bits
     with pytest.raises(ValueError, match=r"npy \(x0\) has 5 channels where 3"):
         source[source.names.index("npy")]
-    wide = datasets.open_dataset("paired", "train", tmp_path, channels=5)
-    assert wide[wide.names.index("npy")]["mu"].shape == (16, 12, 5)
+    wide = datasets.open_dataset(
+        "paired", "train", tmp_path, channels=5, data_range=(-1, 3)
+    )
+    floats = np.random.default_rng(5).random((16, 12, 5))
+    found = wide[wide.names.index("npy")]["mu"]
+    np.testing.assert_allclose(found, (floats + 1) / 4, atol=1e-6)
 
 
 def test_a_source_is_pickled_without_what_it_opened(small):
@@ -280,7 +284,7 @@ def test_an_interrupted_build_leaves_nothing_whole(small, monkeypatch):
             raise KeyboardInterrupt
         return read(tree, name)
 
-    monkeypatch.setattr(datasets, "_BATCH_EXAMPLES", 1)
+    monkeypatch.setattr(builder, "_BATCH_EXAMPLES", 1)
     monkeypatch.setattr(archives.Tree, "read", interrupted)
     with pytest.raises(KeyboardInterrupt):
         datasets.open_dataset("paired", "train", data, manual)
@@ -296,8 +300,8 @@ def test_two_processes_may_build_at_once(small, monkeypatch):
     manual, data = small
     write = datasets.RestorationPairs._write
 
-    def slow_write(builder, *arguments):
-        write(builder, *arguments)
+    def slow_write(self, *arguments):
+        write(self, *arguments)
         monkeypatch.undo()
         datasets.open_dataset("paired", "train", data, manual)  # the faster one
 

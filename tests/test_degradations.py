@@ -53,6 +53,11 @@ class DegradationTest(chex.TestCase):
     def test_paired_degrades_nothing(self):
         self.assertIsNone(make_degradation("paired", sigma=25 / 255))
 
+    def test_what_was_set_of_it_is_told(self):
+        told = degradations.describe("haze + gaussian_noise", sigma=0.1, beta=(1, 2))
+        self.assertEqual(told, "haze + gaussian_noise with sigma=0.1, beta=(1, 2)")
+        self.assertEqual(degradations.describe("haze", sigma=0.1), "haze")
+
     def test_a_composition_is_its_parts_one_after_the_other(self):
         composed = make_degradation("expand_mask+gaussian_noise", sigma=0.1, keep=0.5)
         key, image = jax.random.key(3), picture()

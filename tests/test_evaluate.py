@@ -83,7 +83,11 @@ def test_the_folder_of_results_is_complete(start, tmp_path, capsys):
     assert stored["mean"]["restored_psnr_rgb"] == pytest.approx(mean)
 
     output = capsys.readouterr().out
-    assert "3 images, mr_ode_2, 5 evaluations, seed 3; 8 bits, border 2" in output
+    assert "3 images, mr_ode_2, 5 evaluations, seed 3; 8 bits, border 2; " in output
+    made = "made here, gaussian_noise with sigma=0.0980392, seed 0"
+    assert f"degraded images: {made}\n" in output
+    assert stored["degraded"] == made
+    assert f"Degraded images: {made}." in (target / "report.html").read_text("utf-8")
     (line,) = (line for line in output.splitlines() if line.startswith("mean "))
     assert f"{mean:7.2f}" in line
     with Image.open(target / "comparison.png") as sheet:
@@ -115,6 +119,7 @@ def test_pairs_are_taken_from_their_folders(start, tmp_path):
     report = start(folder, name="deraining")
     assert [row["name"] for row in report["images"]] == ["x"]
     assert report["num_evals"] == 10
+    assert report["degraded"] == "those of the test set"
     (image, *_), *_ = start.restorer.calls
     assert image.dtype == np.float32
     assert (tmp_path / "run" / "evaluation" / "test" / "restored" / "x.png").exists()
@@ -127,6 +132,30 @@ def test_pairs_are_taken_from_their_folders(start, tmp_path):
         start(folder, name="deraining", output=tmp_path / "new")
     assert not start.restorer.calls  # found before anything was restored
     assert not (tmp_path / "new").exists()
+
+
+def test_five_channels_of_floats_are_measured_and_written_as_they_are(start, tmp_path):
+    for seed, kind in enumerate(("GT", "LQ")):
+        (tmp_path / "test" / kind).mkdir(parents=True)
+        levels = 8 * np.random.default_rng(seed).random((16, 20, 5)) - 2
+        np.save(tmp_path / "test" / kind / "x.npy", levels.astype(np.float16))
+    report = start(
+        f"--config.evaluation.dir={tmp_path / 'test'}",
+        *("--config.data.data_range=(-2.0,6.0)", "--config.model.channels=5"),
+        "--config.evaluation.crop_border=0",
+        name="deraining",
+    )
+    ((image, *_),) = start.restorer.calls[:1]
+    assert 0 <= image.min() < 1e-2 and 0.99 < image.max() <= 1
+    target = tmp_path / "run" / "evaluation" / "test"
+    found = np.load(target / "restored" / "x.npy")
+    np.testing.assert_allclose(found, 8 * (0.5 * image + 0.25) - 2, atol=1e-5)
+    assert report["bits"] == 32
+    clean = (np.load(tmp_path / "test/GT/x.npy").astype(np.float64) + 2) / 8
+    psnr = -10 * np.log10(np.mean((0.5 * image + 0.25 - clean) ** 2))
+    assert report["mean"]["restored_psnr_rgb"] == pytest.approx(psnr, abs=1e-4)
+    assert "kept as floats" in (target / "report.html").read_text("utf-8")
+    assert (target / "comparison.png").is_file()
 
 
 def test_mistakes_in_the_test_folder_are_named(start, tmp_path):

@@ -104,6 +104,41 @@ def test_float_arrays_are_kept(tmp_path):
     assert images.read_image(tmp_path / "grey.npy").pixels.shape == (4, 3, 1)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_with_a_range_of_their_own_are_neither_clipped_nor_rounded(
+    tmp_path, dtype
+):
+    levels = np.array([-1000, -999.5, 0, 40, 3000], dtype).reshape(1, 5, 1)
+    np.save(tmp_path / "a.npy", np.repeat(levels, 5, axis=-1))
+    image = images.read_image(tmp_path / "a.npy", (-1000, 3000))
+    assert image.pixels.dtype == np.float32
+    expected = [0, 0.5 / 4000, 0.25, 0.26, 1]
+    np.testing.assert_allclose(image.pixels[0, :, 3], expected, rtol=1e-6)
+    images.write_image(tmp_path / "b.npy", image)
+    written = np.load(tmp_path / "b.npy")
+    assert written.dtype == np.float32
+    np.testing.assert_allclose(written[..., :1], levels, atol=2e-4)
+    # What a restoration makes of it may lie beyond: it is written as it is.
+    images.write_image(tmp_path / "c.npy", image._replace(pixels=image.pixels * 2))
+    assert np.load(tmp_path / "c.npy").max() == 7000
+    for data_range in ((-1000, 2990), (-999, 3000), (0, 1)):
+        with pytest.raises(
+            ValueError, match=r"a\.npy.*found -1000.* to 3000.*data_ran"
+        ):
+            images.read_image(tmp_path / "a.npy", data_range)
+    for data_range in ((1, 1), (2, 1), (0, np.inf), (np.nan, 1)):
+        with pytest.raises(ValueError, match=r"a\.npy.*the smaller one first"):
+            images.read_image(tmp_path / "a.npy", data_range)
+
+
+def test_the_ends_of_a_range_are_those_of_the_type(tmp_path):
+    """0.1 as a float32 is larger than 0.1, and no float16 reaches 1e5."""
+    for value, dtype, high in ((0.1, np.float32, 0.1), (1000, np.float16, 1e5)):
+        np.save(tmp_path / "a.npy", np.full((2, 2), value, dtype))
+        pixels = images.read_image(tmp_path / "a.npy", (0, high)).pixels
+        np.testing.assert_allclose(pixels, value / high, rtol=1e-6)
+
+
 def test_16_bits_in_an_8_bit_format_are_rounded(tmp_path):
     image = random_image(3, 16)
     images.write_image(tmp_path / "a.bmp", image)
@@ -340,6 +375,21 @@ def test_grey_becomes_rgb_and_nothing_else_does():
     for pixels, channels in ((colour, 1), (grey, 2), (colour, 6)):
         with pytest.raises(ValueError, match=f"a.png.*{channels} are wanted"):
             images.to_channels(pixels, channels, "a.png")
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("method", images.ENLARGEMENTS)
+def test_a_part_of_an_enlarged_image_is_cut_from_it(scale, method):
+    small = random_image(shape=(7, 9)).pixels
+    whole = images.enlarge(small, scale, method)
+    assert whole.shape == (7 * scale, 9 * scale, 3)
+    for top, left, side in ((0, 0, 5), (1, 2, 3), (2, 4, 5), (scale, 1, 1)):
+        part = slice(top, top + side), slice(left, left + side)
+        found = images.enlarge(small, scale, method, part)
+        np.testing.assert_allclose(found, whole[part], atol=1e-6)
+    last = slice(7 * scale - 2, 7 * scale), slice(9 * scale - 5, 9 * scale)
+    found = images.enlarge(small, scale, method, last)
+    np.testing.assert_allclose(found, whole[last], atol=1e-6)
 
 
 def test_folders_are_listed_in_order(tmp_path, monkeypatch):

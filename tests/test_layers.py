@@ -14,7 +14,7 @@ LONG = {"faults", "hosts", "interruption", "manifest", "profiling", "step_metric
 EDGE = {"optimizers", "configuration", "logs", "figures"}
 # What `evaluate` is made of.
 JUDGING = {"baselines", "cases", "comparison", "intervals", "perceptual", "report"}
-JUDGING |= {"methods", "scores", "sheets", "tables"}
+JUDGING |= {"methods", "record", "scores", "sheets", "tables"}
 
 # Module or subpackage -> what it may import of ours. A new module is added here.
 ALLOWED = {
@@ -59,6 +59,9 @@ ALLOWED = {
         *("data", "intervals", "methods", "perceptual", "scores", "sheets"),
     },
     "cases": {"comparison", "data", "methods"},
+    "record": {
+        *("comparison", "configuration", "data", "intervals", "methods", "scores"),
+    },
     "tables": set(),
     "charts": {"tables"},
     "page": set(),

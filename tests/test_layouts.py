@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from irsde_jax.data import images, layouts
-from irsde_jax.data.layouts import LAYOUTS, Layout, Pair, Spelling
+from irsde_jax.data import images, layouts, matching
+from irsde_jax.data.layouts import LAYOUTS, Layout, Spelling
+from irsde_jax.data.matching import Pair
 
 SPELLINGS = [
     (dataset, split, spelling)
@@ -31,7 +32,7 @@ def test_every_spelling_is_found(dataset, split, spelling, top):
         list(dict.fromkeys(top + fill(path, **value) for value in values))
         for path in spelling
     )
-    splits = layouts.find_splits(LAYOUTS[dataset], clean + other, "root")
+    splits = matching.find_splits(LAYOUTS[dataset], clean + other, "root")
     others = other * (2 // len(other))
     found = [pair[1:] for pair in splits[named]]
     assert found == list(zip(clean, others))
@@ -102,33 +103,33 @@ def test_every_spelling_is_found(dataset, split, spelling, top):
     ],
 )
 def test_names_as_they_are_met(dataset, split, name, clean, other):
-    splits = layouts.find_splits(LAYOUTS[dataset], [other, clean], "x")
+    splits = matching.find_splits(LAYOUTS[dataset], [other, clean], "x")
     assert splits[split] == [Pair(name, clean, other)]
 
 
 def test_the_folder_itself_may_be_part_of_a_spelling():
     names = ["norain-1.png", "rain-1.png"]
-    splits = layouts.find_splits(LAYOUTS["rain100h"], names, "RainTrainH")
+    splits = matching.find_splits(LAYOUTS["rain100h"], names, "RainTrainH")
     assert splits == {"train": [Pair("1", *names)]}
-    assert not layouts.find_splits(LAYOUTS["rain100l"], names, "RainTrainH")
+    assert not matching.find_splits(LAYOUTS["rain100l"], names, "RainTrainH")
 
 
 def test_blur_comes_before_blur_gamma():
     names = [f"train/s/{kind}/1.png" for kind in ("blur", "blur_gamma", "sharp")]
     for expected in names[:2]:
-        (pair,) = layouts.find_splits(LAYOUTS["gopro"], names)["train"]
+        (pair,) = matching.find_splits(LAYOUTS["gopro"], names)["train"]
         assert pair.other == expected
         names.remove(expected)
 
 
 def test_case_and_ending_do_not_count():
     names = ["div2k_TRAIN_hr/1.PNG", "DIV2K_train_LR_bicubic/x4/1X4.jpg"]
-    assert layouts.find_splits(LAYOUTS["div2k"], names)["train"] == [Pair("1", *names)]
+    assert matching.find_splits(LAYOUTS["div2k"], names)["train"] == [Pair("1", *names)]
 
 
 def test_a_clean_image_may_have_several_degraded_ones():
     hazy = [f"LQ/{scene}_{level}.png" for scene in (1, 2) for level in (1, 2, 3)]
-    pairs = layouts.find_splits(LAYOUTS["sots"], ["GT/1.png", "GT/2.png", *hazy])
+    pairs = matching.find_splits(LAYOUTS["sots"], ["GT/1.png", "GT/2.png", *hazy])
     assert [pair.clean for pair in pairs["test"]] == ["GT/1.png"] * 3 + ["GT/2.png"] * 3
     assert [pair.other for pair in pairs["test"]] == hazy
 
@@ -136,7 +137,7 @@ def test_a_clean_image_may_have_several_degraded_ones():
 def test_masks_are_taken_in_turns():
     clean = [f"testHQ/{index}.png" for index in range(5)]
     masks = [f"masks/{index}.png" for index in range(3)]
-    pairs = layouts.find_splits(LAYOUTS["celebahq"], clean + masks)["test"]
+    pairs = matching.find_splits(LAYOUTS["celebahq"], clean + masks)["test"]
     assert [pair.clean for pair in pairs] == clean
     assert [pair.other for pair in pairs] == [masks[i % 3] for i in range(5)]
 
@@ -144,64 +145,64 @@ def test_masks_are_taken_in_turns():
 def test_subfolders_name_the_splits():
     names = [f"{part}{kind}/1.png" for part in ("", "val/") for kind in ("GT", "LQ")]
     names += ["deep/er/test_2/GT/5.png", "deep/er/test_2/LQ/5.png", "empty/GT/1.txt"]
-    splits = layouts.find_splits(LAYOUTS["paired"], names)
+    splits = matching.find_splits(LAYOUTS["paired"], names)
     assert splits == {
         "train": [Pair("1", "GT/1.png", "LQ/1.png")],
         "val": [Pair("1", "val/GT/1.png", "val/LQ/1.png")],
         "test_2": [Pair("5", "deep/er/test_2/GT/5.png", "deep/er/test_2/LQ/5.png")],
     }
     names = [name.replace("val", "train") for name in names if name.startswith("val")]
-    splits = layouts.find_splits(LAYOUTS["paired"], names)
+    splits = matching.find_splits(LAYOUTS["paired"], names)
     assert splits == {"train": [Pair("1", "train/GT/1.png", "train/LQ/1.png")]}
     for name in ("all", "10 %"):
         with pytest.raises(ValueError, match=f"folder '{name}' cannot name a split"):
-            layouts.find_splits(LAYOUTS["paired"], [f"{name}/GT/1.png"])
+            matching.find_splits(LAYOUTS["paired"], [f"{name}/GT/1.png"])
 
 
 def test_images_without_a_partner_are_named():
     names = ["GT/1.png", "LQ/1.png", "GT/2.png", "LQ/3.png"]
     with pytest.raises(ValueError, match=r"2 images of split 'train'.*GT/2.*LQ/3\.png"):
-        layouts.find_splits(LAYOUTS["paired"], names)
+        matching.find_splits(LAYOUTS["paired"], names)
     names += [f"GT/x{index:02}.png" for index in range(12)]
     with pytest.raises(
         ValueError, match=r"14 images.*x08\.png, \.\.\.\. Add"
     ) as caught:
-        layouts.find_splits(LAYOUTS["paired"], names)
+        matching.find_splits(LAYOUTS["paired"], names)
     assert "x09" not in str(caught.value)
 
 
 def test_a_half_that_is_missing_is_named():
     with pytest.raises(ValueError, match=r"2 images are /GT/\{id\}.*none is /LQ"):
-        layouts.find_splits(LAYOUTS["paired"], ["GT/1.png", "GT/2.png"])
+        matching.find_splits(LAYOUTS["paired"], ["GT/1.png", "GT/2.png"])
     with pytest.raises(ValueError, match=r"_HR/\{id\}, but none is .*X4/\{id\}x4"):
-        layouts.find_splits(LAYOUTS["div2k"], ["DIV2K_train_HR/0001.png"])
+        matching.find_splits(LAYOUTS["div2k"], ["DIV2K_train_HR/0001.png"])
 
 
 def test_a_split_that_lacks_a_half_is_left_out_with_a_warning(caplog):
     names = ["train/GT/1.png", "train/LQ/1.png", "val/GT/1.png"]
-    assert set(layouts.find_splits(LAYOUTS["paired"], names)) == {"train"}
+    assert set(matching.find_splits(LAYOUTS["paired"], names)) == {"train"}
     (record,) = caplog.records
     assert "1 images are val/GT/{id}, but none is val/LQ/{id}" in record.message
     caplog.clear()
     names = ["testHQ/1.png", "masks/thin/1.png"]
-    assert set(layouts.find_splits(LAYOUTS["celebahq"], names)) == {"test_thin"}
+    assert set(matching.find_splits(LAYOUTS["celebahq"], names)) == {"test_thin"}
     names = ["trainH/GT/1.png", "trainH/LQ/1.png"]
-    assert set(layouts.find_splits(LAYOUTS["rain100h"], names)) == {"train"}
+    assert set(matching.find_splits(LAYOUTS["rain100h"], names)) == {"train"}
     assert not caplog.records
 
 
 def test_two_files_in_one_place_are_an_error():
     names = ["GT/1.png", "GT/1.jpg", "LQ/1.png"]
     with pytest.raises(ValueError, match=r"GT/1\.png and GT/1\.jpg are both.*Remove"):
-        layouts.find_splits(LAYOUTS["paired"], names)
+        matching.find_splits(LAYOUTS["paired"], names)
     names = ["a/train/s/sharp/1.png", "b/train/s/sharp/1.png"]
     with pytest.raises(ValueError, match=r"a/train.* and b/train"):
-        layouts.find_splits(LAYOUTS["gopro"], names)
+        matching.find_splits(LAYOUTS["gopro"], names)
 
 
 def test_what_is_no_image_is_named_once_and_left_out(caplog):
     names = ["GT/1.png", "LQ/1.png", "LQ/notes.txt", "readme.md"]
-    splits = layouts.find_splits(LAYOUTS["paired"], names)
+    splits = matching.find_splits(LAYOUTS["paired"], names)
     assert [pair.name for pair in splits["train"]] == ["1"]
     (record,) = caplog.records
     assert "skipped 2 files" in record.message
@@ -210,7 +211,7 @@ def test_what_is_no_image_is_named_once_and_left_out(caplog):
 
 def test_nothing_is_found_in_nothing():
     for layout in LAYOUTS.values():
-        assert layouts.find_splits(layout, ["elsewhere/1.png"]) == {}
+        assert matching.find_splits(layout, ["elsewhere/1.png"]) == {}
 
 
 def test_what_to_get_is_said(tmp_path):

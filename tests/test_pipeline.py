@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from irsde_jax.data import images, pairs, pipeline
+from irsde_jax.data import cache, images, pairs, pipeline
 from irsde_jax.data.images import ImageFile
 
 NUM_IMAGES, CROP = 5, 4
@@ -85,10 +85,10 @@ def test_worker_processes_give_the_same_stream(tmp_path):
         pixels = np.random.default_rng(index).random((9, 7, 3)).astype(np.float32)
         images.write_image(tmp_path / f"{index}.png", ImageFile(pixels, None, 8))
     dataset = make_batches(pairs.CleanFolder(tmp_path), batch_size=2)
-    for num_workers in (1, 2):
-        found = take(dataset, 5, start=3, num_threads=1, num_workers=num_workers)
+    for num_workers, start in ((1, 1000), (2, 0), (2, 3)):
+        found = take(dataset, 5, start, num_threads=1, num_workers=num_workers)
         for offset, batch in enumerate(found):
-            assert_equal(batch, dataset[3 + offset])
+            assert_equal(batch, dataset[start + offset])
 
 
 def test_the_stream_is_pinned():
@@ -120,6 +120,21 @@ def test_every_image_occurs_once_per_epoch_in_a_new_order():
 def test_crops_are_aligned_in_place_and_orientation():
     for batch in take(make_batches(), 20):
         np.testing.assert_allclose(batch["mu"], 1 - batch["x0"], atol=1e-6)
+
+
+def test_small_degraded_images_are_enlarged_after_the_crop():
+    """To the crop of the enlarged image, at any place; the cache holds them small."""
+    rng = np.random.default_rng(0)
+    small, clean = rng.random((6, 7, 3), np.float32), rng.random((24, 28, 3))
+    source = pairs.ArrayPairs([clean], [clean])
+    source._members["mu"] = [images.enlarge(small, 4)]
+    whole = make_batches(source, batch_size=40)[0]
+    source._members["mu"] = [small]
+    kept = cache.Cached(source, limit_bytes=2**20)
+    found = make_batches(kept, batch_size=40, scale=4)[0]
+    np.testing.assert_array_equal(found["x0"], whole["x0"])
+    np.testing.assert_allclose(found["mu"], whole["mu"], atol=1e-6)
+    assert kept[0]["mu"] is small
 
 
 def test_crops_change_from_epoch_to_epoch_and_reach_every_corner():

@@ -57,6 +57,7 @@ def make_report(*entries):
         "seed": 0,
         "crop_border": 2,
         "bits": 8,
+        "degraded": "made here, haze, seed 0",
         "images": entries[0]["images"],
         "methods": list(entries),
         "confidence": dict(level=0.95),
@@ -85,6 +86,14 @@ def entries():
         make_entry("wavelet", "baseline", [27.0, 27.2, 27.1]),
         make_entry("BM3D", "baseline", [], not_computed="pip install bm3d"),
     ]
+
+
+def test_the_page_says_what_the_figures_are_of(entries):
+    text = report.to_html(make_report(*entries), [])
+    assert "Degraded images: made here, haze, seed 0. " in text
+    assert "rounded to 8 bits" in text
+    text = report.to_html(make_report(*entries) | dict(bits=32), [])
+    assert "rounded" not in text
 
 
 def test_the_page_is_well_formed_and_needs_nothing_beside_it(entries):

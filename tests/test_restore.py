@@ -210,6 +210,35 @@ class TestFiles:
             if before.alpha is not None:
                 np.testing.assert_allclose(after.alpha, before.alpha)
 
+    def test_grey_is_repeated_for_a_colour_network_and_averaged(
+        self, workdir, irsde, tmp_path
+    ):
+        source = tmp_path / "grey.npy"
+        grey = photo((12, 10)).astype(np.float32) / 255
+        np.save(source, grey)
+        self.run(workdir, source, tmp_path / "out")
+        colour = np.repeat(grey[..., None], 3, axis=-1)
+        restored = irsde(colour, key=restore.file_key(0, "grey.npy"))
+        assert np.ptp(restored, axis=-1).max() > 1e-3
+        found = np.load(tmp_path / "out" / "grey.npy")
+        np.testing.assert_allclose(found[..., 0], restored.mean(axis=-1), atol=1e-6)
+
+    def test_floats_are_restored_in_the_range_of_the_weights(
+        self, irsde, tmp_path, monkeypatch
+    ):
+        levels = photo().astype(np.float16) * 16 - 1000
+        np.save(tmp_path / "ct.npy", levels)
+        config = irsde.config.copy_and_resolve_references().unlock()
+        config.data.data_range = (-1000.0, 3080.0)
+        ranged = restore.Restorer(irsde.model, irsde.params, config.lock())
+        key, target = jax.random.key(0), tmp_path / "out.npy"
+        restore.restore_file(ranged, tmp_path / "ct.npy", target, key)
+        pixels = (levels.astype(np.float64) + 1000) / 4080
+        expected = 4080 * irsde(pixels, key=key) - 1000
+        np.testing.assert_allclose(np.load(target), expected, atol=1e-2)
+        with pytest.raises(ValueError, match=r"ct\.npy.*data_range"):
+            restore.restore_file(irsde, tmp_path / "ct.npy", target, key)
+
     def test_result_depends_on_seed_and_relative_path_alone(
         self, workdir, folder, tmp_path
     ):

@@ -73,6 +73,8 @@ def test_smaller_images_are_enlarged(tmp_path):
     np.testing.assert_allclose(record["mu"], expected, atol=4e-6)
     nearest = open_source(files.root, True, scale=4, enlarge="nearest")[0]["mu"]
     np.testing.assert_array_equal(nearest, np.kron(files.small, np.ones((4, 4, 1))))
+    left_small = open_source(files.root, True, scale=4, enlarge=None)[0]
+    np.testing.assert_array_equal(left_small["mu"], files.small)
 
 
 def test_sizes_that_do_not_fit_name_the_setting(tmp_path):
@@ -80,7 +82,7 @@ def test_sizes_that_do_not_fit_name_the_setting(tmp_path):
     with pytest.raises(ValueError, match=r"12 x 16 .* 3 x 4 .*Set data\.scale=4"):
         open_source(root, True)[0]
     with pytest.raises(ValueError, match=r"data\.scale=2"):
-        open_source(root, True, scale=2)[0]
+        open_source(root, True, scale=2, enlarge=None)[0]
     with pytest.raises(ValueError, match=r"data\.scale must be at least 1, got 0"):
         open_source(root, True, scale=0)
     with pytest.raises(ValueError, match=r"'lanczos' is not one of \['bicubic', "):
@@ -103,7 +105,7 @@ def dataset(monkeypatch):
 
 def test_a_part_of_a_data_set(dataset, tmp_path):
     whole = open_source("tfds:gopro/train", True, manual_dir=str(tmp_path))
-    assert dataset == [("gopro", "train", None, tmp_path / "gopro", 3)]
+    assert dataset == [("gopro", "train", None, tmp_path / "gopro", 3, (0.0, 1.0))]
     assert len(whole) == 5
     first = open_source("tfds:gopro/train[:2]", True)
     rest = open_source("tfds:gopro/train[2:]", True)

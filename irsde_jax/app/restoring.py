@@ -177,7 +177,7 @@ def _read(restorer: Restorer, upload: Path, limits: Limits) -> np.ndarray:
     data = restorer.config.data
     with _names_alone(upload):
         _check_size(upload, data.scale, limits)
-        pixels = images.read_image(upload).pixels
+        pixels = images.read_image(upload, data.data_range).pixels
         pixels = images.to_channels(pixels, restorer.model.channels, upload.name)
     return images.enlarge(pixels, data.scale, data.enlarge)
 

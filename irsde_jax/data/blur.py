@@ -52,7 +52,7 @@ def motion_blur(
     References:
         Boracchi and Foi (2012), "Modeling the Performance of Image Restoration from
         Motion Blur", IEEE TIP 21(8), for random paths rasterised to a kernel;
-        Nah et al. (2017), https://arxiv.org/abs/1612.02177, Section 2, for the gamma.
+        Nah et al. (2017), https://arxiv.org/abs/1612.02177, for the gamma.
     """
     length_key, turning_key, path_key = jax.random.split(key, 3)
     longest = highest(length)

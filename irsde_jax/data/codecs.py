@@ -30,6 +30,9 @@ FORMATS = {
 }
 """File name ending -> Pillow's name of the format."""
 
+NPY_MAGIC = b"\x93NUMPY"
+"""How the bytes of an `.npy` file begin."""
+
 # Restored images are measured afterwards: lose as little as the format allows.
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
@@ -41,6 +44,12 @@ _WITH_METADATA = ("PNG", "JPEG", "TIFF", "WEBP")
 _TURNED = (5, 6, 7, 8)  # its values for an image that lies on its side
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 _WHITE_IS_ZERO, _RGB = 0, 2  # photometric interpretations
+
+
+DataRange = tuple[float, float]
+"""What floats in a file are for black, 0 of an image, and for white, 1."""
+
+UNIT_RANGE: DataRange = (0.0, 1.0)
 
 
 class UnsupportedImage(ValueError):
@@ -57,12 +66,14 @@ class ImageFile(NamedTuple):
             no transparency.
         bits: bits per sample in the file: 8, 16, or 32 for an `.npy` file of floats.
         metadata: what else the file holds; `.npy` and BMP hold none.
+        data_range: of the floats in the file.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None
     bits: int
     metadata: Metadata = Metadata()
+    data_range: DataRange = UNIT_RANGE
 
 
 def decode(data: bytes) -> ImageFile:
@@ -163,8 +174,13 @@ def encode(image: ImageFile, suffix: str, quality: int | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def array_to_image(array: np.ndarray) -> ImageFile:
-    """An array [H, W] or [H, W, C], uint8, uint16 or floats in [0, 1], as an image."""
+def array_to_image(array: np.ndarray, data_range: DataRange = UNIT_RANGE) -> ImageFile:
+    """An array [H, W] or [H, W, C] as an image.
+
+    Args:
+        array: uint8, uint16, or floats of any width, all of them in `data_range`.
+        data_range: the floats that become 0 and 1.
+    """
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or 0 in array.shape:
@@ -176,10 +192,22 @@ def array_to_image(array: np.ndarray) -> ImageFile:
         return ImageFile(_to_floats(array), None, bits)
     if array.dtype.kind != "f":
         raise UnsupportedImage(f"its type is {array.dtype}, not uint8, uint16 or float")
-    low, high = array.min(), array.max()
-    if not (low >= 0 and high <= 1):  # written so that NaN fails as well
-        raise UnsupportedImage(f"floats must lie in [0, 1], found {low} to {high}")
-    return ImageFile(np.array(array, np.float32), None, 32)
+    low, high = data_range
+    if not -np.inf < low < high < np.inf:
+        raise UnsupportedImage(
+            f"data_range={data_range} must be two numbers, the smaller one first"
+        )
+    with np.errstate(over="ignore"):  # no float16 is beyond 65504
+        bounds = np.array(data_range).astype(array.dtype)
+    found = array.min(), array.max()
+    # Clipping would lose what nobody knows of. Written so that NaN fails as well.
+    if not (bounds[0] <= found[0] and found[1] <= bounds[1]):
+        raise UnsupportedImage(
+            f"floats must lie in [{low:g}, {high:g}], found {found[0]} to {found[1]}; "
+            "data.data_range sets what they may be"
+        )
+    pixels = (np.asarray(array, np.float64) - low) / (high - low)
+    return ImageFile(pixels.astype(np.float32), None, 32, data_range=data_range)
 
 
 def image_to_array(image: ImageFile) -> np.ndarray:
@@ -187,7 +215,10 @@ def image_to_array(image: ImageFile) -> np.ndarray:
     if image.alpha is not None:
         raise ValueError(".npy holds no transparency; drop the alpha")
     if image.bits == 32:
-        return np.asarray(image.pixels, np.float32)
+        low, high = image.data_range
+        # Exact at both ends; a value beyond them stays what it is.
+        floats = low * (1 - np.asarray(image.pixels, np.float64)) + high * image.pixels
+        return floats.astype(np.float32)
     return to_integers(image.pixels, image.bits)
 
 

@@ -100,6 +100,18 @@ def make_degradation(name: str, **options: Any) -> Degradation | None:
     return jax.jit(steps[0] if len(steps) == 1 else functools.partial(_compose, steps))
 
 
+def describe(name: str, **options: Any) -> str:
+    """A degradation in words, "haze with beta=1.0": its name and what was set of it."""
+    parts = (DEGRADATIONS[part.strip()] for part in name.split("+"))
+    takes = {key for part in parts for key in _options(part)}
+    shown = [
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in options.items()
+        if key in takes
+    ]
+    return f"{name} with {', '.join(shown)}" if shown else name
+
+
 def _compose(steps: tuple[Degradation, ...], key: PRNGKey, image: Array) -> Array:
     """One after the other, each with a key of its own."""
     for step, step_key in zip(steps, jax.random.split(key, len(steps))):

@@ -37,8 +37,8 @@ def haze(
         I, shape of `image`, in [0, 1].
 
     References:
-        Koschmieder's law; the ranges of beta and of A are those of the indoor training
-        set of Li et al. (2019), RESIDE, https://arxiv.org/abs/1712.04143.
+        Koschmieder's law, by which the synthetic sets of Li et al. (2019), RESIDE,
+        https://arxiv.org/abs/1712.04143, are made; the ranges are our own.
     """
     beta_key, air_key, field_key = jax.random.split(key, 3)
     height, width, _ = image.shape

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from irsde_jax.data import codecs
+from irsde_jax.data.codecs import UNIT_RANGE, DataRange
 from irsde_jax.data.codecs import ImageFile as ImageFile
 
 logger = logging.getLogger(__name__)
@@ -82,12 +83,18 @@ def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path
     return images
 
 
-def read_image(path: str | os.PathLike) -> ImageFile:
+def read_image(
+    path: str | os.PathLike, data_range: DataRange = UNIT_RANGE
+) -> ImageFile:
     """The content of an image file, upright (EXIF orientation applied).
 
     Palettes and CMYK become RGB. Its content decides how a file is read, not its
-    suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or floats
-    in [0, 1].
+    suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or floats.
+
+    Args:
+        path: of the file.
+        data_range: the floats of an `.npy` file that become 0 and 1; none may lie
+            beyond them. Written again, the image has this range.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -108,7 +115,8 @@ def read_image(path: str | os.PathLike) -> ImageFile:
         if path.suffix.lower() == ".npy":
             # Mapped, so that a header that promises more than the file holds is an
             # error and no allocation; it reads no pickles.
-            return codecs.array_to_image(np.lib.format.open_memmap(path, mode="r"))
+            array = np.lib.format.open_memmap(path, mode="r")
+            return codecs.array_to_image(array, data_range)
         return codecs.decode(path.read_bytes())
     except (MemoryError, PermissionError):
         raise
@@ -161,29 +169,50 @@ def to_channels(pixels: np.ndarray, channels: int, name: str) -> np.ndarray:
     )
 
 
-def enlarge(pixels: np.ndarray, scale: int, method: str = "bicubic") -> np.ndarray:
+def enlarge(
+    pixels: np.ndarray,
+    scale: int,
+    method: str = "bicubic",
+    part: tuple[slice, slice] | None = None,
+) -> np.ndarray:
     """An image `scale` times as high and as wide, in floating point.
 
     Args:
         pixels: shape [H, W, C].
         scale: at least 1; 1 changes nothing.
         method: a key of `ENLARGEMENTS`.
+        part: rows and columns of the result, each with a start and a stop, if no others
+            are wanted: the same numbers, without the cost of the whole.
 
     Returns:
-        float32 [scale H, scale W, C]; "bicubic" overshoots [0, 1] beside edges.
+        float32 [scale H, scale W, C], or a part of it; "bicubic" overshoots [0, 1]
+        beside edges.
     """
     if method not in ENLARGEMENTS:
         raise ValueError(f"enlarge={method!r} is not one of {sorted(ENLARGEMENTS)}.")
+    if part is None:
+        part = slice(0, scale * pixels.shape[0]), slice(0, scale * pixels.shape[1])
     if scale == 1:
-        return pixels
-    height, width = pixels.shape[:2]
+        return pixels[part]
+    # Whole pixels that cover the part. What is around this box counts as well: Pillow's
+    # filter looks beyond it, up to the border of the image.
+    (top, bottom), (left, right) = (
+        (side.start // scale, -(-side.stop // scale)) for side in part
+    )
     planes = [
         Image.fromarray(np.ascontiguousarray(plane, np.float32)).resize(
-            (scale * width, scale * height), ENLARGEMENTS[method]
+            (scale * (right - left), scale * (bottom - top)),
+            ENLARGEMENTS[method],
+            box=(left, top, right, bottom),
         )
         for plane in np.moveaxis(pixels, -1, 0)
     ]
-    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+    enlarged = np.stack([np.asarray(plane) for plane in planes], axis=-1)
+    inside = (
+        slice(side.start - scale * first, side.stop - scale * first)
+        for side, first in zip(part, (top, left))
+    )
+    return enlarged[tuple(inside)]
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
@@ -200,7 +229,7 @@ def write_image(
     """Writes an image in the format of its suffix: the whole file or none of it.
 
     PNG and TIFF keep 16 bits where the image has them; all else is rounded to 8 bits,
-    except that `.npy` holds `image.bits` bits, 32 being floats.
+    except that `.npy` holds `image.bits` bits, 32 being floats in `image.data_range`.
 
     Args:
         path: file name in an existing folder, ending in one of `SUFFIXES`.

@@ -5,6 +5,7 @@ A source has a length and gives, for an index, one record: `{"x0": clean}` or
 all the pipeline knows of it, so a new source is one class with three members.
 """
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from irsde_jax.data import codecs, images
+from irsde_jax.data.codecs import UNIT_RANGE, DataRange
 
 Record = dict[str, np.ndarray]
 """`{"x0": clean}` or `{"x0": clean, "mu": degraded}`, each float32 [H, W, C]."""
@@ -47,12 +49,18 @@ class PairedFolder:
     Args:
         root: the folder that holds both folders.
         channels: of the images given; grey files are repeated to 3.
+        data_range: see `images.read_image`.
 
     Raises:
         ValueError: if an image lacks its partner, or two in a folder share a stem.
     """
 
-    def __init__(self, root: str | os.PathLike, channels: int = 3):
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        channels: int = 3,
+        data_range: DataRange = UNIT_RANGE,
+    ):
         root = Path(root)
         _check_layout(root)
         clean = _by_stem(root / CLEAN_FOLDER)
@@ -67,7 +75,9 @@ class PairedFolder:
             )
         self.names = list(clean)
         self._paths = [(clean[stem], degraded[stem]) for stem in self.names]
-        self._channels = channels
+        self._read = functools.partial(
+            _read_opaque, channels=channels, data_range=data_range
+        )
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -75,8 +85,8 @@ class PairedFolder:
     def __getitem__(self, index: int) -> Record:
         clean, degraded = self._paths[index]
         return {
-            "x0": _read_opaque(clean, self._channels),
-            "mu": _read_opaque(degraded, self._channels),
+            "x0": self._read(clean),
+            "mu": self._read(degraded),
         }
 
 
@@ -89,9 +99,15 @@ class MaskedFolder:
     Args:
         root: the folder that holds both folders.
         channels: of the images given; grey files are repeated to 3.
+        data_range: see `images.read_image`.
     """
 
-    def __init__(self, root: str | os.PathLike, channels: int = 3):
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        channels: int = 3,
+        data_range: DataRange = UNIT_RANGE,
+    ):
         clean = _by_stem(Path(root) / CLEAN_FOLDER)
         masks = _by_stem(Path(root) / MASK_FOLDER)
         if not clean.keys() <= masks.keys():
@@ -99,14 +115,16 @@ class MaskedFolder:
             masks = {stem: turns[i % len(turns)] for i, stem in enumerate(clean)}
         self.names = list(clean)
         self._paths = [(clean[stem], masks[stem]) for stem in self.names]
-        self._channels = channels
+        self._read = functools.partial(
+            _read_opaque, channels=channels, data_range=data_range
+        )
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getitem__(self, index: int) -> Record:
         clean, mask = self._paths[index]
-        x0 = _read_opaque(clean, self._channels)
+        x0 = self._read(clean)
         keep = images.read_image(mask).pixels[..., :1]
         if keep.shape[:2] != x0.shape[:2]:
             raise ValueError(
@@ -122,18 +140,26 @@ class CleanFolder:
     Args:
         folder: the folder that holds the images.
         channels: of the images given; grey files are repeated to 3.
+        data_range: see `images.read_image`.
     """
 
-    def __init__(self, folder: str | os.PathLike, channels: int = 3):
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        channels: int = 3,
+        data_range: DataRange = UNIT_RANGE,
+    ):
         self._paths = images.list_images(folder)
         self.names = [path.name for path in self._paths]
-        self._channels = channels
+        self._read = functools.partial(
+            _read_opaque, channels=channels, data_range=data_range
+        )
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def __getitem__(self, index: int) -> Record:
-        return {"x0": _read_opaque(self._paths[index], self._channels)}
+        return {"x0": self._read(self._paths[index])}
 
 
 class ArrayPairs:
@@ -194,9 +220,9 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return paths
 
 
-def _read_opaque(path: Path, channels: int) -> np.ndarray:
+def _read_opaque(path: Path, channels: int, data_range: DataRange) -> np.ndarray:
     """The pixels of a file, float32 [H, W, channels]; transparency is an error."""
-    image = images.read_image(path)
+    image = images.read_image(path, data_range)
     if image.alpha is not None and (image.alpha < 1).any():
         raise ValueError(
             f"{path} has transparent pixels, whose colour is not defined. Flatten it "

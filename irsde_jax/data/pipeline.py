@@ -17,14 +17,11 @@ import grain
 import numpy as np
 from absl import flags
 
-from irsde_jax.data import images
+from irsde_jax.data import crops, images
 from irsde_jax.data.pairs import Record, Source
 
 UNREADABLE = "unreadable"
 """The member of a batch that names images which could not be read."""
-
-NUM_ORIENTATIONS = 8
-"""The symmetries of a square: four quarter turns, each with and without a mirror."""
 
 
 def training_batches(
@@ -34,6 +31,8 @@ def training_batches(
     batch_size: int,
     crop_size: int,
     augment: bool = True,
+    scale: int = 1,
+    enlarge: str = "bicubic",
     shard_index: int = 0,
     num_shards: int = 1,
 ) -> grain.MapDataset:
@@ -42,12 +41,15 @@ def training_batches(
     Every image occurs once per epoch; batches run on across the end of an epoch.
 
     Args:
-        source: whole images.
+        source: whole images. Degraded ones may be smaller by `scale`.
         seed: decides order, crops and orientations.
         batch_size: images per batch.
         crop_size: side of the square cut out of each image, in pixels.
         augment: whether each crop is turned and mirrored at random, all eight
             orientations being equally likely.
+        scale: what degraded images are enlarged by, after the crop and to the same
+            numbers as before it, so that a cache holds them small.
+        enlarge: how, a key of `images.ENLARGEMENTS`.
         shard_index: of this host among `num_shards`, each of which makes its share of
             every batch: examples shard_index, shard_index + num_shards, ... of it.
         num_shards: hosts that share the batches; together they see what one would.
@@ -76,11 +78,17 @@ def training_batches(
     # a step to the chain would change the stream.
     shuffle_seed, crop_seed = np.random.SeedSequence(seed).generate_state(2)
     return (
-        grain.MapDataset.source(_Readable(_LargeEnough(source, crop_size)))
+        grain.MapDataset.source(_Readable(crops.LargeEnough(source, crop_size)))
         .shuffle(seed=int(shuffle_seed))
         .repeat()
         .random_map(
-            functools.partial(_random_crop, crop_size=crop_size, augment=augment),
+            functools.partial(
+                _cut_at_random,
+                crop_size=crop_size,
+                augment=augment,
+                scale=scale,
+                enlarge=enlarge,
+            ),
             seed=int(crop_seed),
         )[shard_index::num_shards]
         .batch(batch_size // num_shards)
@@ -203,14 +211,14 @@ def validation_crops(source: Source, num_images: int, crop_size: int) -> Record:
         )
     if crop_size < 1:
         raise ValueError(f"crop_size must be at least 1, got {crop_size}.")
-    checked = _LargeEnough(source, crop_size)
-    crops = []
+    checked = crops.LargeEnough(source, crop_size)
+    found = []
     for index in range(num_images):
         record = checked[index]
         height, width = record["x0"].shape[:2]
         corner = (height - crop_size) // 2, (width - crop_size) // 2
-        crops.append(_crop(record, *corner, crop_size))
-    return {key: np.stack([crop[key] for crop in crops]) for key in crops[0]}
+        found.append(crops.cut(record, *corner, crop_size))
+    return {key: np.stack([crop[key] for crop in found]) for key in found[0]}
 
 
 class _Readable:
@@ -236,52 +244,7 @@ class _Readable:
         ) from last_error
 
 
-class _LargeEnough:
-    """A source that refuses images smaller than the crop, by name."""
-
-    def __init__(self, source: Source, crop_size: int):
-        self._source = source
-        self._crop_size = crop_size
-        self.names = source.names
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, index: Any) -> Record:
-        record = self._source[index]
-        height, width = record["x0"].shape[:2]
-        if min(height, width) < self._crop_size:
-            raise ValueError(
-                f"Image {self._source.names[index]!r} is {height} x {width}, smaller "
-                f"than the crop of {self._crop_size} x {self._crop_size}. Set "
-                f"crop_size to at most {min(height, width)} or remove the image."
-            )
-        return record
-
-
-def _crop(record: Record, top: int, left: int, size: int) -> Record:
-    """The same square of every member."""
-    return {
-        key: image[top : top + size, left : left + size]
-        for key, image in record.items()
-    }
-
-
-def _random_crop(
-    record: Record, rng: np.random.Generator, *, crop_size: int, augment: bool
-) -> Record:
-    """The same random square of every member, in the same random orientation."""
-    pixels = {key: record[key] for key in record if key != UNREADABLE}
-    height, width = record["x0"].shape[:2]
-    top = int(rng.integers(height - crop_size + 1))
-    left = int(rng.integers(width - crop_size + 1))
-    crop = _crop(pixels, top, left, crop_size)
-    orientation = int(rng.integers(NUM_ORIENTATIONS)) if augment else 0
-    turned = {key: _orient(image, orientation) for key, image in crop.items()}
-    return {**turned, UNREADABLE: record[UNREADABLE]}
-
-
-def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
-    """`orientation` mod 4 quarter turns, mirrored where it is 4 or more; [S, S, C]."""
-    turned = np.rot90(image, orientation % 4)
-    return np.ascontiguousarray(turned[:, ::-1] if orientation >= 4 else turned)
+def _cut_at_random(record: Record, rng: np.random.Generator, **options: Any) -> Record:
+    """A random crop, with the flag of its record."""
+    crop = crops.random_crop(record, rng, **options)
+    return {**crop, UNREADABLE: record[UNREADABLE]}

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from irsde_jax.data import images
+from irsde_jax.data.codecs import UNIT_RANGE, DataRange
 from irsde_jax.data.pairs import (
     CLEAN_FOLDER,
     MASK_FOLDER,
@@ -33,10 +34,11 @@ def open_source(
     paired: bool | None,
     *,
     channels: int = 3,
+    data_range: DataRange = UNIT_RANGE,
     tfds_dir: str = "",
     manual_dir: str = "",
     scale: int = 1,
-    enlarge: str = "bicubic",
+    enlarge: str | None = "bicubic",
 ) -> Source:
     """The images at an address, see the module.
 
@@ -45,12 +47,13 @@ def open_source(
         paired: whether degraded images are wanted; False leaves them out where there
             are any, None takes what there is.
         channels: of the images given; grey files are repeated to 3.
+        data_range: see `images.read_image`.
         tfds_dir: of prepared data sets; "" for that of tensorflow-datasets.
         manual_dir: holds a folder for each data set, named after it, with what was
             downloaded; "" for downloads/manual in `tfds_dir`.
-        scale: the degraded files are smaller than the clean ones by this factor; the
-            images given have the larger size.
-        enlarge: how they are enlarged, a key of `images.ENLARGEMENTS`.
+        scale: the degraded files are smaller than the clean ones by this factor.
+        enlarge: how they are brought to the size of the clean ones, a key of
+            `images.ENLARGEMENTS`; None leaves them small.
 
     Raises:
         FileNotFoundError: for a missing folder or data set; it says what is wanted.
@@ -60,28 +63,31 @@ def open_source(
         raise ValueError(f"data.scale must be at least 1, got {scale}.")
     source: Source
     if is_dataset(address):
-        source = _open_dataset(address, channels, tfds_dir, manual_dir)
+        source = _open_dataset(address, tfds_dir, manual_dir, channels, data_range)
     else:
-        source = _open_folder(Path(address), paired, channels)
+        source = _open_folder(Path(address), paired, channels, data_range)
     if paired is False:
         return _Clean(source)
-    return _SameSize(source, scale, enlarge, address)
+    return _Scaled(source, scale, enlarge, address)
 
 
-def _open_folder(root: Path, paired: bool | None, channels: int) -> Source:
+def _open_folder(
+    root: Path, paired: bool | None, channels: int, data_range: DataRange
+) -> Source:
     """Pairs if they are wanted, or if the folder is laid out as pairs."""
     if paired is None:
         paired = (root / CLEAN_FOLDER).is_dir()
     if not paired:
         has_pairs = (root / CLEAN_FOLDER).is_dir()
-        return CleanFolder(root / CLEAN_FOLDER if has_pairs else root, channels)
+        folder = root / CLEAN_FOLDER if has_pairs else root
+        return CleanFolder(folder, channels, data_range)
     if (root / CLEAN_FOLDER).is_dir() and (root / MASK_FOLDER).is_dir():
-        return MaskedFolder(root, channels)
-    return PairedFolder(root, channels)
+        return MaskedFolder(root, channels, data_range)
+    return PairedFolder(root, channels, data_range)
 
 
 def _open_dataset(
-    address: str, channels: int, tfds_dir: str, manual_dir: str
+    address: str, tfds_dir: str, manual_dir: str, channels: int, data_range: DataRange
 ) -> Source:
     from irsde_jax.data import datasets  # a folder does without TFDS
 
@@ -93,7 +99,9 @@ def _open_dataset(
         )
     name, split, start, stop = match.groups()
     downloads = Path(manual_dir) / name if manual_dir else None
-    source = datasets.open_dataset(name, split, tfds_dir or None, downloads, channels)
+    source = datasets.open_dataset(
+        name, split, tfds_dir or None, downloads, channels, data_range
+    )
     part = slice(*(int(end) if end else None for end in (start, stop)))
     return _Part(source, range(len(source))[part], address)
 
@@ -128,10 +136,10 @@ class _Clean:
         return {"x0": self._source[index]["x0"]}
 
 
-class _SameSize:
-    """Pairs of one size: degraded images that are smaller by `scale` are enlarged."""
+class _Scaled:
+    """Pairs whose degraded images are smaller by `scale`, enlarged where it is said."""
 
-    def __init__(self, source: Source, scale: int, enlarge: str, address: str):
+    def __init__(self, source: Source, scale: int, enlarge: str | None, address: str):
         self._source, self._scale, self._enlarge = source, scale, enlarge
         self._address = address
         self.names = source.names
@@ -158,4 +166,6 @@ class _SameSize:
                 f"{width} and the degraded one is {rows} x {columns} (height x width), "
                 f"where data.scale={self._scale}. {hint}."
             )
+        if self._enlarge is None:
+            return record
         return {"x0": x0, "mu": images.enlarge(mu, self._scale, self._enlarge)}

@@ -1,0 +1,84 @@
+"""The record of an evaluation: figures, and all that they are figures of."""
+
+import json
+import math
+import platform
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import jax
+import ml_collections
+
+import irsde_jax
+from irsde_jax import configuration, intervals, methods, scores
+from irsde_jax.comparison import Entry, Row, TestSet
+from irsde_jax.data import degradations
+from irsde_jax.methods import Method
+
+Config: TypeAlias = ml_collections.ConfigDict
+
+
+def of_evaluation(
+    first: Method,
+    config: Config,
+    test_set: TestSet,
+    rows: Sequence[Row],
+    entries: Sequence[Entry],
+) -> dict[str, Any]:
+    """What `metrics.json` holds.
+
+    Args:
+        first: the method whose results are in `restored/`.
+        config: of its weights.
+        test_set: what all methods were given.
+        rows: of the first method.
+        entries: of the degraded images and of every method.
+    """
+    has_baseline = any(entry["kind"] == methods.BASELINE for entry in entries)
+    no_baselines = f"none is known for task {config.task!r}"
+    if not any(config.evaluation.baselines):
+        no_baselines = "none were asked for (evaluation.baselines)"
+    return {
+        "folder": config.evaluation.dir,
+        "solver": first.solver,
+        "num_evals": first.num_evals,
+        "seed": config.seed,
+        "degraded": _whose_degraded_images(config, test_set),
+        "degradation_seed": scores.DEGRADATION_SEED,
+        "crop_border": test_set.crop_border,
+        "bits": test_set.bits,
+        "mean": scores.summarise(rows),
+        "images": list(rows),
+        "confidence": dict(
+            level=intervals.LEVEL,
+            method="percentile bootstrap of the mean over images",
+            num_resamples=intervals.NUM_RESAMPLES,
+            seed=intervals.SEED,
+        ),
+        "methods": list(entries),
+        "no_baselines": "" if has_baseline else no_baselines,
+        "device": jax.devices()[0].device_kind,
+        "versions": {
+            "irsde_jax": irsde_jax.__version__,
+            "jax": jax.__version__,
+            "python": platform.python_version(),
+        },
+        "config": json.loads(configuration.to_json(config)),
+    }
+
+
+def finite(value: Any) -> Any:
+    """None in place of what JSON has no number for: NaN and infinity."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _whose_degraded_images(config: Config, test_set: TestSet) -> str:
+    """Two tables can be compared only where this is the same."""
+    if test_set.degrade is None:
+        return "those of the test set"
+    made = degradations.describe(**config.degradation)
+    return f"made here, {made}, seed {scores.DEGRADATION_SEED}"
