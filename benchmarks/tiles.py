@@ -2,7 +2,7 @@
 
 Run as `python -m benchmarks.tiles`: restores three photographs with noise (sigma 25) as
 wholes and in tiles, by the NAFNet that is shipped and by a small U-Net, which it trains
-first (a quarter of an hour on two CPU cores; a second run finds it trained). Prints a
+first (ten minutes on two CPU cores; a second run finds it trained). Prints a
 table, and writes `tiles.txt` and `gradient.png` to `--output`: a flat grey gradient
 whole, in tiles, and what the tiles changed. `--quick` is a short form.
 
@@ -128,7 +128,7 @@ def main() -> None:
     """Prints the table and writes it, and the pictures of the gradient."""
     parser = argparse.ArgumentParser(description="Tiles against whole images.")
     parser.add_argument("--output", type=Path, default=Path("runs/benchmark_tiles"))
-    parser.add_argument("--steps", type=int, default=2000, help="of the training")
+    parser.add_argument("--steps", type=int, default=1000, help="of the training")
     parser.add_argument("--quick", action="store_true", help="a short form")
     args = parser.parse_args()
     set_up_logging(None)
