@@ -14,7 +14,7 @@ import numpy as np
 
 from irsde_jax import intervals, scores, sheets
 from irsde_jax.data import images
-from irsde_jax.data.codecs import UNIT_RANGE, DataRange
+from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
 from irsde_jax.methods import BASELINE, INPUT, Method

@@ -28,7 +28,7 @@ from irsde_jax import (
 )
 from irsde_jax.comparison import Entry, TestSet
 from irsde_jax.data import degradations, sources
-from irsde_jax.data.codecs import UNIT_RANGE
+from irsde_jax.data.arrays import UNIT_RANGE
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
 from irsde_jax.logs import Progress

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from irsde_jax.data import archives, builder, codecs, datasets, pairs
-from irsde_jax.data.codecs import ImageFile
+from irsde_jax.data.arrays import ImageFile
 
 KINDS = ("folder", "zip", "tar.gz")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax.data import codecs, images
+from irsde_jax.data import arrays, codecs, images
 from irsde_jax.data.images import ImageFile
 
 
@@ -218,7 +218,7 @@ def test_exif_orientation_is_applied(tmp_path, orientation, bits):
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = Image.fromarray(codecs.to_integers(stored, bits)[..., 0])
+    picture = Image.fromarray(arrays.to_integers(stored, bits)[..., 0])
     for suffix in (".png", ".tif"):
         picture.save(tmp_path / f"a{suffix}", exif=exif)
         found = images.read_image(tmp_path / f"a{suffix}").pixels

@@ -81,7 +81,9 @@ ALLOWED = {
     # Runs where the package is not installed.
     "standalone": set(),
     "export": MATHS | {"configuration", "programs", "restore", "restorer"},
+    "command_line": {"configuration"},
     "main": {
+        "command_line",
         *{"app", "export", "loading", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
         *{"hosts", "interruption"},

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from irsde_jax.data import archives, codecs, images, layouts
+from irsde_jax.data import archives, arrays, codecs, images, layouts
+from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.builder import RestorationPairs
-from irsde_jax.data.codecs import UNIT_RANGE, DataRange
 from irsde_jax.data.pairs import Record
 
 logger = logging.getLogger(__name__)
@@ -163,11 +163,11 @@ def _decode(data: bytes, place: str, data_range: DataRange = UNIT_RANGE) -> np.n
     try:
         if data.startswith(codecs.NPY_MAGIC):
             array = np.load(io.BytesIO(data), allow_pickle=False)
-            return codecs.array_to_image(array, data_range).pixels
+            return arrays.array_to_image(array, data_range).pixels
         image = codecs.decode(data)
     except MemoryError:
         raise
-    except codecs.UnsupportedImage as error:
+    except arrays.UnsupportedImage as error:
         raise ValueError(f"{place} cannot be read as an image: {error}.") from error
     except Exception as error:  # decoders raise nearly anything on damaged files
         raise images.UnreadableImage(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from irsde_jax.data import images, pairs, sources
-from irsde_jax.data.codecs import DataRange
+from irsde_jax.data.arrays import DataRange
 from irsde_jax.data.inspection import Finding
 from irsde_jax.data.pairs import Record, Source
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from irsde_jax.data import codecs
-from irsde_jax.data.codecs import UNIT_RANGE, DataRange
-from irsde_jax.data.codecs import ImageFile as ImageFile
+from irsde_jax.data import arrays, codecs
+from irsde_jax.data.arrays import UNIT_RANGE, DataRange
+from irsde_jax.data.arrays import ImageFile as ImageFile
 
 logger = logging.getLogger(__name__)
 
@@ -116,11 +116,11 @@ def read_image(
             # Mapped, so that a header that promises more than the file holds is an
             # error and no allocation; it reads no pickles.
             array = np.lib.format.open_memmap(path, mode="r")
-            return codecs.array_to_image(array, data_range)
+            return arrays.array_to_image(array, data_range)
         return codecs.decode(path.read_bytes())
     except (MemoryError, PermissionError):
         raise
-    except codecs.UnsupportedImage as error:
+    except arrays.UnsupportedImage as error:
         raise ValueError(f"{path} cannot be read as an image: {error}.") from error
     except Exception as error:  # decoders raise nearly anything on damaged files
         raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
@@ -217,7 +217,7 @@ def enlarge(
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
     """Pixels in [0, 1] as integers 0..255, same shape: clipped, halves to even."""
-    return codecs.to_integers(pixels, 8)
+    return arrays.to_integers(pixels, 8)
 
 
 def write_image(
@@ -305,5 +305,5 @@ def _encode(image: ImageFile, suffix: str, quality: int | None) -> bytes:
     if quality is not None:
         raise ValueError(".npy loses nothing and takes no quality")
     buffer = io.BytesIO()
-    np.save(buffer, codecs.image_to_array(image), allow_pickle=False)
+    np.save(buffer, arrays.image_to_array(image), allow_pickle=False)
     return buffer.getvalue()

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from irsde_jax.data import codecs, images
-from irsde_jax.data.codecs import UNIT_RANGE, DataRange
+from irsde_jax.data import images
+from irsde_jax.data.arrays import UNIT_RANGE, DataRange, array_to_image
 
 Record = dict[str, np.ndarray]
 """`{"x0": clean}` or `{"x0": clean, "mu": degraded}`, each float32 [H, W, C]."""
@@ -240,7 +240,7 @@ def _to_float_images(name: str, arrays: Sequence[np.ndarray]) -> list[np.ndarray
     found = []
     for index, array in enumerate(arrays):
         try:
-            found.append(codecs.array_to_image(np.asarray(array)).pixels)
+            found.append(array_to_image(np.asarray(array)).pixels)
         except ValueError as error:
             raise ValueError(f"{name}[{index}] is not an image: {error}.") from error
     return found

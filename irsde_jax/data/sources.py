@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from irsde_jax.data import images
-from irsde_jax.data.codecs import UNIT_RANGE, DataRange
+from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.pairs import (
     CLEAN_FOLDER,
     MASK_FOLDER,
