@@ -5,6 +5,7 @@ TensorBoard is shown the same numbers, and images. Neither needs TensorFlow.
 """
 
 import collections
+import contextlib
 import json
 import logging
 import math
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+
+from irsde_jax.events import EventWriter
 
 FILE_NAME = "metrics.jsonl"
 
@@ -59,44 +62,55 @@ class MetricWriter:
             for name, value in values.items()
         }
         line = json.dumps({"step": step, "time": now, **finite}) + "\n"
-        try:
+        with self._clear_errors():
             self._file.write(line)
             self._file.flush()  # at once: it is what is left of a killed run
+            if self._events is not None:
+                self._events.add_scalars(step, values)
+
+    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Shows images in TensorBoard, each [H, W, C] with C of 1 or 3, in [0, 1]."""
+        if self._events is not None:
+            with self._clear_errors():
+                self._events.add_images(int(step), images)
+
+    def flush(self) -> None:
+        """Puts everything on disk."""
+        with self._clear_errors():
+            self._file.flush()
+            if self._events is not None:
+                self._events.flush()
+
+    def close(self) -> None:
+        """Ends the files; a second call does nothing."""
+        with self._clear_errors():
+            try:
+                self._file.close()
+            finally:
+                if self._events is not None:
+                    self._events.close()
+
+    def __enter__(self) -> "MetricWriter":
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        try:
+            self.close()
+        except OSError:
+            if error is None:  # else what went wrong first is said by `error`
+                raise
+
+    @contextlib.contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Says which file could not be written, and what to do."""
+        try:
+            yield
         except OSError as error:
             raise OSError(
                 f"{self._file.name} cannot be written: {error}. Make room, or the "
                 "folder writable, and start the same command again: checkpoints that "
                 "were finished are intact."
             ) from error
-        for name, value in values.items():
-            if self._events is not None:
-                self._events.add_scalar(name, value, step, walltime=now)
-
-    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
-        """Shows images in TensorBoard, each [H, W, C] with C of 1 or 3, in [0, 1]."""
-        if self._events is not None:
-            for name, image in images.items():
-                pixels = np.clip(np.asarray(image, np.float32), 0.0, 1.0)
-                self._events.add_image(name, pixels, int(step), dataformats="HWC")
-
-    def flush(self) -> None:
-        """Puts everything on disk."""
-        self._file.flush()
-        if self._events is not None:
-            self._events.flush()
-
-    def close(self) -> None:
-        """Ends the files; a second call does nothing."""
-        self._file.close()
-        if self._events is not None:
-            self._events.close()
-            self._events = None
-
-    def __enter__(self) -> "MetricWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
@@ -249,9 +263,9 @@ def _cut_unfinished_line(path: Path) -> None:
             os.truncate(path, whole)
 
 
-def _open_events(logdir: Path) -> Any:
+def _open_events(logdir: Path) -> EventWriter | None:
     try:
-        from tensorboardX import SummaryWriter
+        return EventWriter(logdir)
     except ImportError:
         logger.warning(
             "tensorboardX is not installed: no TensorBoard events in %s, %s alone. "
@@ -260,4 +274,3 @@ def _open_events(logdir: Path) -> Any:
             FILE_NAME,
         )
         return None
-    return SummaryWriter(str(logdir))

@@ -78,7 +78,8 @@ def training_batches(
     return (
         grain.MapDataset.source(_Readable(_LargeEnough(source, crop_size)))
         .shuffle(seed=int(shuffle_seed))
-        .repeat()
+        # Without end; but grain's own endless number overflows in batches of one.
+        .repeat(2**62 // len(source))
         .random_map(
             functools.partial(_random_crop, crop_size=crop_size, augment=augment),
             seed=int(crop_seed),
