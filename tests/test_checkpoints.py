@@ -169,8 +169,8 @@ def test_state_may_be_overwritten_while_it_is_saved(config, tmp_path):
     with runs.Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(state, config)
         expected = jax.tree.map(np.copy, state)
-        for leaf in jax.tree.leaves(state.params):
-            leaf[:] = -1.0
+        for leaf in jax.tree.leaves((state.params, state.ema_params, state.opt_state)):
+            leaf[...] = -1
         checkpoints.wait()
         assert_same_state(checkpoints.restore(expected), expected)
 
