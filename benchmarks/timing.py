@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 NUM_PAIRS = 5
 
@@ -32,6 +33,15 @@ def compare(
     ratio = statistics.median(b / a for a, b in pairs)
     a, b = (1e3 * statistics.median(times) for times in zip(*pairs, strict=True))
     return a, b, ratio
+
+
+def matmul_gflops(side: int = 2048, dtype: Any = jnp.float32) -> float:
+    """What the product of two square matrices reaches, the median of five."""
+    product = jax.jit(jnp.matmul)
+    x = jax.random.normal(jax.random.key(0), (side, side), dtype)
+    jax.block_until_ready(product(x, x))
+    each = statistics.median(seconds(product, x, x) for _ in range(NUM_PAIRS))
+    return 2 * side**3 / each / 1e9
 
 
 def hardware() -> str:

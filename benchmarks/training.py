@@ -22,13 +22,13 @@ from functools import partial
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from PIL import Image
 
 from benchmarks import timing
 from irsde_jax import configuration, experiment, models, train, train_step
+from irsde_jax.checkpoints import runs
 
 CROP = 64  # pixels
 DEVICES = (1, 2, 4, 8)
@@ -50,15 +50,6 @@ def networks() -> Iterator[tuple[str, ml_collections.ConfigDict]]:
     unet = dict(name="unet", channels=3, features=16, depth=4)
     config.model = unet | dict(dtype="float32", remat=False)
     yield "U-Net, 16 features", config.lock()
-
-
-def matmul_gflops(side: int = 2048) -> float:
-    """What a float32 matrix product reaches, the median of five."""
-    product = jax.jit(jnp.matmul)
-    x = jax.random.normal(jax.random.key(0), (side, side))
-    jax.block_until_ready(product(x, x))
-    seconds = statistics.median(timing.seconds(product, x, x) for _ in range(5))
-    return 2 * side**3 / seconds / 1e9
 
 
 def time_step(config: ml_collections.ConfigDict) -> tuple[float, float, int]:
@@ -87,7 +78,7 @@ def steps_table() -> None:
     print(f"\nA step, {CROP} x {CROP}, float32, median of {timing.NUM_PAIRS}")
     print(f"{'':20}{'batch':>7}{'images/s':>10}{'GFLOP/s':>9}{'of matmul':>11}")
     for name, config in networks():
-        peak = matmul_gflops()
+        peak = timing.matmul_gflops()
         seconds, flops, size = time_step(config)
         rate, batch = flops / seconds / 1e9, config.train.batch_size
         print(
@@ -142,21 +133,43 @@ def overhead_table(folder: Path, images: Path) -> None:
     print(f"share of the time spent waiting for input: {shares[-1]:.4f}")
 
 
+def checkpoint_table(folder: Path) -> None:
+    """What a checkpoint costs by itself: a number that other programs hardly change."""
+    config = small_config(folder)
+    parts = experiment.build(config)
+    params = models.init_params(parts.model, jax.random.key(0))
+    state = jax.device_get(train_step.init_train_state(params, parts.optimizer))
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / 2**20
+    cpu, wait = [], []
+    with runs.Checkpoints(folder / "alone", keep=3) as checkpoints:
+        for step in range(1, timing.NUM_PAIRS + 3):
+            began, spent = time.perf_counter(), time.process_time()
+            checkpoints.save(state._replace(step=np.int32(step)), config)
+            wait.append(time.perf_counter() - began)
+            checkpoints.wait()
+            cpu.append(time.process_time() - spent)
+    cpu_s, wait_s = (statistics.median(times[2:]) for times in (cpu, wait))
+    print(f"\nA checkpoint of {size:.1f} MiB, median of {timing.NUM_PAIRS}")
+    print(f"{'CPU, all of it':44}{cpu_s:8.3f} s")
+    print(f"{'what the loop waits for':44}{wait_s:8.3f} s")
+
+
 def run_apart(images: Path, workdir: Path, *flags: str, devices: int = 1) -> float:
-    """Seconds of a training in a process of its own."""
+    """Runs a training in a process of its own; seconds to its first line of the log."""
     xla = f"--xla_force_host_platform_device_count={devices}"
     command = [sys.executable, "-m", "irsde_jax.main", "--config=denoising:small"]
     command += [f"--workdir={workdir}", f"--config.data.train_dir={images}"]
     command += ["--config.validation.dir=", *flags]
-    began = time.perf_counter()
+    began = time.time()
     environment = os.environ | {"XLA_FLAGS": xla}
     subprocess.run(command, check=True, env=environment, capture_output=True)
-    return time.perf_counter() - began
+    with (workdir / "logs" / "metrics.jsonl").open() as log:
+        return json.loads(log.readline())["time"] - began
 
 
 def start_table(folder: Path, images: Path) -> None:
     """From the command to the end of the first step."""
-    print("\nFrom the command to the end of a training of one step, seconds")
+    print("\nFrom the command to the end of the first step, seconds")
     flags = "--config.train.num_steps=1", f"--compilation_cache={folder / 'cache'}"
     for name in ("empty compilation cache", "filled", "filled, once more"):
         seconds = run_apart(images, folder / f"start_{name}", *flags)
@@ -192,7 +205,7 @@ def write_images(folder: Path) -> Path:
     return folder
 
 
-TABLES = ("steps", "overhead", "start", "devices")
+TABLES = ("steps", "checkpoint", "overhead", "start", "devices")
 
 
 def main() -> None:
@@ -208,6 +221,7 @@ def main() -> None:
         jax.config.update("jax_compilation_cache_dir", str(folder / "compiled"))
         tables = dict(
             steps=steps_table,
+            checkpoint=partial(checkpoint_table, folder),
             overhead=partial(overhead_table, folder, images),
             start=partial(start_table, folder, images),
             devices=partial(devices_table, folder, images),

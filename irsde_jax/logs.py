@@ -1,10 +1,11 @@
 """What a long run says: scalars to files, and a line of progress for whoever watches.
 
-`metrics.jsonl` is the record, one JSON object a line with "step" and "time"; images
-are PNG files beside it. TensorBoard is shown the same. Neither needs TensorFlow.
+`metrics.jsonl` is the record, one JSON object a line with "step" and "time";
+TensorBoard is shown the same numbers, and images. Neither needs TensorFlow.
 """
 
 import collections
+import contextlib
 import json
 import logging
 import math
@@ -17,6 +18,8 @@ from typing import Any, TextIO
 
 import numpy as np
 from PIL import Image
+
+from irsde_jax.events import EventWriter
 
 FILE_NAME = "metrics.jsonl"
 
@@ -46,8 +49,8 @@ class MetricWriter:
         if enabled:
             path.parent.mkdir(parents=True, exist_ok=True)
             _cut_unfinished_line(path)
-        self._file = path.open("a", encoding="utf-8")
         self._folder = path.parent if enabled else None
+        self._file = path.open("a", encoding="utf-8")
         self._events = _open_events(path.parent) if tensorboard and enabled else None
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -61,52 +64,62 @@ class MetricWriter:
             for name, value in values.items()
         }
         line = json.dumps({"step": step, "time": now, **finite}) + "\n"
-        try:
+        with self._clear_errors():
             self._file.write(line)
             self._file.flush()  # at once: it is what is left of a killed run
+            if self._events is not None:
+                self._events.add_scalars(step, values)
+
+    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Keeps images, each [H, W, C] with C of 1 or 3, in [0, 1]: NAME_STEP.png."""
+        if self._folder is None:
+            return
+        with self._clear_errors():
+            for name, image in images.items():
+                pixels = np.clip(np.asarray(image, np.float32), 0.0, 1.0)
+                whole = np.round(255 * pixels).astype(np.uint8)
+                rgb = whole.repeat(3 // whole.shape[-1], axis=-1)
+                Image.fromarray(rgb).save(self._folder / f"{name}_{int(step):06}.png")
+            if self._events is not None:
+                self._events.add_images(int(step), images)
+
+    def flush(self) -> None:
+        """Puts everything on disk."""
+        with self._clear_errors():
+            self._file.flush()
+            if self._events is not None:
+                self._events.flush()
+
+    def close(self) -> None:
+        """Ends the files; a second call does nothing."""
+        with self._clear_errors():
+            try:
+                self._file.close()
+            finally:
+                if self._events is not None:
+                    self._events.close()
+
+    def __enter__(self) -> "MetricWriter":
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        try:
+            self.close()
+        except OSError:
+            if error is None:  # else what went wrong first is said by `error`
+                raise
+
+    @contextlib.contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Says which file could not be written, and what to do."""
+        try:
+            yield
         except OSError as error:
             raise OSError(
                 f"{self._file.name} cannot be written: {error}. Make room, or the "
                 "folder writable, and start the same command again: checkpoints that "
                 "were finished are intact."
             ) from error
-        for name, value in values.items():
-            if self._events is not None:
-                self._events.add_scalar(name, value, step, walltime=now)
-
-    def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
-        """Keeps images, each [H, W, C] with C of 1 or 3, in [0, 1]: NAME_STEP.png."""
-        if self._folder is None:
-            return
-        for name, image in images.items():
-            pixels = np.clip(np.asarray(image, np.float32), 0.0, 1.0)
-            rgb = (
-                np.round(255 * pixels)
-                .astype(np.uint8)
-                .repeat(3 // pixels.shape[-1], -1)
-            )
-            Image.fromarray(rgb).save(self._folder / f"{name}_{int(step):06}.png")
-            if self._events is not None:
-                self._events.add_image(name, pixels, int(step), dataformats="HWC")
-
-    def flush(self) -> None:
-        """Puts everything on disk."""
-        self._file.flush()
-        if self._events is not None:
-            self._events.flush()
-
-    def close(self) -> None:
-        """Ends the files; a second call does nothing."""
-        self._file.close()
-        if self._events is not None:
-            self._events.close()
-            self._events = None
-
-    def __enter__(self) -> "MetricWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
@@ -259,9 +272,9 @@ def _cut_unfinished_line(path: Path) -> None:
             os.truncate(path, whole)
 
 
-def _open_events(logdir: Path) -> Any:
+def _open_events(logdir: Path) -> EventWriter | None:
     try:
-        from tensorboardX import SummaryWriter
+        return EventWriter(logdir)
     except ImportError:
         logger.warning(
             "tensorboardX is not installed: no TensorBoard events in %s, %s alone. "
@@ -270,4 +283,3 @@ def _open_events(logdir: Path) -> Any:
             FILE_NAME,
         )
         return None
-    return SummaryWriter(str(logdir))

@@ -28,10 +28,11 @@ def compile_step(step_fn: Any, *arguments: Any) -> Any:
     needed, device = step_memory(compiled), jax.local_devices()[0]
     available = (device.memory_stats() or {}).get("bytes_limit")
     logger.info(
-        "memory of a step on each device: %s; %s has %s",
+        "memory of a step on each device: %s; %s",
         ", ".join(f"{name} {_readable(size)}" for name, size in needed.items()),
-        device.device_kind,
-        _readable(available) if available else "what the machine has",
+        f"{device.device_kind} has {_readable(available)}"
+        if available
+        else f"how much there is, the {device.device_kind} does not say",
     )
     return compiled
 
@@ -99,4 +100,4 @@ def _readable(size: float) -> str:
         if size < 1024:
             return f"{size:.4g} {unit}"
         size /= 1024
-    return f"{size:.4g} GiB"
+    return f"{size:.1f} GiB"

@@ -4,7 +4,9 @@ A step's metrics stay on the device until they are logged: fetching them earlier
 make the host wait for every step.
 """
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import jax
@@ -78,6 +80,15 @@ class Window:
     def add(self, metrics: Metrics) -> None:
         """Keeps the metrics of a step where they are."""
         self._pending.append(metrics)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done meanwhile, such as a validation, is no time of the steps."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._since += time.monotonic() - began
 
     def close(self, waited_s: float) -> dict[str, float]:
         """The line of these steps, with their speed; starts a new window.

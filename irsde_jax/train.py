@@ -142,7 +142,8 @@ def _loop(run: _Run, state: TrainState, step_fn: Any) -> TrainState:
             run.damage.note(unreadable)
             keys = train_step.shard(run.keys_of(step))
             if step == start:
-                step_fn = profiling.compile_step(step_fn, state, batch, keys)
+                with window.paused():
+                    step_fn = profiling.compile_step(step_fn, state, batch, keys)
             trace.before(step, state)
             state, step_metrics = step_fn(state, batch, keys)
             # Metrics stay on the device until they are logged: no wait in between.
@@ -156,7 +157,9 @@ def _loop(run: _Run, state: TrainState, step_fn: Any) -> TrainState:
             try:
                 validates = done % config.validation.every == 0 or last
                 if run.validate and validates and not stop:
-                    scores = _validate(run, state, progress)
+                    jax.block_until_ready(state)
+                    with window.paused():
+                        scores = _validate(run, state, progress)
             finally:  # a validation that fails does not cost the steps before it
                 if done % every.checkpoint_every == 0 or last or stop:
                     run.checkpoints.save(state, config, scores)

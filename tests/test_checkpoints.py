@@ -7,7 +7,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -15,7 +17,7 @@ from test_train import assert_same_state, folder, host, tiny_config  # noqa: F40
 
 from irsde_jax import configuration, restore, train_step
 from irsde_jax import train as training
-from irsde_jax.checkpoints import digests, runs
+from irsde_jax.checkpoints import digests, packing, runs
 
 
 def small_state(step=3):
@@ -99,6 +101,50 @@ def test_restored_state_is_bit_identical_with_its_counts(config, tmp_path):
         assert_same_state(checkpoints.restore(state), state)
 
 
+def test_state_of_another_network_is_a_clear_error(config, tmp_path):
+    with runs.Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(small_state(3), config)
+        checkpoints.wait()
+        # As many numbers, and even the same shapes, are not enough.
+        params = {"w": np.zeros(2, np.float32), "b": np.zeros(6, np.float32)}
+        other = train_step.init_train_state(params, optax.adam(1e-3))
+        with pytest.raises(ValueError, match=r"b \(float32, 2\) where b "):
+            checkpoints.restore(other)
+        renamed = {"v": np.zeros(6, np.float32), "b": np.zeros(2, np.float32)}
+        with pytest.raises(ValueError, match=r"w \(float32, 6\) where v .*ema_params"):
+            checkpoints.restore_ema(renamed)
+        plain = small_state()._replace(opt_state=optax.sgd(1e-3).init(params))
+        with pytest.raises(ValueError, match="5 arrays where 0 are wanted"):
+            checkpoints.restore(plain)
+
+
+def test_checkpoint_of_another_version_is_a_clear_error(config, tmp_path, monkeypatch):
+    with runs.Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(small_state(3), config)
+    monkeypatch.setattr(runs, "FORMAT_VERSION", 99)
+    with (
+        runs.Checkpoints(tmp_path, read_only=True) as checkpoints,
+        pytest.raises(ValueError, match=r"version 3; .* reads 99"),
+    ):
+        checkpoints.read_config()
+
+
+def test_numbers_of_several_types_keep_their_places():
+    params = {
+        "a": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "b": np.float32(-1.5),
+        "c": np.arange(4, dtype=np.int32),
+        "d": jnp.arange(3, dtype=jnp.bfloat16),
+        "e": np.full((2, 1), 9, np.float32),
+    }
+    vectors = packing.pack(params)
+    lengths = {name: len(vector) for name, vector in vectors.items()}
+    assert lengths == {"float32": 9, "int32": 4, "bfloat16": 3}
+    found = packing.unpack(vectors, params)
+    chex.assert_trees_all_equal_shapes_and_dtypes(found, params)
+    jax.tree.map(np.testing.assert_array_equal, found, params)
+
+
 def test_latest_and_best_are_kept(config, tmp_path):
     scores = {2: 20.0, 4: 30.0, 6: 25.0, 8: None, 10: 21.0}
     with runs.Checkpoints(tmp_path, keep=2, keep_best=1) as checkpoints:
@@ -123,8 +169,8 @@ def test_state_may_be_overwritten_while_it_is_saved(config, tmp_path):
     with runs.Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(state, config)
         expected = jax.tree.map(np.copy, state)
-        for leaf in jax.tree.leaves(state.params):
-            leaf[:] = -1.0
+        for leaf in jax.tree.leaves((state.params, state.ema_params, state.opt_state)):
+            leaf[...] = -1
         checkpoints.wait()
         assert_same_state(checkpoints.restore(expected), expected)
 

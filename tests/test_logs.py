@@ -5,10 +5,12 @@ import json
 import logging
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboardX.proto import event_pb2
 
 from irsde_jax import logs
 
@@ -50,6 +52,38 @@ def test_scalars_are_read_as_written(tmp_path):
     assert grey.max() == 0
     assert rgb.min() == 255
     writer.close()  # twice is fine
+
+
+def test_tensorboard_is_shown_the_same_numbers(tmp_path):
+    with logs.MetricWriter(tmp_path) as writer:
+        writer.write(7, {"loss": 0.5, "speed": math.nan})
+        writer.write_images(8, {"picture": np.ones((4, 6, 3))})
+        path, found = next(tmp_path.glob("*tfevents*")), []
+        # While the run goes on: pictures put everything on disk. A record is its
+        # length, a checksum of that, the event and a checksum of this.
+        content = path.read_bytes()
+    while content:
+        end = 12 + int.from_bytes(content[:8], "little")
+        event = event_pb2.Event.FromString(content[12:end])
+        found += [(event.step, value) for value in event.summary.value]
+        content = content[end + 4 :]
+    assert [(step, value.tag) for step, value in found] == [
+        *((7, "loss"), (7, "speed"), (8, "picture"))
+    ]
+    assert found[0][1].simple_value == 0.5
+    assert math.isnan(found[1][1].simple_value)
+    assert (found[2][1].image.width, found[2][1].image.height) == (6, 4)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_full_disk_is_said_once_and_with_its_remedy(tmp_path):
+    with (
+        pytest.raises(OSError, match=r"/dev/full cannot be written.*Make room"),
+        logs.MetricWriter(tmp_path) as writer,
+    ):
+        writer._file.close()
+        writer._file = open("/dev/full", "w")  # noqa: SIM115
+        writer.write(1, {"loss": 0.5})
 
 
 def test_lines_are_standard_json(tmp_path):

@@ -91,6 +91,15 @@ def test_worker_processes_give_the_same_stream(tmp_path):
             assert_equal(batch, dataset[start + offset])
 
 
+def test_batches_of_one_are_those_of_two_in_turn():
+    singles = take(make_batches(batch_size=1), 4)
+    pairs_of_two = take(make_batches(batch_size=2), 2)
+    for key in ("x0", "mu"):
+        together = np.concatenate([batch[key] for batch in singles])
+        expected = np.concatenate([batch[key] for batch in pairs_of_two])
+        np.testing.assert_array_equal(together, expected)
+
+
 def test_the_stream_is_pinned():
     """A run resumed under a later version must go on with the same batches."""
     found = np.concatenate([make_batches(seed=7)[step]["x0"] for step in (0, 1000)])

@@ -54,6 +54,19 @@ class TestStepMetrics:
         assert "loss_quartile_3" not in line
         assert math.isnan(step_metrics.average(fetched[2:])["loss"])
 
+    def test_validation_is_no_time_of_the_steps(self, monkeypatch):
+        now = [0.0]
+        monkeypatch.setattr(step_metrics.time, "monotonic", lambda: now[0])
+        window = step_metrics.Window(images_per_step=4)
+        for _ in range(3):
+            now[0] += 2.0
+            window.add({"loss": np.float32(1), "grad_norm": np.float32(1)})
+        with window.paused():
+            now[0] += 100.0
+        line = window.close(waited_s=1.5)
+        assert line["images_per_s"] == 2.0
+        assert line["input_wait_share"] == 0.25
+
 
 class TestRun:
     def test_line_holds_what_one_watches(self, run):

@@ -60,14 +60,37 @@ class TrainStepTest(chex.TestCase):
         for step in range(20):
             keys = train_step.example_keys(jax.random.key(1), step, BATCH)
             one, expected = single(one, batch(), keys)
+            before = many
             many, metrics = parallel(
                 many, train_step.shard(batch()), train_step.shard(keys)
             )
+            # The next state is written over this one.
+            for leaf in jax.tree.leaves(before.opt_state):
+                self.assertTrue(leaf.is_deleted())
             chex.assert_trees_all_close(metrics, expected, rtol=1e-5)
         chex.assert_trees_all_close(
             jax.device_get(many.params), jax.device_get(one.params), rtol=1e-5
         )
         self.assertEqual(many.step, 20)
+
+    def test_network_of_half_precision_leaves_all_else_in_float32(self):
+        optimizer, seen = optax.adam(1e-2), []
+
+        def half(variables, x, mu, t):
+            seen.append((x.dtype, mu.dtype))
+            return apply_fn(variables, x, mu, t).astype(jnp.bfloat16)
+
+        step = train_step.make_train_step(
+            *(half, optimizer, SCHEDULE, losses.make_loss("max_likelihood_exact")),
+            *(processes.make_process("irsde"), 0.9),
+        )
+        state = train_step.init_train_state(toy_params(), optimizer)
+        keys = train_step.example_keys(jax.random.key(1), 0, BATCH)
+        after, metrics = jax.eval_shape(step, state, batch(), keys)
+        chex.assert_trees_all_equal_shapes_and_dtypes(after, state)
+        self.assertEqual(set(seen), {(jnp.dtype("float32"),) * 2})
+        dtypes = {value.dtype for value in metrics.values()}
+        self.assertEqual(dtypes, {jnp.dtype("float32")})
 
     def test_step_that_is_not_finite_changes_nothing_and_is_counted(self):
         """NaN and infinite batches among good ones: as if they had not been there."""

@@ -2,8 +2,9 @@
 
 `<workdir>/checkpoints/<step>` is written by Orbax in items of their own (`params`,
 `ema_params`, `opt_state`, `meta`), so that restoring an image reads the EMA weights and
-the configuration they were trained with, and nothing else. The position in the data is
-the step: there is no iterator to save.
+the configuration they were trained with, and nothing else. Each of the first three is
+a few long vectors (`packing`). The position in the data is the step: there is no
+iterator to save.
 
 A folder gets its name when all of it is written, its digests last. Whoever reads checks
 them, and falls back on the step before where they do not agree.
@@ -22,11 +23,11 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from irsde_jax import configuration, hosts
-from irsde_jax.checkpoints import digests
+from irsde_jax.checkpoints import digests, packing
 from irsde_jax.train_step import Skipped, TrainState
 
 FOLDER = "checkpoints"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 METRIC = "validation_psnr"
 _ARRAYS = ("params", "ema_params", "opt_state")
 
@@ -90,9 +91,7 @@ class Checkpoints:
         Raises:
             OSError: if this checkpoint, or the one before, cannot be written.
         """
-        # Copies: the device may reuse the state's buffers while Orbax still writes.
-        host = jax.tree.map(lambda x: np.array(jax.device_get(x)), state)
-        step = int(host.step)
+        step = int(state.step)
         if step == self._latest:
             return
         self._latest = step
@@ -101,10 +100,13 @@ class Checkpoints:
         meta = {
             "format_version": FORMAT_VERSION,
             "config": configuration.to_json(config),
-            "skipped": {name: int(x) for name, x in host.skipped._asdict().items()},
+            "skipped": {name: int(x) for name, x in state.skipped._asdict().items()},
+            "layout": {name: packing.layout(getattr(state, name)) for name in _ARRAYS},
         }
+        # Copies: the device may reuse the state's buffers while Orbax still writes.
         items: dict[str, Any] = {
-            name: ocp.args.StandardSave(getattr(host, name)) for name in _ARRAYS
+            name: ocp.args.StandardSave(packing.pack(getattr(state, name)))
+            for name in _ARRAYS
         }
         items["meta"] = ocp.args.JsonSave(meta)
         score = {METRIC: metrics[METRIC]} if metrics and METRIC in metrics else None
@@ -138,21 +140,9 @@ class Checkpoints:
         if self._manager is None:
             return hosts.from_first(_zeros(like))
         skipped = Skipped(**self._read_meta(step)["skipped"])
-        items = {
-            name: ocp.args.StandardRestore(_zeros(getattr(like, name)))
-            for name in _ARRAYS
-        }
-        try:
-            found = self._manager.restore(step, args=ocp.args.Composite(**items))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{self._folder / str(step)} cannot be read as a state of this network "
-                f"and optimizer: {str(error).splitlines()[0]}"
-            ) from error
+        found = self._read_arrays({name: getattr(like, name) for name in _ARRAYS})
         state = TrainState(
-            step=np.int32(step),
-            skipped=jax.tree.map(np.int32, skipped),
-            **{name: found[name] for name in _ARRAYS},
+            step=np.int32(step), skipped=jax.tree.map(np.int32, skipped), **found
         )
         return state if self._read_only else hosts.from_first(state)
 
@@ -162,11 +152,12 @@ class Checkpoints:
         return configuration.complete(configuration.from_json(meta["config"]))
 
     def restore_ema(self, like: Any) -> Any:
-        """The EMA parameters of the latest checkpoint, shapes and types as `like`."""
-        step = self._require_step()
-        item = ocp.args.StandardRestore(_zeros(like))
-        args = ocp.args.Composite(ema_params=item)
-        return self._manager.restore(step, args=args)["ema_params"]
+        """The EMA parameters of the latest checkpoint, shapes and types as `like`.
+
+        Raises:
+            ValueError: if the checkpoint is of another network.
+        """
+        return self._read_arrays({"ema_params": like})["ema_params"]
 
     def close(self) -> None:
         """Waits for what is being written."""
@@ -211,6 +202,24 @@ class Checkpoints:
                 "training run reached its first one (config.train.checkpoint_every)?"
             )
         return step
+
+    def _read_arrays(self, like: Mapping[str, Any]) -> dict[str, Any]:
+        """Items of the latest checkpoint, shapes and types as those of `like`."""
+        step = self._require_step()
+        stored = self._read_meta(step)["layout"]
+        for name, tree in like.items():
+            if what := packing.difference(stored[name], packing.layout(tree)):
+                raise ValueError(
+                    f"{self._folder / str(step)} is of another network or optimizer: "
+                    f"{what}, in {name}."
+                )
+        # As host arrays: a state moves between numbers of devices.
+        items = {
+            name: ocp.args.StandardRestore(packing.zeros(tree))
+            for name, tree in like.items()
+        }
+        found = self._manager.restore(step, args=ocp.args.Composite(**items))
+        return {name: packing.unpack(found[name], like[name]) for name in like}
 
     def _read_meta(self, step: int) -> dict[str, Any]:
         args = ocp.args.Composite(meta=ocp.args.JsonRestore())

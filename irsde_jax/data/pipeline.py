@@ -80,7 +80,8 @@ def training_batches(
     return (
         grain.MapDataset.source(_Readable(crops.LargeEnough(source, crop_size)))
         .shuffle(seed=int(shuffle_seed))
-        .repeat()
+        # Without end; but grain's own endless number overflows in batches of one.
+        .repeat(2**62 // len(source))
         .random_map(
             functools.partial(
                 _cut_at_random,
