@@ -62,9 +62,9 @@ def estimate(
     Raises:
         ValueError: if no tiles fit into the memory, see `Restorer.tiles`.
     """
-    tiles = restorer.tiles(height, width)
+    tiles = restorer.tiles(height, width, num_samples=num_samples)
     evals = num_samples * (restorer.num_evals() if num_evals is None else num_evals)
-    memory_bytes = restorer.memory(height, width, tiles)
+    memory_bytes = restorer.memory(height, width, tiles, num_samples=num_samples)
     seconds = worked_on(tiles, height, width) * evals * seconds_per_pixel(restorer)
     return Cost(height * width, evals, tiles, memory_bytes, seconds)
 

@@ -95,7 +95,7 @@ def run(
     if not todo:
         return []
     restorer = open_restorer(config, workdir, weights)
-    sized, failures = _measure(restorer, todo)
+    sized, failures = _measure(restorer, todo, num_samples)
     _announce(restorer, sized, num_samples)
     written = []
     for job in _with_progress(sized):
@@ -167,14 +167,16 @@ class _Sized(NamedTuple):
     width: int
 
 
-def _measure(restorer: Restorer, jobs: Sequence[Job]) -> tuple[list[_Sized], list[str]]:
+def _measure(
+    restorer: Restorer, jobs: Sequence[Job], num_samples: int
+) -> tuple[list[_Sized], list[str]]:
     """The jobs with their sizes, by the headers; and what is wrong with the others."""
     scale = restorer.config.data.scale
     sized, failures = [], []
     for job in jobs:
         try:
             height, width = (scale * side for side in images.read_size(job.source))
-            restorer.tiles(height, width)
+            restorer.tiles(height, width, num_samples=num_samples)
             sized.append(_Sized(job, height, width))
         except (ValueError, OSError) as error:
             failures.append(f"{job.name}: {error}")
@@ -187,16 +189,18 @@ def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> 
         return
     if (scale := restorer.config.data.scale) > 1:
         logger.info("super-resolution: the results are %d times as large", scale)
-    evals = num_samples * restorer.num_evals()
+    each = restorer.num_evals()
+    evals = num_samples * each
     megapixels = sum(size.height * size.width for size in sized) / 1e6
     largest = max(sized, key=lambda size: size.height * size.width)
-    tiles = restorer.tiles(largest.height, largest.width)
-    needed = restorer.memory(largest.height, largest.width, tiles)
+    of_largest = (largest.height, largest.width)
+    tiles = restorer.tiles(*of_largest, num_samples=num_samples)
+    needed = restorer.memory(*of_largest, tiles, num_samples=num_samples)
     time = ""
     if megapixels * evals > _SHORT:
         seconds = sum(
-            costs.estimate(restorer, size.height, size.width, evals).seconds
-            for size in sized
+            costs.estimate(restorer, height, width, each, num_samples).seconds
+            for _, height, width in sized
         )
         time = f", about {costs.duration(seconds)}"
     logger.info(

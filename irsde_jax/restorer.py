@@ -133,16 +133,20 @@ class Restorer:
                 f"num_samples and chunk must be at least 1, got {num_samples} and "
                 f"{chunk}."
             )
-        images = np.asarray(images)
+        images, chunk = np.asarray(images), min(chunk, num_samples)
         moments = functools.partial(
             programs.moments, num_samples=num_samples, chunk=min(chunk, num_samples)
         )
-        both = self._map(moments, images, key, solver, num_evals, sigma)
+        both = self._map(
+            moments, images, key, solver, num_evals, sigma, num_samples, chunk
+        )
         mean, variance = both[:, 0], both[:, 1]
         std = np.sqrt(variance).astype(np.float32).reshape(images.shape)
         return Uncertainty(_as_type(mean, images), std)
 
-    def tiles(self, height: int, width: int, batch: int = 1) -> Tiles | None:
+    def tiles(
+        self, height: int, width: int, batch: int = 1, num_samples: int = 1
+    ) -> Tiles | None:
         """How images of that size are cut; None where they are restored whole.
 
         `sampling.tile` of the configuration decides: a side in pixels, or 0 for whole
@@ -158,13 +162,13 @@ class Restorer:
                 return None
             return tiling.make_tiles(sampling.tile, sampling.overlap)
         limit = sampling.memory_gigabytes * 1e9
-        least = self.memory(height, width, None, batch)
+        least = self.memory(height, width, None, batch, num_samples)
         if least <= limit:
             return None
         largest = max(min(height, width), _SIDES[-1])
         for side in (side for side in _SIDES if side <= largest):
             tiles = tiling.make_tiles(side, sampling.overlap)
-            needed = self.memory(height, width, tiles, batch)
+            needed = self.memory(height, width, tiles, batch, num_samples)
             if needed <= limit:
                 return tiles
             least = min(least, needed)
@@ -176,9 +180,22 @@ class Restorer:
         )
 
     def memory(
-        self, height: int, width: int, tiles: Tiles | None, batch: int = 1
+        self,
+        height: int,
+        width: int,
+        tiles: Tiles | None,
+        batch: int = 1,
+        num_samples: int = 1,
     ) -> int:
-        """Bytes that restoring images of that size takes: see `memory.peak_bytes`."""
+        """Bytes that restoring images of that size takes: see `memory.peak_bytes`.
+
+        Args:
+            height: of the images, in pixels.
+            width: of the images, in pixels.
+            tiles: how they are cut.
+            batch: of images, or of samples of one image, that are worked on together.
+            num_samples: of each image; of several, mean and variance are kept as well.
+        """
         shape: tuple[int, ...] = (batch, height, width, self.model.channels)
         size = None
         if tiles is not None:
@@ -201,6 +218,8 @@ class Restorer:
         solver: str | None,
         num_evals: int | None,
         sigma: float | None,
+        num_samples: int = 1,
+        chunk: int = 1,
     ) -> np.ndarray:
         """`run` on a batch of one noise level, or image by image where it is blind."""
         batch = self._as_batch(images)
@@ -208,9 +227,9 @@ class Restorer:
         keys = samplers.image_keys(key, len(batch))
         sigma = self.config.sampling.sigma if sigma is None else sigma
         is_blind = self.process.starts_at_input and sigma is None
-        together = 1 if is_blind else len(batch)
+        together = chunk * (1 if is_blind else len(batch))
         height, width = batch.shape[1:3]
-        tiles = self.tiles(height, width, together)
+        tiles = self.tiles(height, width, together, num_samples)
         inputs, size = batch, None
         if tiles is not None:
             inputs, size = tiling.to_canvas(batch, tiles)

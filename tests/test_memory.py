@@ -79,10 +79,19 @@ def test_a_cost_counts_what_overlaps_twice_and_every_sample():
     restore.config.sampling.tile = 32
     cost = costs.estimate(restore, 56, 32, num_evals=5, num_samples=4)
     assert (cost.pixels, cost.num_evals) == (56 * 32, 20)
-    assert cost.memory_bytes == restore.memory(56, 32, cost.tiles)
+    assert cost.memory_bytes == restore.memory(56, 32, cost.tiles, num_samples=4)
     seconds = 2 * 32 * 32 * 20 * costs.seconds_per_pixel(restore)  # two tiles
     assert cost.seconds == pytest.approx(seconds)
     assert "tiles of 32" in str(cost)
+
+
+def test_several_samples_keep_their_mean_and_variance_as_well():
+    restore, tiles = nafnet(), tiling.make_tiles(32)
+    single, several = (
+        restore.memory(600, 600, tiles, num_samples=number) for number in (1, 8)
+    )
+    state = 4 * 600 * 600 * 3
+    assert 2 * state < several - single < 12 * state
 
 
 @pytest.mark.parametrize(
