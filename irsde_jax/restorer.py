@@ -135,7 +135,7 @@ class Restorer:
             )
         images, chunk = np.asarray(images), min(chunk, num_samples)
         moments = functools.partial(
-            programs.moments, num_samples=num_samples, chunk=min(chunk, num_samples)
+            programs.moments, num_samples=num_samples, chunk=chunk
         )
         both = self._map(
             moments, images, key, solver, num_evals, sigma, num_samples, chunk
@@ -200,15 +200,18 @@ class Restorer:
         size = None
         if tiles is not None:
             shape, size = tiling.canvas_shape(shape, tiles), np.zeros(2, np.int32)
-        if (shape, tiles) not in self._memory:
-            self._memory[shape, tiles] = memory.peak_bytes(
-                functools.partial(
-                    programs.restore, **self.program_options(tiles=tiles)
-                ),
+        program: Callable[..., Array] = programs.restore
+        options = self.program_options(tiles=tiles)
+        if num_samples > 1:
+            program, options = programs.moments, options | dict(num_samples=2, chunk=1)
+        key = (program, shape, tiles)
+        if key not in self._memory:
+            self._memory[key] = memory.peak_bytes(
+                functools.partial(program, **options),
                 *self._abstract_arguments(shape),
                 size,
             )
-        return self._memory[shape, tiles]
+        return self._memory[key]
 
     def _map(
         self,
