@@ -62,9 +62,11 @@ def cut_into(restorer: Restorer, tiles: Tiles | None) -> Restorer:
     """The restorer with those tiles, or with none."""
     config = restorer.config.copy_and_resolve_references()
     config.sampling.sigma = SIGMA
-    found = Restorer(restorer.model, restorer.params, config)
-    found.tiles = lambda height, width, batch=1: tiles  # type: ignore[method-assign]
-    return found
+    config.sampling.tile = 0
+    if tiles is not None:
+        side, overlap, blend = tiles
+        config.sampling.update(tile=side, overlap=overlap, blend=blend)
+    return Restorer(restorer.model, restorer.params, config)
 
 
 def middles(tiles: Tiles, size: int) -> np.ndarray:

@@ -124,7 +124,10 @@ def get_config() -> ml_collections.ConfigDict:
         # Side of the tiles that images are cut into, in pixels; 0: whole images. Unset:
         # whole where the memory suffices, else the largest tiles for which it does.
         tile=config_dict.placeholder(int),
-        overlap=config_dict.placeholder(int),  # of tiles, pixels; unset: side / 4
+        # Pixels that tiles share, unset: a quarter of the side, at most 64; and those
+        # in its middle over which one gives way to the next, unset: half of it.
+        overlap=config_dict.placeholder(int),
+        blend=config_dict.placeholder(int),
         memory_gigabytes=8.0,  # that restoring may take, beside files and libraries
     )
 
@@ -149,5 +152,6 @@ def get_config() -> ml_collections.ConfigDict:
         work=200.0,  # million pixels x evaluations, over all samples
         samples=16,  # restorations for an uncertainty map
         queue=16,  # requests that wait; another one is told to come back
+        seconds=900.0,  # that a restoration may take, by the estimate
     )
     return config

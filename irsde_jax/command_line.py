@@ -131,7 +131,7 @@ def _check_combination(values: flags.FlagValues) -> None:
     """Raises if a flag is missing in this mode, or means nothing in it."""
     mode = values.mode
     for name in (
-        "weights",
+        *("config", "workdir", "weights"),
         "seed",
         "compilation_cache",
         "input",

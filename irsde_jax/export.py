@@ -110,7 +110,7 @@ def run(
         ModuleNotFoundError: without flatbuffers.
         ValueError: for the Denoising process without a noise level.
     """
-    folder = Path(output)
+    folder = Path(output).absolute()
     stale = _claim(folder, overwrite)
     _require_flatbuffers()
     restorer = restore.load(source, config)
@@ -161,6 +161,13 @@ def export_program(
     """
     timesteps = _timesteps(restorer)
     restorer.check(1, *size)
+    if restorer.tiles(*size) is not None:
+        raise ValueError(
+            f"{size[0]} x {size[1]} would be restored in tiles (sampling.tile="
+            f"{restorer.config.sampling.tile}, memory_gigabytes="
+            f"{restorer.config.sampling.memory_gigabytes:g}); a program restores whole "
+            "images: export it with --config.sampling.tile=0."
+        )
 
     def program(weights: dict[str, Array], seed: Array, images: Array) -> Array:
         # Not folded into constants, which would round otherwise than the library does.

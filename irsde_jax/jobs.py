@@ -23,6 +23,11 @@ class Job(NamedTuple):
     source: Path
     target: Path
 
+    @property
+    def spread(self) -> Path:
+        """Where several samples differ: the map beside the result."""
+        return self.target.with_name(f"{self.target.name}.uncertainty.png")
+
 
 def plan(
     source: str | os.PathLike,
@@ -60,6 +65,9 @@ def plan(
             Job(n.as_posix(), root / n, output / _renamed(n, suffix, kind))
             for n in names
         ]
+    if suffix:  # results beside their originals, of a run that goes on
+        made = {path for job in jobs for path in (job.target, job.spread)}
+        jobs = [job for job in jobs if job.source not in made]
     _check_targets(jobs)
     return jobs
 
@@ -77,6 +85,10 @@ def _find(source: Path, output: Path) -> tuple[Path, list[Path]]:
         found = [
             p for p in paths if p.suffix.lower() in images.SUFFIXES and p.is_file()
         ]
+        # A link to a folder, or a loop, gives its images more paths: one is enough.
+        longest_first = sorted(found, key=lambda path: -len(path.parts))
+        unique = {path.parent.resolve() / path.name: path for path in longest_first}
+        found = sorted(unique.values())
         if not found:
             raise FileNotFoundError(
                 f"--input={source} matches no images; a pattern in quotes is such as "
@@ -117,7 +129,7 @@ def _check_targets(jobs: Sequence[Job]) -> None:
     """Raises if a result would take the place of an original, or of another result."""
     originals = {job.source.resolve() for job in jobs}
     for job in jobs:
-        if job.target.resolve() in originals:
+        if originals & {job.target.resolve(), job.spread.resolve()}:
             raise ValueError(
                 f"the result {job.target} would replace its original, or that of "
                 "another image; choose another --output, or a --suffix."

@@ -1,6 +1,6 @@
 """The command line: `python -m irsde_jax.main --config=NAME --workdir=DIR`.
 
-Flags become arguments of `train.train`, `evaluate.run`, `restore.run` or `check.run`;
+Flags (`irsde_jax.command_line`) become the arguments of one function for each mode;
 nothing else happens here. A mistake on the command line is one line on standard error
 and exit code 2; an error of the library (a missing folder, a value out of range) is one
 line and exit code 1, with its traceback under `--verbosity=1`; images that would ruin a

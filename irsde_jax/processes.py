@@ -166,6 +166,34 @@ def restore(
     return process.decode(restored)
 
 
+def allows(process: Process, schedule: Schedule, solver: str) -> bool:
+    """Whether a process has that solver; see `samplers.SOLVERS`."""
+    try:
+        jax.eval_shape(lambda: _two_restorations(process, schedule, solver))
+    except ValueError:
+        return False
+    return True
+
+
+def draws_noise(process: Process, schedule: Schedule, solver: str) -> bool:
+    """Whether two restorations of an image can differ with that solver."""
+    first, second = _two_restorations(process, schedule, solver)
+    return bool((first != second).any())
+
+
+def _two_restorations(process: Process, schedule: Schedule, solver: str) -> Array:
+    """One pixel restored with two keys by a network that predicts 0; shape [2, ...]."""
+    return restore(
+        jax.random.split(jax.random.key(0)),
+        process,
+        schedule,
+        lambda x, mu, t: jnp.zeros_like(x),
+        jnp.zeros((2, 1, 1, 1)),
+        solver=solver,
+        timesteps=samplers.timestep_grid(schedule, 2),
+    )
+
+
 def make_noise_fn(
     process: Process,
     schedule: Schedule,

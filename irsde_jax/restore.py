@@ -13,7 +13,7 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from irsde_jax import costs
+from irsde_jax import costs, processes
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.data.images import ImageFile
@@ -72,7 +72,7 @@ def run(
         kind: format of the results.
         quality: of JPEG and WebP, see `data.codecs.encode`.
         num_samples: restorations an image. Of several the mean is written, and beside
-            it NAME_uncertainty.png: SPREAD_GAIN times their standard deviation.
+            it NAME.uncertainty.png: SPREAD_GAIN times their standard deviation.
 
     Returns:
         The results written, without maps.
@@ -84,8 +84,10 @@ def run(
     """
     if num_samples < 1:
         raise ValueError(f"--num_samples={num_samples} must be at least 1.")
+    if quality is not None and not 1 <= quality <= 100:
+        raise ValueError(f"--quality={quality} must lie in 1..100.")
     jobs = plan(input, output, suffix, kind)
-    todo = [job for job in jobs if overwrite or not job.target.exists()]
+    todo = [job for job in jobs if overwrite or not _is_done(job, num_samples)]
     if len(todo) < len(jobs):
         logger.info(
             "skipping %d of %d images whose results exist (--overwrite replaces them)",
@@ -95,6 +97,8 @@ def run(
     if not todo:
         return []
     restorer = open_restorer(config, workdir, weights)
+    if num_samples > 1:
+        _require_noise(restorer)
     sized, failures = _measure(restorer, todo, num_samples)
     _announce(restorer, sized, num_samples)
     written = []
@@ -102,16 +106,23 @@ def run(
         try:
             job.target.parent.mkdir(parents=True, exist_ok=True)
             key = file_key(seed, job.name)
-            restore_file(
-                *(restorer, job.source, job.target, key, overwrite),
-                quality=quality,
-                num_samples=num_samples,
-            )
+            if num_samples == 1:
+                restore_file(
+                    restorer, job.source, job.target, key, overwrite, quality=quality
+                )
+            else:
+                _restore_samples(restorer, job, key, num_samples, quality, overwrite)
             written.append(job.target)
         except (ValueError, OSError) as error:
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS):
                 raise
             failures.append(f"{job.name}: {error}")
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:
+            reason = (str(error).splitlines() or ["out of memory"])[0]
+            failures.append(
+                f"{job.name}: {reason} (a smaller --config.sampling.memory_gigabytes "
+                "or --config.sampling.tile needs less memory)."
+            )
     logger.info("restored %d of %d images to %s", len(written), len(todo), output)
     if failures:
         raise ValueError(
@@ -129,34 +140,72 @@ def restore_file(
     overwrite: bool = False,
     *,
     quality: int | None = None,
-    num_samples: int = 1,
 ) -> None:
     """Restores one image file, of any size, grey or colour, with or without alpha.
 
-    For super-resolution it is enlarged first, as the images of the training were. With
-    several samples a map of their spread is written beside `target`.
+    For super-resolution it is enlarged first, as the images of the training were.
+    """
+    image, pixels = _read(restorer, source, target)
+    result = _like(image, restorer(pixels, key=key))
+    images.write_image(target, result, overwrite=overwrite, quality=quality)
+
+
+def _restore_samples(
+    restorer: Restorer,
+    job: Job,
+    key: PRNGKey,
+    num_samples: int,
+    quality: int | None,
+    overwrite: bool,
+) -> None:
+    """Writes the mean of several restorations and the map of their spread."""
+    image, pixels = _read(restorer, job.source, job.target)
+    found = restorer.uncertainty(pixels, num_samples=num_samples, key=key)
+    spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
+    if overwrite or not job.target.exists():  # else a run was stopped between the two
+        result = _like(image, found.mean)
+        images.write_image(job.target, result, overwrite=overwrite, quality=quality)
+    images.write_image(job.spread, ImageFile(spread, None, 8), overwrite=overwrite)
+
+
+def _read(
+    restorer: Restorer, source: Path, target: Path
+) -> tuple[ImageFile, np.ndarray]:
+    """An image, its alpha as large as the result, and what the network is given.
+
+    Raises at once what writing the result to `target` would raise.
     """
     channels, data = restorer.model.channels, restorer.config.data
-    image = images.read_image(source, data.data_range)
+    image = images.read_image(source, data.data_range, with_metadata=True)
+    images.check_writable(target, image.pixels.shape[-1], image.alpha is not None)
     pixels = images.to_channels(image.pixels, channels, str(source))
     pixels = images.enlarge(pixels, data.scale, data.enlarge)
     if image.alpha is not None:
         alpha = images.enlarge(image.alpha, data.scale, data.enlarge).clip(0, 1)
         image = image._replace(alpha=alpha)
-    spread = None
-    if num_samples == 1:
-        restored = restorer(pixels, key=key)
-    else:
-        found = restorer.uncertainty(pixels, num_samples=num_samples, key=key)
-        restored, spread = found.mean, found.std.mean(axis=-1, keepdims=True)
+    return image, pixels
+
+
+def _like(image: ImageFile, restored: np.ndarray) -> ImageFile:
+    """The restored pixels in place of those of the image: grey where it is grey."""
     if image.pixels.shape[-1] == 1:
         restored = restored.mean(axis=-1, keepdims=True, dtype=np.float32)
-    if spread is not None:  # first: where the result exists, both do
-        path = target.with_name(f"{target.stem}_uncertainty.png")
-        shown = ImageFile((SPREAD_GAIN * spread).clip(0, 1), None, 8)
-        images.write_image(path, shown, overwrite=True)
-    result = image._replace(pixels=restored)
-    images.write_image(target, result, overwrite=overwrite, quality=quality)
+    return image._replace(pixels=restored)
+
+
+def _is_done(job: Job, num_samples: int) -> bool:
+    return job.target.exists() and (num_samples == 1 or job.spread.exists())
+
+
+def _require_noise(restorer: Restorer) -> None:
+    """Raises if several restorations of an image would all be the same."""
+    solver = restorer.config.sampling.solver
+    if not processes.draws_noise(restorer.process, restorer.schedule, solver):
+        raise ValueError(
+            f"--num_samples: with sampling.solver={solver} every restoration is the "
+            "same, for nothing is drawn in process 'denoising'; take one that draws "
+            "noise, --config.sampling.solver=posterior --config.sampling.num_evals=22."
+        )
 
 
 class _Sized(NamedTuple):

@@ -160,14 +160,15 @@ class Restorer:
         if sampling.tile is not None:
             if sampling.tile == 0:
                 return None
-            return tiling.make_tiles(sampling.tile, sampling.overlap)
+            return tiling.make_tiles(sampling.tile, sampling.overlap, sampling.blend)
         limit = sampling.memory_gigabytes * 1e9
         least = self.memory(height, width, None, batch, num_samples)
         if least <= limit:
             return None
         largest = max(min(height, width), _SIDES[-1])
-        for side in (side for side in _SIDES if side <= largest):
-            tiles = tiling.make_tiles(side, sampling.overlap)
+        smallest = 2 * (sampling.overlap or 0)
+        for side in (side for side in _SIDES if smallest <= side <= largest):
+            tiles = tiling.make_tiles(side, sampling.overlap, sampling.blend)
             needed = self.memory(height, width, tiles, batch, num_samples)
             if needed <= limit:
                 return tiles

@@ -1,7 +1,8 @@
 """Restores an image of an exported size: python restore.py IMAGE RESULT [SEED].
 
 This file lies beside what `--mode=export` wrote and needs jax, numpy and flatbuffers
-alone. IMAGE and RESULT are .npy files or, with Pillow, images.
+alone. IMAGE and RESULT are .npy files or, with Pillow, images, which are taken as RGB
+of 8 bits, upright, without transparency.
 """
 
 import sys
@@ -15,6 +16,9 @@ FOLDER = Path(__file__).parent
 
 def restore(images: np.ndarray, seed: int = 0) -> np.ndarray:
     """uint8, or float in [0, 1], [H, W, C] or [batch, H, W, C]; the same comes back."""
+    known = images.dtype == np.uint8 or images.dtype.kind == "f"
+    if images.ndim not in (3, 4) or not known:
+        raise ValueError(f"{images.dtype} {images.shape} is not uint8 or float, H W C.")
     path = FOLDER / "{}x{}.stablehlo".format(*images.shape[-3:-1])
     if not path.is_file():
         sizes = ", ".join(sorted(path.stem for path in FOLDER.glob("*.stablehlo")))
@@ -33,7 +37,7 @@ if __name__ == "__main__":
     if source.endswith(".npy"):
         np.save(target, restore(np.load(source), *map(int, rest)))
     else:
-        from PIL import Image
+        from PIL import Image, ImageOps
 
-        image = np.asarray(Image.open(source).convert("RGB"))
+        image = np.asarray(ImageOps.exif_transpose(Image.open(source)).convert("RGB"))
         Image.fromarray(restore(image, *map(int, rest))).save(target)

@@ -14,7 +14,7 @@ from irsde_jax.app.choices import Limits, Settings
 from irsde_jax.checkpoints import weights_file
 from irsde_jax.data import images
 
-LIMITS = Limits(megabytes=0.5, megapixels=1, work=1, samples=4, queue=2)
+LIMITS = Limits(megabytes=0.5, megapixels=1, work=1, samples=4, queue=2, seconds=600.0)
 SETTINGS = Settings("posterior", num_evals=3, seed=5, sigma=0.1)
 STOCHASTIC = ["euler_sde", "posterior", "mr_sde_1"]
 
@@ -131,7 +131,11 @@ def png_header(width: int, height: int) -> bytes:
     [
         ("large.png", bytes(600_000), r"large.png has 0.6 MB; at most 0.5"),
         ("wide.png", png_header(2000, 1000), "wide.png: .*2.0 million; at most 1 "),
-        ("bomb.png", png_header(50_000, 50_000), "bomb.png unpacks to far more"),
+        (
+            "bomb.png",
+            png_header(50_000, 50_000),
+            "bomb.png cannot be read.*Image size",
+        ),
         ("text.png", b"hello", "text.png cannot be read as an image: its content"),
         ("empty.jpg", b"", "empty.jpg is empty"),
         ("cut.webp", None, "cut.webp cannot be read"),

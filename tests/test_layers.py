@@ -48,7 +48,9 @@ ALLOWED = {
     "restorer": MATHS | {"data", "memory", "models", "programs", "tiling"},
     "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
     "jobs": {"data"},
-    "restore": {"array_types", "costs", "data", "jobs", "loading", "restorer"},
+    "restore": {
+        *("array_types", "costs", "data", "jobs", "loading", "processes", "restorer"),
+    },
     "costs": {"restorer", "tiling"},
     "scores": {"array_types", "data", "metrics", "restore"},
     "intervals": set(),
@@ -75,8 +77,9 @@ ALLOWED = {
     "demo": {"configuration", "evaluate", "main", "train"},
     "weights": set(),
     "app": {
-        *("array_types", "configuration", "costs", "data", "restore", "restorer"),
-        "samplers",
+        *("array_types", "configuration", "costs", "data", "loading", "restore"),
+        *("restorer",),
+        *("processes", "samplers"),
     },
     "pack": {"checkpoints", "restore"},
     # Runs where the package is not installed.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -75,6 +76,25 @@ class TestWhatBelongsToAPhotograph:
         with Image.open(written) as image:
             assert image.info["icc_profile"] == SRGB
 
+    def test_data_of_a_camera_that_cannot_be_kept_cost_no_photograph(
+        self, run, tmp_path, monkeypatch, caplog
+    ):
+        exif = Image.Exif()
+        exif[MAKER] = "irsde"
+        Image.fromarray(photo()).save(tmp_path / "a.jpg", exif=exif)
+
+        def fail(*_):
+            raise struct.error("required argument is not an integer")
+
+        monkeypatch.setattr(Image.Exif, "tobytes", fail)
+        (written,) = run(tmp_path / "a.jpg", tmp_path / "out")
+        assert "not an integer" in caplog.text
+        assert images.read_image(written).pixels.shape == (12, 10, 3)
+        # a training does not ask for them
+        caplog.clear()
+        images.read_image(tmp_path / "a.jpg")
+        assert not caplog.text
+
     def test_cmyk_becomes_rgb_without_a_profile_of_cmyk(self, run, tmp_path):
         cmyk = Image.fromarray(photo()).convert("CMYK")
         cmyk.save(tmp_path / "print.jpg", icc_profile=b"not a profile", quality=95)
@@ -102,7 +122,9 @@ class TestNames:
         """With a suffix the results may lie beside their originals."""
         written = run(trip, trip, suffix="_clean", kind="jpg", quality=30)
         assert [p.name for p in written] == ["a_clean.jpg", "b_clean.jpg"]
-        finer = run(trip, trip / "out", kind="jpg", quality=100)
+        # the same command again finds them finished, and takes them for no originals
+        assert run(trip, trip, suffix="_clean", kind="jpg", quality=30) == []
+        finer = run(trip / "a.png", trip / "out", kind="jpg", quality=100)
         assert finer[0].stat().st_size > written[0].stat().st_size
 
     def test_two_results_of_one_name_are_an_error(self, trip, tmp_path):
@@ -115,12 +137,25 @@ class TestNames:
         with pytest.raises(ValueError, match="is not one of png"):
             jobs.plan(trip, tmp_path / "out", kind=kind)
 
-    @pytest.mark.parametrize("options", [dict(kind="png"), dict(kind="npy"), {}])
-    def test_quality_where_there_is_none_is_a_clear_error(
-        self, run, trip, tmp_path, options
+    def test_quality_is_of_formats_that_lose(self, run, trip, tmp_path):
+        Image.fromarray(photo()).save(trip / "c.jpg")
+        plain = run(trip, tmp_path / "plain")
+        coarse = run(trip, tmp_path / "coarse", quality=10)
+        same = [a.read_bytes() == b.read_bytes() for a, b in zip(plain, coarse)]
+        assert same == [True, False, True]  # a.png, c.jpg, day/b.png
+
+    @pytest.mark.parametrize("quality", [0, 101])
+    def test_quality_out_of_range_is_a_clear_error(self, run, trip, tmp_path, quality):
+        with pytest.raises(ValueError, match=r"1\.\.100"):
+            run(trip, tmp_path / "out", quality=quality)
+
+    def test_what_a_format_cannot_hold_is_said_before_the_work(
+        self, run, restorer, tmp_path, monkeypatch
     ):
-        with pytest.raises(ValueError, match="quality"):
-            run(trip, tmp_path / "out", quality=90, **options)
+        Image.fromarray(photo((12, 10, 4))).save(tmp_path / "a.png")
+        monkeypatch.setattr(type(restorer), "__call__", None)  # it is not called
+        with pytest.raises(ValueError, match=r"1 of 1.*JPEG holds no transparency"):
+            run(tmp_path / "a.png", tmp_path / "out", kind="jpg")
 
     def test_an_output_inside_the_input_is_no_input_of_the_next_run(self, run, trip):
         assert len(run(trip, trip / "out")) == 2
@@ -163,12 +198,42 @@ class TestRuns:
         found = restorer.uncertainty(photo() / 255, num_samples=3, key=key)
         mean, spread = (
             images.read_image(tmp_path / "out" / name).pixels
-            for name in ("a.png", "a_uncertainty.png")
+            for name in ("a.png", "a.png.uncertainty.png")
         )
         np.testing.assert_allclose(mean, found.mean, atol=0.51 / 255)
         expected = (restore.SPREAD_GAIN * found.std.mean(-1, keepdims=True)).clip(0, 1)
         np.testing.assert_allclose(spread, expected, atol=0.51 / 255)
-        assert written.name == "a.png"
+        # stopped between the two: the map alone is written
+        before = written.stat().st_mtime_ns
+        (tmp_path / "out" / "a.png.uncertainty.png").unlink()
+        run(trip / "a.png", tmp_path / "out", num_samples=3, seed=2)
+        assert (tmp_path / "out" / "a.png.uncertainty.png").exists()
+        assert written.stat().st_mtime_ns == before
+
+    def test_samples_that_cannot_differ_are_refused(self, trip, tmp_path, monkeypatch):
+        denoiser = tiny_restorer(
+            process="denoising",
+            schedule=dict(max_sigma=75 / 255, delta=0.04),
+            sampling=dict(solver="mr_ode_2"),
+        )
+        monkeypatch.setattr(restore, "open_restorer", lambda *_: denoiser)
+        with pytest.raises(ValueError, match=r"every restoration is the same"):
+            restore.run(None, None, None, trip, tmp_path / "out", num_samples=2)
+
+    def test_an_image_that_exhausts_the_memory_stops_nobody_else(
+        self, run, restorer, trip, tmp_path, monkeypatch
+    ):
+        original = type(restorer).__call__
+
+        def exhausted(self, pixels, **options):
+            if abs(float(pixels[0, 0, 0]) - photo()[0, 0, 0] / 255) < 1e-6:
+                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GB")
+            return original(self, pixels, **options)
+
+        monkeypatch.setattr(type(restorer), "__call__", exhausted)
+        with pytest.raises(ValueError, match=r"1 of 2.*a\.png.*memory_gigabytes"):
+            run(trip, tmp_path / "out")
+        assert (tmp_path / "out" / "day" / "b.png").exists()
 
     def test_two_runs_into_one_folder_lose_nothing(self, run, trip, tmp_path):
         """What another run wrote in the meantime stays, and is said to be there."""
@@ -243,6 +308,7 @@ class TestHostileFiles:
         (trip / "loop").symlink_to(trip)
         assert len(run(trip, tmp_path / "out")) == 2
         assert "dangling.png" in caplog.text
+        assert len(jobs.plan(f"{trip}/**/*.png", tmp_path / "out")) == 2
 
     @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1, 3)])
     def test_thin_images_are_restored_whole_and_in_tiles(

@@ -150,12 +150,16 @@ def small():
     return Restorer(model, models.abstract_params(model), config)
 
 
+def ddpm(**changes):
+    return make(process="ddpm", schedule=dict(max_sigma=1.0), **changes)
+
+
 class TestRestorer:
     """`OneConv` sees a pixel, so that its tiled result is the whole one."""
 
     IMAGE = 0.5 * photo((70, 90, 3))
 
-    @pytest.mark.parametrize("maker", [make, denoiser])
+    @pytest.mark.parametrize("maker", [make, denoiser, ddpm])
     def test_tiles_change_nothing_for_a_network_that_sees_a_pixel(self, maker):
         restore = maker(sampling=dict(tile=0, sigma=None))
         tiled = maker(sampling=dict(tile=64, sigma=None))
@@ -165,7 +169,9 @@ class TestRestorer:
 
     def test_uncertainty_is_that_of_the_whole_image(self):
         whole, tiled = (
-            make(sampling=dict(tile=side)).uncertainty(self.IMAGE, num_samples=2)
+            make(sampling=dict(tile=side)).uncertainty(
+                self.IMAGE, num_samples=3, chunk=2
+            )
             for side in (0, 64)
         )
         np.testing.assert_allclose(tiled.std, whole.std, atol=1e-5)
@@ -179,6 +185,12 @@ class TestRestorer:
         tiles = restore.tiles(600, 600)
         assert 64 <= tiles.side < 600
         assert restore.memory(600, 600, tiles) <= 0.5 * needed
+
+    def test_a_large_overlap_leaves_the_large_tiles(self):
+        restore = small()
+        needed = restore.memory(600, 600, None)
+        restore.config.sampling.update(memory_gigabytes=0.5e-9 * needed, overlap=100)
+        assert restore.tiles(600, 600).side >= 200
 
     def test_too_little_memory_is_refused_with_a_remedy(self):
         poor = make(sampling=dict(memory_gigabytes=1e-4))

@@ -61,13 +61,17 @@ def tell_cost(
 
 def restore(
     restorer: Restorer,
-    name: str,
+    name: str | None,
     limits: Limits,
     folder: Path,
     upload: str | None,
     *values: Any,
 ) -> list[Any]:
-    """For the picture, the slider, what is said, the download and the map."""
+    """For the picture, the slider, what is said, the download and the map.
+
+    `name` is of weights that a command of `--mode=restore` restores alike with; None:
+    no command is told.
+    """
     if upload is None:
         raise gr.Error("Choose a photograph first.", print_exception=False)
     settings = _settings(restorer, *values)
@@ -80,19 +84,16 @@ def restore(
         raise gr.Error(
             f"Not restored: {_words(error)}", print_exception=False
         ) from error
-    command = shlex.join(
-        [
-            *("python", "-m", "irsde_jax.main", "--mode=restore", f"--weights={name}"),
-            *choices.overrides(settings),
-            *(f"--seed={settings.seed}", f"--input={Path(upload).name}"),
-            f"--output={result.file.name}",
-        ]
-    )
     said = (
         f"**Restored in {result.seconds:.1f} s** (estimated: {result.estimated:.1f} s; "
-        "the first photograph of a size takes longer). The same file by a command:\n"
-        f"```sh\n{command}\n```"
+        "the first photograph of a size takes longer)."
     )
+    if name is not None:
+        start = ("python", "-m", "irsde_jax.main", "--mode=restore")
+        files = (f"--input={Path(upload).name}", f"--output={result.file.name}")
+        settled = (*choices.overrides(settings), f"--seed={settings.seed}")
+        command = shlex.join([*start, f"--weights={name}", *settled, *files])
+        said += f" The same file by a command:\n```sh\n{command}\n```"
     level = 255 * result.white
     label = f"Where the samples differ: lightest is a std of {level:.1f} (of 255)"
     return [

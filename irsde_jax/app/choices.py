@@ -3,10 +3,7 @@
 import functools
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-
-from irsde_jax import configuration, samplers
+from irsde_jax import configuration, processes, samplers
 from irsde_jax.restorer import Restorer
 
 
@@ -19,6 +16,7 @@ class Limits(NamedTuple):
         work: million pixels x evaluations, over all samples.
         samples: restorations for an uncertainty map.
         queue: requests that wait; another one is told to come back.
+        seconds: that a restoration may take, by the estimate.
     """
 
     megabytes: float
@@ -26,6 +24,7 @@ class Limits(NamedTuple):
     work: float
     samples: int
     queue: int
+    seconds: float
 
 
 class Settings(NamedTuple):
@@ -51,36 +50,14 @@ class Settings(NamedTuple):
 
 def allowed_solvers(restorer: Restorer) -> list[str]:
     """The solvers that its process has, in the order of `samplers.SOLVERS`."""
-
-    def is_allowed(solver: str) -> bool:
-        try:
-            jax.eval_shape(lambda: _two_restorations(restorer, solver))
-        except ValueError:
-            return False
-        return True
-
-    return [solver for solver in samplers.SOLVERS if is_allowed(solver)]
+    process, schedule = restorer.process, restorer.schedule
+    return [s for s in samplers.SOLVERS if processes.allows(process, schedule, s)]
 
 
 @functools.cache
 def draws_noise(restorer: Restorer, solver: str) -> bool:
     """Whether two restorations of an image can differ with this solver."""
-    first, second = _two_restorations(restorer, solver)
-    return bool((first != second).any())
-
-
-def _two_restorations(restorer: Restorer, solver: str) -> jax.Array:
-    """One pixel restored with two keys by a network that predicts 0; shape [2, ...]."""
-    pixels = jnp.zeros((2, 1, 1, 1))
-    return samplers.sample(
-        jax.random.split(jax.random.key(0)),
-        restorer.schedule,
-        lambda x, mu, t: jnp.zeros_like(x),
-        restorer.process.mean(pixels),
-        solver=solver,
-        timesteps=samplers.timestep_grid(restorer.schedule, 2),
-        x_init=pixels if restorer.process.starts_at_input else None,
-    )
+    return processes.draws_noise(restorer.process, restorer.schedule, solver)
 
 
 def overrides(settings: Settings) -> list[str]:

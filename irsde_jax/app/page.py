@@ -53,6 +53,7 @@ def build(
     limits: Limits,
     samples: Sequence[Path],
     folder: Path,
+    has_command: bool = True,
 ) -> gr.Blocks:
     """The page of some weights.
 
@@ -62,6 +63,7 @@ def build(
         limits: what one visitor may ask for.
         samples: photographs to try it on; there may be none.
         folder: results are written below it.
+        has_command: whether the command that makes the same file is shown.
     """
     sampling = restorer.config.sampling
     blocks = gr.Blocks(
@@ -195,7 +197,10 @@ def build(
             lambda on: gr.update(interactive=not on), estimated, level, **_LOOKING
         )
         button.click(
-            functools.partial(answers.restore, restorer, name, limits, folder),
+            functools.partial(
+                answers.restore,
+                *(restorer, name if has_command else None, limits, folder),
+            ),
             [upload, *controls],
             [before, *results],
             show_progress_on=[before, slider],

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
-from PIL import Image
 
 from irsde_jax import costs, restore
 from irsde_jax.app import pictures
@@ -21,6 +21,9 @@ from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
 from irsde_jax.costs import Cost
 from irsde_jax.data import images
 from irsde_jax.restorer import Restorer
+
+_MOST_PROGRAMS = 32  # that are kept compiled
+_COMPILED: set[tuple[int, int, str, int]] = set()
 
 
 class Look(NamedTuple):
@@ -105,6 +108,12 @@ def cost(
             f"{work:.0f} million pixels x evaluations; at most {limits.work:g} are "
             "allowed here. Take fewer evaluations or samples, or a smaller photograph."
         )
+    if found.seconds > limits.seconds:
+        raise ValueError(
+            f"that would take about {costs.duration(found.seconds)}; at most "
+            f"{costs.duration(limits.seconds)} are allowed here. Take fewer "
+            "evaluations or samples, or a smaller photograph."
+        )
     return found
 
 
@@ -138,11 +147,12 @@ def restore_upload(
     )
     with _names_alone(upload, target):
         restore.restore_file(chosen, upload, target, key)
+        after = images.read_image(target, chosen.config.data.data_range).pixels
+    _forget_old_programs((height, width, settings.solver, settings.num_evals))
     spread, white = None, 0.0
     if num_samples := _num_samples(restorer, settings):
         std = chosen.uncertainty(pixels, num_samples=num_samples, key=key).std
         spread, white = pictures.to_map(std)
-    after = images.read_image(target).pixels
     return Result(
         target,
         pictures.to_picture(pixels),
@@ -152,6 +162,14 @@ def restore_upload(
         seconds=time.perf_counter() - start,
         estimated=expected.seconds,
     )
+
+
+def _forget_old_programs(program: tuple[int, int, str, int]) -> None:
+    """Each size, solver and number of evaluations compiles; visitors try many."""
+    _COMPILED.add(program)
+    if len(_COMPILED) > _MOST_PROGRAMS:
+        jax.clear_caches()
+        _COMPILED.clear()
 
 
 def _num_samples(restorer: Restorer, settings: Settings) -> int:
@@ -197,20 +215,7 @@ def _names_alone(*paths: Path) -> Iterator[None]:
 
 def _check_size(upload: Path, scale: int, limits: Limits) -> None:
     """Raises if the header promises too many pixels, before any of them is decoded."""
-    try:
-        if upload.suffix.lower() == ".npy":
-            height, width, *_ = np.lib.format.open_memmap(upload, mode="r").shape
-        else:
-            # Not `images.read_size`: to know how a PNG is turned, it is decoded.
-            with Image.open(upload) as image:
-                width, height = image.size
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(
-            f"{upload.name} unpacks to far more pixels than the {limits.megapixels:g} "
-            "million that are allowed here."
-        ) from error
-    except Exception:
-        return  # damaged: reading it will say how
+    height, width = images.read_size(upload)
     megapixels = height * width * scale**2 / 1e6
     if megapixels > limits.megapixels:
         raise ValueError(

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import ml_collections
 
-from irsde_jax import costs, restore
+from irsde_jax import configuration, costs, loading, restore
 from irsde_jax.app import samples
 from irsde_jax.app.choices import Limits
 
@@ -55,9 +55,16 @@ def run(
             ) from error
         tried = folder / "samples"
         tried.mkdir()
-        name = str(weights if weights is not None else workdir)
+        source = str(weights if weights is not None else workdir)
+        # A command names the weights alone: it is shown if their settings are these.
+        has_command = _is_own(restorer.config, loading.stored_config(source))
         blocks = page.build(
-            restorer, name, limits, samples.write_samples(restorer, tried), folder
+            restorer,
+            Path(source).name,  # visitors have no business with folders
+            limits,
+            samples.write_samples(restorer, tried),
+            folder,
+            has_command,
         )
         blocks.queue(max_size=limits.queue, api_open=False)
         try:
@@ -86,6 +93,12 @@ def run(
             logger.warning("--host=%s: whoever reaches this machine may use it.", host)
         stop.get()
         blocks.close(verbose=False)
+
+
+def _is_own(config: Config, stored: Config | None) -> bool:
+    """Whether weights restore by a configuration as they do by their own."""
+    groups = ("sampling", "data", "model")
+    return stored is not None and not configuration.differences(stored, config, groups)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 from tqdm import tqdm
 
 from irsde_jax.data import archives, codecs, layouts, matching
@@ -27,7 +26,6 @@ logger = logging.getLogger(__name__)
 _VERSION = "1.0.0"  # of what is in the shards: raise it when that changes
 _SHARD_EXAMPLES = 256
 _BATCH_EXAMPLES = 16  # the writer stores its progress after each batch
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF
 
 
 class _Info(tfds.core.DatasetInfo):
@@ -164,11 +162,6 @@ def _header_size(data: bytes, place: str) -> tuple[int, int]:
         if data.startswith(codecs.NPY_MAGIC):
             shape = np.load(io.BytesIO(data), allow_pickle=False).shape
             return shape[0], shape[1]
-        formats = sorted(set(codecs.FORMATS.values()))
-        with Image.open(io.BytesIO(data), formats=formats) as image:
-            width, height = image.size
-            # As of any format: that of PNG decodes the whole image to find it.
-            turned = Image.Image.getexif(image).get(_ORIENTATION) in _TURNED
-        return (width, height) if turned else (height, width)
+        return codecs.size(io.BytesIO(data))
     except Exception as error:  # decoders raise nearly anything on damaged files
         raise ValueError(f"{place} cannot be read as an image: {error}.") from error

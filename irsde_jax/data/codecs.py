@@ -45,32 +45,31 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 _WITH_ALPHA = ("PNG", "TIFF", "WEBP")
 _WITH_16_BITS = ("PNG", "TIFF")
-_WITH_METADATA = ("PNG", "JPEG", "TIFF", "WEBP")
 _TURNED = (5, 6, 7, 8)  # its values for an image that lies on its side
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 _WHITE_IS_ZERO, _RGB = 0, 2  # photometric interpretations
 
 
-def decode(data: bytes) -> ImageFile:
+def decode(data: bytes, with_metadata: bool = False) -> ImageFile:
     """The image in the bytes of a PNG, JPEG, TIFF, WebP or BMP file, upright.
+
+    Args:
+        data: what the file holds.
+        with_metadata: whether EXIF data and colour profile are wanted, too.
 
     Raises:
         ValueError: if it cannot be read without loss. Damaged data raises whatever the
             decoder raises.
     """
-    try:
-        image = Image.open(io.BytesIO(data), formats=sorted(set(FORMATS.values())))
-    except UnidentifiedImageError as error:
-        kinds = ", ".join(sorted(set(FORMATS.values())))
-        raise ValueError(f"its content is none of {kinds}") from error
-    with image:
+    with _open(io.BytesIO(data)) as image:
         # An MPO is a photograph followed by previews: its first frame is the image.
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":
             raise UnsupportedImage(
                 f"it holds {frames} frames; save each as a file of its own"
             )
-        return _decode_open(image, data)._replace(metadata=metadata.of(image))
+        found = _decode_open(image, data)
+        return found._replace(metadata=metadata.of(image)) if with_metadata else found
 
 
 def size(data: BinaryIO) -> tuple[int, int]:
@@ -79,12 +78,19 @@ def size(data: BinaryIO) -> tuple[int, int]:
     Raises:
         ValueError: if it is no image. A damaged header raises whatever Pillow raises.
     """
-    with Image.open(data, formats=sorted(set(FORMATS.values()))) as image:
+    with _open(data) as image:
         width, height = image.size
-        # A PNG may have it behind its pixels: Pillow would decode them to look there.
-        has_exif = image.format != "PNG" or "exif" in image.info
-        turned = has_exif and image.getexif().get(metadata.ORIENTATION, 1) in _TURNED
+        turned = metadata.orientation(image) in _TURNED
         return (width, height) if turned else (height, width)
+
+
+def _open(data: BinaryIO) -> Image.Image:
+    """The image in an open file, of which the header was read."""
+    kinds = sorted(set(FORMATS.values()))
+    try:
+        return Image.open(data, formats=kinds)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"its content is none of {', '.join(kinds)}") from error
 
 
 def _decode_open(image: Image.Image, data: bytes) -> ImageFile:
@@ -92,8 +98,7 @@ def _decode_open(image: Image.Image, data: bytes) -> ImageFile:
     if image.format == "PNG":
         depth, colour_type = data[24], data[25]  # fixed places in IHDR
         if depth == 16 and colour_type != 0:
-            orientation = image.getexif().get(metadata.ORIENTATION, 1)
-            wide = _upright(_decode_wide(data), orientation)
+            wide = _upright(_decode_wide(data), metadata.orientation(image))
             return _split(wide, grey=colour_type == 4)
     elif isinstance(image, TiffImagePlugin.TiffImageFile) and _is_wide_tiff(image):
         return _split(_decode_wide(data), grey=False)  # OpenCV has turned it
@@ -109,44 +114,51 @@ def encode(image: ImageFile, suffix: str, quality: int | None = None) -> bytes:
         image: what to encode.
         suffix: a key of `FORMATS`.
         quality: of JPEG and lossy WebP, 1 to 100; None: JPEG of 95, WebP without loss.
-            The others lose nothing and take none.
+            The others lose nothing and have none.
 
     Raises:
-        ValueError: if the format cannot hold the image, or has no such quality.
+        ValueError: see `check`.
     """
+    check(suffix, image.pixels.shape[-1], image.alpha is not None)
     kind = FORMATS[suffix]
     options = _SAVE_OPTIONS.get(kind, {})
-    if quality is not None:
-        if kind not in _SAVE_OPTIONS or not 1 <= quality <= 100:
-            raise ValueError(
-                f"quality={quality}: 1 to 100, for {' and '.join(_SAVE_OPTIONS)} alone"
-            )
+    if options and quality is not None:
         options = options | dict(quality=quality, lossless=False)
-    channels = image.pixels.shape[-1]
-    if channels not in (1, 3):
-        raise ValueError(f"{kind} holds 1 or 3 channels, not {channels}; write .npy")
-    if image.alpha is not None and kind not in _WITH_ALPHA:
-        raise ValueError(
-            f"{kind} holds no transparency; write one of {', '.join(_WITH_ALPHA)} or "
-            "drop the alpha"
-        )
     samples = image.pixels
     if image.alpha is not None:
         samples = np.concatenate([samples, image.alpha], axis=-1)
     if image.bits == 16 and kind in _WITH_16_BITS:
         wide = to_integers(samples, 16)
         if wide.shape[-1] > 1:
-            return metadata.add(_encode_wide(wide, suffix), kind, image.metadata)
+            kept = image.metadata
+            if wide.shape[-1] == 2:  # it becomes RGBA: not of grey's profile
+                kept = kept._replace(icc_profile=None)
+            return metadata.add(_encode_wide(wide, suffix), kind, kept)
         picture = Image.fromarray(wide[..., 0])
     else:
         narrow = to_integers(samples, 8)
         picture = Image.fromarray(narrow[..., 0] if narrow.shape[-1] == 1 else narrow)
     buffer = io.BytesIO()
-    if kind in _WITH_METADATA:
-        known = image.metadata._asdict().items()
-        options = options | {name: value for name, value in known if value is not None}
-    picture.save(buffer, kind, **options)
+    picture.save(buffer, kind, **options, **metadata.options(image.metadata, kind))
     return buffer.getvalue()
+
+
+def check(suffix: str, channels: int, has_alpha: bool) -> None:
+    """Raises ValueError if a format cannot hold such an image.
+
+    Args:
+        suffix: ".npy", or a key of `FORMATS`.
+        channels: of the colour.
+        has_alpha: whether there is transparency.
+    """
+    kind = FORMATS.get(suffix, suffix)
+    if channels not in (1, 3) and suffix in FORMATS:
+        raise ValueError(f"{kind} holds 1 or 3 channels, not {channels}; write .npy")
+    if has_alpha and kind not in _WITH_ALPHA:
+        raise ValueError(
+            f"{kind} holds no transparency; write one of {', '.join(_WITH_ALPHA)} or "
+            "drop the alpha"
+        )
 
 
 def _from_pillow(image: Image.Image) -> ImageFile:

@@ -84,7 +84,9 @@ def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path
 
 
 def read_image(
-    path: str | os.PathLike, data_range: DataRange = UNIT_RANGE
+    path: str | os.PathLike,
+    data_range: DataRange = UNIT_RANGE,
+    with_metadata: bool = False,
 ) -> ImageFile:
     """The content of an image file, upright (EXIF orientation applied).
 
@@ -95,6 +97,7 @@ def read_image(
         path: of the file.
         data_range: the floats of an `.npy` file that become 0 and 1; none may lie
             beyond them. Written again, the image has this range.
+        with_metadata: see `codecs.decode`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -103,21 +106,14 @@ def read_image(
     """
     path = Path(path)
     _check_suffix(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}. Check the path.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder where an image file is expected.")
-    if path.stat().st_size == 0:
-        raise UnreadableImage(
-            f"{path} is empty (0 bytes). Fetch it again or remove it."
-        )
+    _require_content(path)
     try:
         if path.suffix.lower() == ".npy":
             # Mapped, so that a header that promises more than the file holds is an
             # error and no allocation; it reads no pickles.
             array = np.lib.format.open_memmap(path, mode="r")
             return arrays.array_to_image(array, data_range)
-        return codecs.decode(path.read_bytes())
+        return codecs.decode(path.read_bytes(), with_metadata)
     except (MemoryError, PermissionError):
         raise
     except arrays.UnsupportedImage as error:
@@ -134,13 +130,14 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
         UnreadableImage: if its header is not that of an image.
     """
     path = Path(path)
+    _require_content(path)
     try:
         if path.suffix.lower() == ".npy":
             height, width, *_ = np.lib.format.open_memmap(path, mode="r").shape
             return height, width
         with path.open("rb") as file:
             return codecs.size(file)
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+    except PermissionError:
         raise
     except Exception as error:  # decoders raise nearly anything on damaged files
         raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
@@ -220,6 +217,15 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
     return arrays.to_integers(pixels, 8)
 
 
+def check_writable(path: Path, channels: int, has_alpha: bool) -> None:
+    """Raises at once what `write_image` would raise for such an image."""
+    _check_suffix(path)
+    try:
+        codecs.check(path.suffix.lower(), channels, has_alpha)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be written: {error}.") from error
+
+
 def write_image(
     path: str | os.PathLike,
     image: ImageFile,
@@ -283,6 +289,18 @@ def _can_link(partial: Path, path: Path) -> bool:
     return True
 
 
+def _require_content(path: Path) -> None:
+    """Raises unless there is a file that is not empty."""
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}. Check the path.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder where an image file is expected.")
+    if path.stat().st_size == 0:
+        raise UnreadableImage(
+            f"{path} is empty (0 bytes). Fetch it again or remove it."
+        )
+
+
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} does not end in one of {', '.join(SUFFIXES)}.")
@@ -302,8 +320,6 @@ def _encode(image: ImageFile, suffix: str, quality: int | None) -> bytes:
         raise ValueError(f"its shape is {image.pixels.shape}, not [H, W, C]")
     if suffix != ".npy":
         return codecs.encode(image, suffix, quality)
-    if quality is not None:
-        raise ValueError(".npy loses nothing and takes no quality")
     buffer = io.BytesIO()
     np.save(buffer, arrays.image_to_array(image), allow_pickle=False)
     return buffer.getvalue()
