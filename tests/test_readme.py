@@ -1,0 +1,46 @@
+"""What the README says can be done: its links lead somewhere, its settings exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from irsde_jax import command_line, configuration
+from irsde_jax.configuration.values import flatten
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_links_lead_to_files():
+    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
+    local = [link for link in links if not link.startswith("http")]
+    assert len(local) > 10
+    assert not [link for link in local if not (ROOT / link).exists()]
+
+
+def test_nothing_waits_to_be_filled_in():
+    assert not re.findall(r"\b[A-Z]+_TABLE\b|TODO", TEXT)
+
+
+NAMES = set(re.findall(r"--config=([a-z_:,]+)", TEXT)) - {"mine"}
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_configurations_exist(name):
+    configuration.load(name)
+
+
+def test_settings_exist():
+    known = set(flatten(configuration.load("default")))
+    named = set(re.findall(r"--config\.([a-z_]+\.[a-z_0-9]+)=", TEXT))
+    assert len(named) > 20
+    assert named - {"group.name"} <= known
+
+
+def test_modes_and_flags_exist():
+    modes = set(re.findall(r"--mode=([a-z]+)", TEXT))
+    assert modes == set(command_line.FLAGS_OF_MODE) - {"train"}
+    flags = {name for names in command_line.FLAGS_OF_MODE.values() for name in names}
+    named = set(re.findall(r"irsde_jax\.main[^`]*? --([a-z_]+)[ =`\n]", TEXT))
+    assert named <= flags | {"mode"}
