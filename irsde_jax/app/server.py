@@ -97,8 +97,14 @@ def run(
 
 def _is_own(config: Config, stored: Config | None) -> bool:
     """Whether weights restore by a configuration as they do by their own."""
+    if stored is None:
+        return False
+    if stored.sampling.debias is None:  # loading settles it
+        stored = configuration.override(
+            stored, [f"--config.sampling.debias={config.sampling.debias}"]
+        )
     groups = ("sampling", "data", "model")
-    return stored is not None and not configuration.differences(stored, config, groups)
+    return not configuration.differences(stored, config, groups)
 
 
 @contextlib.contextmanager
