@@ -28,7 +28,7 @@ NAMES = set(re.findall(r"--config=([a-z_:,]+)", TEXT)) - {"mine"}
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_configurations_exist(name):
-    configuration.load(name)
+    assert configuration.load(name).is_locked
 
 
 def test_settings_exist():
