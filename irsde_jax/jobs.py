@@ -1,6 +1,7 @@
 """Which image files are to be restored, and what their results are called."""
 
 import glob
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from irsde_jax.data import images
+
+logger = logging.getLogger(__name__)
 
 
 class Job(NamedTuple):
@@ -41,7 +44,9 @@ def plan(
         source: an image file, a folder, or a pattern such as "trip/**/*.jpg". Folders
             and patterns are mirrored in the output.
         output: a folder, or for a single image also the name of a file.
-        suffix: what the names of the results end in, before the format.
+        suffix: what the names of the results end in, before the format. With one, they
+            may lie beside their originals: a file that is called as the result of
+            another is taken for that, and is no input.
         kind: format of the results, such as "png"; None: that of each original.
 
     Raises:
@@ -67,7 +72,11 @@ def plan(
         ]
     if suffix:  # results beside their originals, of a run that goes on
         made = {path for job in jobs for path in (job.target, job.spread)}
-        jobs = [job for job in jobs if job.source not in made]
+        originals = [job for job in jobs if job.source not in made]
+        if len(originals) < len(jobs):
+            left_out = [job.name for job in jobs if job.source in made]
+            logger.info("taken for results, not originals: %s", ", ".join(left_out))
+        jobs = originals
     _check_targets(jobs)
     return jobs
 

@@ -55,10 +55,11 @@ def run(
     """`--mode restore`: restores an image file, a folder, or what a pattern matches.
 
     A result has the format, the bit depth, the transparency, the EXIF data and the
-    colour profile of its original; grey images go through a colour network as grey. It
-    depends on the seed and the image's relative path alone. Results that exist are
-    finished and skipped: the same command continues a run that was stopped. A file that
-    cannot be restored does not stop the others.
+    colour profile of its original (`data.metadata` says what TIFF cannot keep); grey
+    images go through a colour network as grey. It depends on the seed, the image's
+    relative path and how it is cut into tiles. Results that exist are finished and
+    skipped: the same command continues a run that was stopped. A file that cannot be
+    restored does not stop the others.
 
     Args:
         config: see `load`.
@@ -253,7 +254,7 @@ def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> 
         )
         time = f", about {costs.duration(seconds)}"
     logger.info(
-        "%d images, %.3g megapixels x %d evaluations; the largest, %d x %d, needs "
+        "%d image(s), %.3g megapixels x %d evaluations; the largest, %d x %d, needs "
         "%.2g GB%s%s",
         *(len(sized), megapixels, evals, largest.height, largest.width),
         *(needed / 1e9, f" in tiles of {tiles.side}" if tiles else "", time),

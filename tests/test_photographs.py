@@ -118,12 +118,14 @@ class TestNames:
         with pytest.raises(FileNotFoundError, match="matches no images"):
             jobs.plan(f"{trip}/*.jpg", tmp_path / "out")
 
-    def test_suffix_format_and_quality(self, run, trip):
+    def test_suffix_format_and_quality(self, run, trip, caplog):
         """With a suffix the results may lie beside their originals."""
         written = run(trip, trip, suffix="_clean", kind="jpg", quality=30)
         assert [p.name for p in written] == ["a_clean.jpg", "b_clean.jpg"]
         # the same command again finds them finished, and takes them for no originals
+        caplog.set_level("INFO")
         assert run(trip, trip, suffix="_clean", kind="jpg", quality=30) == []
+        assert "not originals: a_clean.jpg, day/b_clean.jpg" in caplog.text
         finer = run(trip / "a.png", trip / "out", kind="jpg", quality=100)
         assert finer[0].stat().st_size > written[0].stat().st_size
 
@@ -178,7 +180,7 @@ class TestRuns:
     def test_the_cost_is_told_before(self, run, trip, tmp_path, caplog):
         caplog.set_level("INFO")
         run(trip, tmp_path / "out", num_samples=3)
-        assert "2 images, 0.00024 megapixels x 6 evaluations" in caplog.text
+        assert "2 image(s), 0.00024 megapixels x 6 evaluations" in caplog.text
         assert "12 x 10, needs" in caplog.text
 
     def test_too_little_memory_is_said_before(self, run, restorer, trip, tmp_path):
