@@ -256,6 +256,8 @@ class Progress:
         if len(self._marks) < 2:
             return
         (start, first), (end, last) = self._marks[0], self._marks[-1]
+        if last == first:  # values alone were shown since: no step to judge by
+            return
         steps_per_second = (last - first) / (end - start)
         yield f"{steps_per_second * self._images_per_step:.3g} images/s"
         if self._step < self._total:

@@ -172,6 +172,16 @@ def test_the_first_step_does_not_count_for_the_speed():
     ]
 
 
+def test_values_alone_tell_no_speed():
+    stream, clock = io.StringIO(), Clock()
+    with logs.Progress(9, stream=stream, clock=clock) as progress:
+        clock.now += 1.0
+        progress.update()
+        clock.now += 2.0
+        progress.update(0, loss=0.5)  # fetched slowly, and then the run is stopped
+    assert stream.getvalue().splitlines() == ["step 1/9, loss 0.5"]
+
+
 def test_progress_on_a_terminal_is_a_bar():
     stream, clock = Terminal(), Clock()
     with logs.Progress(4, stream=stream, clock=clock) as progress:
