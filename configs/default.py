@@ -17,6 +17,9 @@ def get_config() -> ml_collections.ConfigDict:
     # "irsde": the mean is the degraded image. "denoising": it is the clean image.
     # "ddpm": the conditional DDPM baseline, mean 0; needs schedule.max_sigma=1.
     config.process = "irsde"
+    # What the network's output is: "noise", as in the paper and in official weights; or
+    # "velocity" (sde.velocity_to_noise), from which few evaluations suffice.
+    config.prediction = "noise"
     config.seed = 0
 
     # irsde_jax.sde.make_schedule
@@ -39,7 +42,7 @@ def get_config() -> ml_collections.ConfigDict:
 
     # irsde_jax.losses.make_loss
     config.loss = dict(
-        name="max_likelihood_exact",  # or "max_likelihood_euler", "noise"
+        name="max_likelihood_exact",  # or "max_likelihood_euler", "noise", "x0"
         norm="l1",  # or "l2"
     )
 

@@ -75,7 +75,7 @@ def build(config: Config) -> Parts:
             f"{config.train.accumulate} slices; choose a multiple of {num_parts}."
         )
     schedule = sde.make_schedule(**config.schedule)
-    process = processes.make_process(config.process, schedule)
+    process = processes.make_process(config.process, schedule, config.prediction)
     model = restorer.make_model(config)
     optimizer = optimizers.make_optimizer(config.train.num_steps, **config.optimizer)
     step = train_step.make_train_step(

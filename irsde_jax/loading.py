@@ -123,7 +123,10 @@ def _load_official(path: Path, config: Config | None) -> Restorer:
 
     found, params = load_pytorch(path)
     model = make_model(config)
-    _require_agreement(_field_differences(found, model), path)
+    disagreements = _field_differences(found, model)
+    if config.prediction != "noise":
+        disagreements.append(f"prediction: stored 'noise', given {config.prediction!r}")
+    _require_agreement(disagreements, path)
     if config.sampling.debias is None:
         # Official weights were trained with the euler loss, whatever ours would be.
         config = _with_debias(config, True)

@@ -33,6 +33,7 @@ class Process(NamedTuple):
         bind: (network, degraded images) -> the `NoiseFn` of losses and samplers.
         encode: images in [0, 1] -> states.
         decode: states -> images in [0, 1].
+        prediction: what the network's output is: "noise" or "velocity".
     """
 
     conditional: bool
@@ -41,6 +42,7 @@ class Process(NamedTuple):
     bind: Callable[[NoiseFn, Array], NoiseFn]
     encode: Callable[[Array], Array]
     decode: Callable[[Array], Array]
+    prediction: str = "noise"
 
 
 def _same(x: Array) -> Array:
@@ -73,15 +75,22 @@ PROCESSES: dict[str, Process] = {
 }
 
 
-def make_process(name: str, schedule: Schedule | None = None) -> Process:
+PREDICTIONS = ("noise", "velocity")
+
+
+def make_process(
+    name: str, schedule: Schedule | None = None, prediction: str = "noise"
+) -> Process:
     """The process of that name.
 
     Args:
         name: a key of `PROCESSES`.
         schedule: what it is to be used with, to be checked.
+        prediction: what the network's output is: "noise", as in the paper, or
+            "velocity", see `sde.velocity_to_noise`.
 
     Raises:
-        ValueError: if there is none, or if the schedule does not fit.
+        ValueError: if there is none, or if schedule or prediction do not fit.
     """
     if name not in PROCESSES:
         raise ValueError(f"process={name!r} is not one of {sorted(PROCESSES)}.")
@@ -90,7 +99,14 @@ def make_process(name: str, schedule: Schedule | None = None) -> Process:
             "process='ddpm' is the variance-preserving diffusion: it needs max_sigma=1 "
             f"(its images are in [-1, 1]), got {float(schedule.max_sigma):.4g}."
         )
-    return PROCESSES[name]
+    if prediction not in PREDICTIONS:
+        raise ValueError(f"prediction={prediction!r} is not one of {PREDICTIONS}.")
+    if prediction == "velocity" and name == "denoising":
+        raise ValueError(
+            "prediction='velocity' needs a mean, and that of process='denoising' is the "
+            "unknown clean image. Use prediction='noise'."
+        )
+    return PROCESSES[name]._replace(prediction=prediction)
 
 
 def training_loss(
@@ -109,7 +125,7 @@ def training_loss(
         process: a value of `PROCESSES`.
         keys: one per example, shape [batch].
         schedule: SDE coefficients.
-        network: `(x, mu, t) -> noise`.
+        network: `(x, mu, t) -> noise`, or what `process.prediction` names.
         x0: clean images in [0, 1], shape [batch, H, W, C].
         degraded: degraded images, shape of `x0`; None for an unconditional process.
 
@@ -123,7 +139,7 @@ def training_loss(
             'this process learns from pairs: the batch needs degraded images, "mu".'
         )
     state = process.encode(degraded)
-    noise_fn = process.bind(network, state)
+    noise_fn = _bind(process, schedule, network, state)
     return loss(keys, schedule, noise_fn, process.encode(x0), process.mean(state))
 
 
@@ -145,7 +161,7 @@ def restore(
         key: shape [] or [batch], see `samplers.sample`.
         process: a value of `PROCESSES`.
         schedule: SDE coefficients.
-        network: `(x, mu, t) -> noise`.
+        network: `(x, mu, t) -> noise`, or what `process.prediction` names.
         degraded: in [0, 1], shape [batch, H, W, C].
         solver: a key of `samplers.SOLVERS`, or a `Solver`.
         timesteps: the grid; a process that starts at its input needs one that starts at
@@ -208,7 +224,7 @@ def make_noise_fn(
     Args:
         process: a value of `PROCESSES`.
         schedule: SDE coefficients.
-        network: `(x, mu, t) -> noise`.
+        network: `(x, mu, t) -> noise`, or what `process.prediction` names.
         state: encoded degraded images, shape [batch, H, W, C].
         debias: whether the network was trained with the `euler` loss, whose minimiser
             is not the noise: see `sde.debias_noise`.
@@ -217,7 +233,7 @@ def make_noise_fn(
             times: with few evaluations clipping tames it (static thresholding,
             Saharia et al. 2022, https://arxiv.org/abs/2205.11487, Section 2.3).
     """
-    noise_fn = process.bind(network, state)
+    noise_fn = _bind(process, schedule, network, state)
     denoising = process.mean(state) is None
     if debias:
         noise_fn = _debiased(schedule, noise_fn, denoising)
@@ -225,6 +241,17 @@ def make_noise_fn(
         bounds = process.encode(jnp.zeros(())), process.encode(jnp.ones(()))
         noise_fn = _clipped(schedule, noise_fn, bounds, denoising)
     return noise_fn
+
+
+def _bind(
+    process: Process, schedule: Schedule, network: NoiseFn, state: Array
+) -> NoiseFn:
+    """The network as a `NoiseFn`, whatever it predicts."""
+    predict = process.bind(network, state)
+    if process.prediction == "noise":
+        return predict
+    to_noise = jax.vmap(sde.velocity_to_noise, (None, 0, 0, 0, 0))
+    return lambda x, mu, t: to_noise(schedule, x, mu, predict(x, mu, t), t)
 
 
 def _debiased(schedule: Schedule, noise_fn: NoiseFn, denoising: bool) -> NoiseFn:

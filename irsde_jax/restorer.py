@@ -57,7 +57,9 @@ class Restorer:
         self.params = params
         self.config = config
         self.schedule = sde.make_schedule(**config.schedule)
-        self.process = processes.make_process(config.process, self.schedule)
+        self.process = processes.make_process(
+            config.process, self.schedule, config.prediction
+        )
         debias = config.sampling.debias
         by_loss = config.loss.name == "max_likelihood_euler"
         self.debias = by_loss if debias is None else debias

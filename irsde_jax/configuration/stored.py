@@ -19,12 +19,14 @@ _PLACEHOLDER = "__placeholder__"
 _PLACEHOLDER_TYPES = {kind.__name__: kind for kind in (bool, float, int, str, tuple)}
 # How a network is computed, not which one it is.
 _NOT_COMPARED = ("model.dtype", "model.remat")
+# What the weights were trained for, and cannot be used without.
+_OF_WEIGHTS = ("task", "process", "prediction", "schedule", "model")
 
 
 def differences(
     stored: ml_collections.ConfigDict,
     given: ml_collections.ConfigDict,
-    groups: Sequence[str] = ("task", "process", "schedule", "model"),
+    groups: Sequence[str] = _OF_WEIGHTS,
 ) -> list[str]:
     """What two configurations disagree on, one line a value; empty if they agree.
 

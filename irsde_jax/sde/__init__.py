@@ -17,6 +17,7 @@ from irsde_jax.sde.kernels import (
     reverse_sde_drift,
     transition_mean,
     transition_std,
+    velocity_to_noise,
     x0_to_noise,
 )
 from irsde_jax.sde.posterior import (
@@ -48,5 +49,6 @@ __all__ = [
     "start_step",
     "transition_mean",
     "transition_std",
+    "velocity_to_noise",
     "x0_to_noise",
 ]

@@ -126,6 +126,36 @@ def x0_to_noise(schedule: Schedule, x: Array, x0: Array, mu: Array, t: Step) -> 
     return (x - marginal_mean(schedule, x0, mu, t)) / marginal_std(schedule, t)
 
 
+def velocity_to_noise(
+    schedule: Schedule, x: Array, mu: Array, velocity: Array, t: Step
+) -> Array:
+    """The noise in `x` that a velocity implies, shape of `x`.
+
+        e^-theta_bar_t velocity + std_t (x - mu) / lambda^2
+
+    In y = x - mu a state is y_t = cos(phi) y_0 + sin(phi) lambda noise with
+    cos(phi) = e^-theta_bar_t, and the velocity is dy_t / dphi, in units of lambda:
+
+        cos(phi) noise - sin(phi) (x_0 - mu) / lambda
+
+    It is the noise near step 0 and x_0 near step T, where the noise says little of x_0:
+    an error of the velocity is at no step a larger one of x_0 than lambda times itself.
+
+    Args:
+        schedule: SDE coefficients.
+        x: state at step t, shape [...].
+        mu: the mean, shape of `x`.
+        velocity: or its prediction, shape of `x`.
+        t: step in 0..T, shape [].
+
+    References:
+        Salimans & Ho (2022), https://arxiv.org/abs/2202.00512, Appendix D, for mu = 0
+        and lambda = 1.
+    """
+    share = marginal_std(schedule, t) / schedule.max_sigma**2
+    return jnp.exp(-schedule.theta_bar[t]) * velocity + share * (x - mu)
+
+
 def mean_and_x0(
     schedule: Schedule, x: Array, mu: Array | None, noise: Array, t: Step
 ) -> tuple[Array, Array]:

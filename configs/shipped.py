@@ -1,0 +1,86 @@
+"""The trainings of the weights in the box: `--config=shipped:NAME`, for two CPU cores.
+
+NAME is `denoising`, `deraining`, `super_resolution` or `inpainting`; README.md says what
+each reached, and the cards in `irsde_jax/weights/` how. All are NAFNets of 0.38 M
+parameters. Those of IR-SDE predict the velocity and are judged by the clean image that
+it implies: with a small network and few evaluations that is worth several dB over the
+noise (`python -m benchmarks.predictions`).
+"""
+
+import runpy
+from pathlib import Path
+
+import ml_collections
+
+_FOLDER = Path(__file__).parent
+
+
+def _task(name: str, variants: str) -> ml_collections.ConfigDict:
+    """An experiment of this folder."""
+    return runpy.run_path(str(_FOLDER / f"{name}.py"))["get_config"](variants)
+
+
+def _predict_velocity(config: ml_collections.ConfigDict) -> None:
+    """What the three of IR-SDE have in common."""
+    config.prediction = "velocity"
+    config.loss.name = "x0"
+    # Larger than the paper's: in units of lambda, streaks and holes are then of size 1.
+    config.schedule.max_sigma = 50 / 255
+    config.sampling.update(solver="mr_ode_1", num_evals=2)
+    config.train.log_every = 200
+    config.validation.update(every=2_000, num_images=16, crop_size=128)
+    config.optimizer.warmup_steps = 200
+
+
+def denoising() -> ml_collections.ConfigDict:
+    """Any level up to 50, estimated where none is given."""
+    config = _task("denoising", "blind,synthetic,small")
+    config.train.num_steps = 30_000
+    return config
+
+
+def deraining() -> ml_collections.ConfigDict:
+    """Pairs of `python -m benchmarks.rain_pairs`."""
+    config = _task("deraining", "small")
+    _predict_velocity(config)
+    config.data.train_dir = "datasets/rain_pairs"
+    config.data.cache_megabytes = 2048
+    config.data.augment = False  # turned by 90 degrees, rain would not fall
+    config.validation.dir = "datasets/rain_validation"
+    config.train.num_steps = 16_000
+    return config
+
+
+def super_resolution() -> ml_collections.ConfigDict:
+    """Photographs reduced by bicubic interpolation."""
+    config = _task("super_resolution", "synthetic,small")
+    _predict_velocity(config)
+    config.train.num_steps = 16_000
+    return config
+
+
+def inpainting() -> ml_collections.ConfigDict:
+    """Strokes of every width between those of the thin and the thick masks."""
+    config = _task("inpainting", "synthetic,small")
+    _predict_velocity(config)
+    # Crops of 128 pixels: in those of 64 a thick stroke would leave nothing to see.
+    config.data.crop_size = 128
+    config.train.update(batch_size=2, num_steps=16_000)
+    # The test masks are of 256 x 256, so strokes of a crop are wider in proportion.
+    config.degradation.update(
+        num_strokes=(1, 8), length=(0.05, 0.4), width=(0.04, 0.3)
+    )
+    return config
+
+
+TRAININGS = {
+    training.__name__: training
+    for training in (denoising, deraining, super_resolution, inpainting)
+}
+
+
+def get_config(name: str = "") -> ml_collections.ConfigDict:
+    """The training of that name, a key of `TRAININGS`; "" is the denoiser's."""
+    if name and name not in TRAININGS:
+        raise ValueError(f"{name!r} is not one of {sorted(TRAININGS)}.")
+    return TRAININGS[name or "denoising"]()
