@@ -1,11 +1,12 @@
 """Pairs to learn deraining from: clean photographs, under real and synthetic rain.
 
-    python -m benchmarks.rain_pairs --clean BSDS500/train BSDS500/test --pairs RainTrainH \\
-        --tested Rain100/GT --output pairs
+    python -m benchmarks.rain_pairs --clean BSDS500/train BSDS500/test \\
+        --pairs RainTrainH --tested Rain100/GT --output pairs
 
 Each photograph becomes four pairs: twice under the streaks of a published pair, which
-are what its rainy image has more than its clean one, once under the library's heavy rain,
-and once under its light rain. Photographs that a test set holds, by content, are left out.
+are what its rainy image has more than its clean one, once under the library's heavy
+rain, and once under its light rain. Photographs that a test set holds, by content, are
+left out.
 """
 
 import argparse

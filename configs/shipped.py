@@ -1,10 +1,9 @@
 """The trainings of the weights in the box: `--config=shipped:NAME`, for two CPU cores.
 
-NAME is `denoising`, `deraining`, `super_resolution` or `inpainting`; README.md says what
-each reached, and the cards in `irsde_jax/weights/` how. All are NAFNets of 0.38 M
-parameters. Those of IR-SDE predict the velocity and are judged by the clean image that
-it implies: with a small network and few evaluations that is worth several dB over the
-noise (`python -m benchmarks.predictions`).
+NAME is `denoising`, `deraining`, `super_resolution` or `inpainting`; docs/weights.md
+says what each reached. All are NAFNets of 0.38 M parameters. Those of IR-SDE predict
+the velocity, and are judged by the clean image that it implies: a small network that
+predicts the noise is far off near step T, where the noise says little of the image.
 """
 
 import runpy
@@ -65,22 +64,20 @@ def inpainting() -> ml_collections.ConfigDict:
     _predict_velocity(config)
     # Crops of 128 pixels: in those of 64 a thick stroke would leave nothing to see.
     config.data.crop_size = 128
-    config.train.update(batch_size=2, num_steps=16_000)
+    config.train.update(batch_size=2, num_steps=9_000)
     # The test masks are of 256 x 256, so strokes of a crop are wider in proportion.
-    config.degradation.update(
-        num_strokes=(1, 8), length=(0.05, 0.4), width=(0.04, 0.3)
-    )
+    config.degradation.update(num_strokes=(1, 8), length=(0.05, 0.4), width=(0.04, 0.3))
     return config
 
 
-TRAININGS = {
+VARIANTS = {
     training.__name__: training
     for training in (denoising, deraining, super_resolution, inpainting)
 }
 
 
 def get_config(name: str = "") -> ml_collections.ConfigDict:
-    """The training of that name, a key of `TRAININGS`; "" is the denoiser's."""
-    if name and name not in TRAININGS:
-        raise ValueError(f"{name!r} is not one of {sorted(TRAININGS)}.")
-    return TRAININGS[name or "denoising"]()
+    """The training of that name, a key of `VARIANTS`; "" is the denoiser's."""
+    if name and name not in VARIANTS:
+        raise ValueError(f"{name!r} is not one of {sorted(VARIANTS)}.")
+    return VARIANTS[name or "denoising"]()

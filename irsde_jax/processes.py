@@ -103,8 +103,8 @@ def make_process(
         raise ValueError(f"prediction={prediction!r} is not one of {PREDICTIONS}.")
     if prediction == "velocity" and name == "denoising":
         raise ValueError(
-            "prediction='velocity' needs a mean, and that of process='denoising' is the "
-            "unknown clean image. Use prediction='noise'."
+            "prediction='velocity' needs a mean, and that of process='denoising' is "
+            "the unknown clean image. Use prediction='noise'."
         )
     return PROCESSES[name]._replace(prediction=prediction)
 

@@ -52,6 +52,7 @@ def data(tmp_path_factory):
         miniatures.make(name, root / "manual" / name)
     clean = ("photographs", "validation", "DF2K", "McMaster", "train", "test")
     paired = [f"{n}/{s}" for n in ("RESIDE", "shadow") for s in ("train", "validation")]
+    paired += ["rain_pairs", "rain_validation"]
     for folder in (*clean, *(f"{p}/{part}" for p in paired for part in ("GT", "LQ"))):
         _write_images(root / "datasets" / folder)
     for part in ("GT", "LQ"):

@@ -53,7 +53,8 @@ class LossTest(chex.TestCase):
         keys, x0, mu = batch()
         mu = None if denoising else mu
         exact = exact_noise_fn(x0, x0 if mu is None else mu)
-        names = itertools.product(("noise", "max_likelihood_exact"), ("l1", "l2"))
+        kinds = ("noise", "max_likelihood_exact", "x0")
+        names = itertools.product(kinds, ("l1", "l2"))
         functions = {name: losses.make_loss(*name) for name in names}
 
         @self.variant
@@ -94,6 +95,19 @@ class LossTest(chex.TestCase):
             self.assertLess(jnp.abs(gradient).max(), 1e-12)
             unbiased_loss, _ = euler_loss_and_gradient(noise, *given)
             self.assertGreater(unbiased_loss, 1e6 * loss)
+
+    def test_the_x0_loss_is_in_image_units(self):
+        """A noise that is wrong by 1 misplaces x0 by std_t e^theta_bar_t."""
+        keys, x0, mu = batch()
+        exact = exact_noise_fn(x0, mu)
+        loss = losses.x0_loss(
+            *(keys, SCHEDULE, lambda x, mu, t: exact(x, mu, t) + 1.0, x0, mu),
+            per_example=True,
+        )
+        t = losses.draw_steps(keys, SCHEDULE)
+        std = jax.vmap(sde.marginal_std, (None, 0))(SCHEDULE, t)
+        wanted = std * np.exp(SCHEDULE.theta_bar[t])
+        np.testing.assert_allclose(loss, wanted, rtol=1e-3)
 
     def test_an_example_depends_on_its_own_key_alone(self):
         keys, x0, mu = batch()

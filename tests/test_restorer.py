@@ -144,6 +144,43 @@ class TestDebias:
         assert errors[False] > max(3 * errors[True], 1e-5)
 
 
+class TestVelocity:
+    @pytest.mark.parametrize("process", ["irsde", "ddpm"])
+    def test_network_that_knows_the_velocity_restores_the_image(self, process):
+        """Its velocity at step T is -x0 but for 1/200: one evaluation suffices."""
+        schedule = dict(max_sigma=1.0 if process == "ddpm" else 0.1)
+        config = make(process=process, prediction="velocity", schedule=schedule).config
+        schedule, x0 = sde.make_schedule(**config.schedule), photo((1, 8, 8, 3))
+        degraded = 0.5 * x0
+        signed = process == "ddpm"
+        state, mean = (2 * x0 - 1, 0.0) if signed else (x0, degraded)
+
+        class Perfect(OneConv):
+            @nn.compact
+            def __call__(self, x, mu, t):
+                self.param("unused", nn.initializers.zeros, ())
+                cosine = jnp.exp(-schedule.theta_bar[t[0]])
+                sine = jnp.sqrt(1 - cosine**2)
+                y0, scale = state - mean, schedule.max_sigma
+                noise = (x - mean - cosine * y0) / (sine * scale)
+                return cosine * noise - sine * y0 / scale
+
+        restore = Restorer(Perfect(), {"unused": jnp.zeros(())}, config)
+        # float32 through the noise at step T, which says 1/200 of the image
+        atol = 200 * 2e-7 * max(1.0, 4 * schedule.max_sigma)
+        for num_evals in (1, 5):
+            restored = restore(degraded, num_evals=num_evals)
+            np.testing.assert_allclose(restored, x0, atol=atol)
+
+    def test_needs_a_mean(self):
+        with pytest.raises(ValueError, match="needs a mean"):
+            denoiser(prediction="velocity")
+
+    def test_other_predictions_are_refused(self):
+        with pytest.raises(ValueError, match="prediction='score' is not one of"):
+            make(prediction="score")
+
+
 class TestDdpm:
     def test_needs_lambda_1(self):
         with pytest.raises(ValueError, match="max_sigma=1"):

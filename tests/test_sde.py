@@ -142,6 +142,41 @@ class KernelTest(chex.TestCase):
         back = sde.x0_to_noise(schedule, x, X0, MU, t)
         chex.assert_trees_all_close(back, noise, atol=atol)
 
+    @parameterized.parameters(1, 40, 100)
+    def test_velocity_is_the_derivative_by_the_angle(self, t):
+        """y_t = cos(phi) y_0 + sin(phi) lambda noise; velocity = dy/dphi / lambda."""
+        schedule = sde.make_schedule(100, 0.1)
+        x0_key, mu_key, noise_key = jax.random.split(jax.random.key(3), 3)
+        x0, mu = (
+            jax.random.uniform(x0_key, (4, 5, 3)),
+            jax.random.uniform(mu_key, (4, 5, 3)),
+        )
+        noise = jax.random.normal(noise_key, (4, 5, 3))
+        angle = jnp.arccos(jnp.exp(-schedule.theta_bar[t]))
+
+        def state(angle):
+            return jnp.cos(angle) * (x0 - mu) + jnp.sin(angle) * 0.1 * noise
+
+        y, velocity = jax.jvp(state, (angle,), (jnp.ones(()),))
+        found = sde.velocity_to_noise(schedule, mu + y, mu, velocity / 0.1, t)
+        np.testing.assert_allclose(found, noise, rtol=0, atol=1e-4)
+
+    @parameterized.parameters(1, 40, 100)
+    def test_an_error_of_the_velocity_is_never_amplified(self, t):
+        schedule = sde.make_schedule(100, 0.1)
+        x, mu, right = (
+            jnp.full((4, 5, 3), 0.6),
+            jnp.full((4, 5, 3), 0.4),
+            jnp.zeros((4, 5, 3)),
+        )
+
+        def x0_hat(velocity):
+            noise = sde.velocity_to_noise(schedule, x, mu, velocity, t)
+            return sde.noise_to_x0(schedule, x, mu, noise, t)
+
+        moved = jnp.abs(x0_hat(right + 1.0) - x0_hat(right)).max()
+        self.assertLessEqual(moved, 0.1 * (1 + 1e-4))
+
     def test_perturb_has_the_marginal_moments(self):
         schedule, num_samples = sde.make_schedule(100, 0.1), 20_000
         keys = jax.random.split(jax.random.key(1), num_samples)
