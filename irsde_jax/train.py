@@ -42,7 +42,8 @@ logger = logging.getLogger(__name__)
 
 # What makes two runs different trainings; the rest may change when one goes on.
 _FIXED = (
-    *("task", "process", "seed", "schedule", "model", "loss", "degradation"),
+    *("task", "process", "prediction", "seed", "schedule", "model", "loss"),
+    "degradation",
     *("optimizer", "data.crop_size", "data.augment"),
     *("train.batch_size", "train.ema_decay"),
 )
