@@ -46,7 +46,7 @@ def deraining() -> ml_collections.ConfigDict:
     config.data.cache_megabytes = 2048
     config.data.augment = False  # turned by 90 degrees, rain would not fall
     config.validation.dir = "datasets/rain_validation"
-    config.train.num_steps = 16_000
+    config.train.num_steps = 11_000
     return config
 
 
@@ -54,7 +54,7 @@ def super_resolution() -> ml_collections.ConfigDict:
     """Photographs reduced by bicubic interpolation."""
     config = _task("super_resolution", "synthetic,small")
     _predict_velocity(config)
-    config.train.num_steps = 16_000
+    config.train.num_steps = 10_000
     return config
 
 
@@ -64,7 +64,7 @@ def inpainting() -> ml_collections.ConfigDict:
     _predict_velocity(config)
     # Crops of 128 pixels: in those of 64 a thick stroke would leave nothing to see.
     config.data.crop_size = 128
-    config.train.update(batch_size=2, num_steps=9_000)
+    config.train.update(batch_size=2, num_steps=5_000)
     # The test masks are of 256 x 256, so strokes of a crop are wider in proportion.
     config.degradation.update(num_strokes=(1, 8), length=(0.05, 0.4), width=(0.04, 0.3))
     return config
