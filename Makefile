@@ -11,15 +11,18 @@ METADATA := setup.cfg pyproject.toml
 MODULES := $(wildcard irsde_jax/[a-z]*.py) $(patsubst %/__init__.py,%.py,$(wildcard irsde_jax/*/__init__.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint format docs clean
+.PHONY: help demo demo-train test test-long lint format docs clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) \
 	  | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-demo: $(VENV)/.installed-demo  ## train, evaluate and restore photographs, in minutes
+demo: $(VENV)/.installed-demo  ## restore photographs with the weights that ship
 	$(PY) -m irsde_jax.demo
+
+demo-train: $(VENV)/.installed-demo  ## train and evaluate a small network, in minutes
+	$(PY) -m irsde_jax.demo_train
 
 test: lint  ## lint, types and tests
 	$(PY) -m pytest $(PYTEST_ARGS)

@@ -1,7 +1,7 @@
 """What the solvers are compared on: crops of photographs, and networks to restore them.
 
-The photographs are those of `make demo`. The networks learn from its training part; the
-eight crops are of its test part, which they never see.
+The photographs are those of `make demo-train`. The networks learn from its training
+part; the eight crops are of its test part, which they never see.
 """
 
 import functools
@@ -16,8 +16,9 @@ import ml_collections
 import numpy as np
 from PIL import Image
 
-from irsde_jax import configuration, demo, metrics, processes, samplers, sde, train
+from irsde_jax import configuration, metrics, processes, samplers, sde, train
 from irsde_jax.data import degradations, images, pairs, pipeline, sources
+from irsde_jax.photographs import write_photographs
 from irsde_jax.restore import Restorer, load
 
 SIZE = 128  # pixels, the side of a crop
@@ -55,7 +56,7 @@ class Task(NamedTuple):
 
 def write_images(folder: Path) -> None:
     """The photographs, their x4 pairs and the crops, as PNG files in `folder`."""
-    demo.write_photographs(folder)
+    write_photographs(folder)
     for path in sorted((folder / "train").glob("*.png")):
         with Image.open(path) as image:
             width, height = (side - side % SCALE for side in image.size)

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import timing
-from irsde_jax import demo
+from irsde_jax import photographs
 from irsde_jax.data import cache, images, pipeline, sources
 from irsde_jax.data.pairs import Source
 
@@ -27,7 +27,7 @@ WORKERS = ((0, 0), (1, 0), (2, 0), (1, 1), (1, 2))  # threads, processes
 
 def write_photographs(folder: Path) -> None:
     """Pairs of 480 x 320 in `folder/GT` and `folder/LQ`, cut from photographs."""
-    demo.write_photographs(folder / "whole")
+    photographs.write_photographs(folder / "whole")
     for path in sorted((folder / "whole").rglob("*.png")):
         with Image.open(path) as image:
             cuts = itertools.product(

@@ -26,7 +26,7 @@ from PIL import Image
 
 from benchmarks import timing
 from irsde_jax import costs, load, tiling
-from irsde_jax.demo import write_photographs
+from irsde_jax.photographs import write_photographs
 
 SIGMA = 25 / 255
 WEIGHTS = "denoising-small"

@@ -22,9 +22,10 @@ import jax
 import numpy as np
 
 from benchmarks import timing
-from irsde_jax import configuration, demo, load, metrics, tiling, train
+from irsde_jax import configuration, load, metrics, tiling, train
 from irsde_jax.data import images
 from irsde_jax.main import set_up_logging
+from irsde_jax.photographs import write_photographs
 from irsde_jax.restorer import Restorer
 from irsde_jax.tiling import Tiles
 
@@ -135,7 +136,7 @@ def main() -> None:
     args = parser.parse_args()
     set_up_logging(None)
     output = args.output / "quick" if args.quick else args.output
-    demo.write_photographs(output / "photographs")
+    write_photographs(output / "photographs")
     unet = train_unet(output, 10 if args.quick else args.steps)
     paths = sorted((output / "photographs" / "test").glob("*.png"))
     photographs = [images.read_image(path).pixels for path in paths]

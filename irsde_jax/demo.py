@@ -1,75 +1,141 @@
-"""`make demo`: trains a small denoiser on photographs, then judges it on unseen ones.
+"""`make demo`: photographs, degraded and restored by the weights that ship.
 
-The photographs are those that scikit-image ships, so nothing is downloaded. Training
-takes minutes on two CPU cores; run again, the demo goes on where it stopped.
+Every image is written as a PNG file, the contact sheet shows one of each case, and a
+table says what came out. `--sheet=docs/demo.jpg` makes the README's picture.
 """
 
-import shlex
+import argparse
 import sys
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
-from irsde_jax import configuration, evaluate, train
+from irsde_jax import figures, loading, scores, tables, trial, weights
+from irsde_jax.data import images
 from irsde_jax.main import set_up_logging
+from irsde_jax.photographs import write_photographs
+from irsde_jax.scores import Result
 
 FOLDER = Path("demo")
+SIDE = 256  # pixels, of the crops of the photographs
 
-# No photograph is in two of the folders, nor another view of one.
-PHOTOGRAPHS = {
-    "train": (
-        *("rocket.jpg", "motorcycle_left.png", "hubble_deep_field.jpg", "ihc.png"),
-        *("retina.jpg", "brick.png", "grass.png", "gravel.png", "moon.png"),
-    ),
-    "validation": ("camera.png", "coins.png"),
-    "test": ("astronaut.png", "chelsea.png", "coffee.png"),
-}
-
-
-def write_photographs(folder: Path) -> None:
-    """Copies the photographs of scikit-image into folders of `folder`, as PNG files."""
-    try:
-        import skimage
-    except ImportError as error:
-        raise SystemExit(
-            "the demo needs the photographs of scikit-image: pip install scikit-image"
-        ) from error
-    source = Path(skimage.__file__).parent / "data"
-    for part, names in PHOTOGRAPHS.items():
-        (folder / part).mkdir(parents=True, exist_ok=True)
-        for name in names:
-            target = folder / part / f"{Path(name).stem}.png"
-            if not target.exists():
-                Image.open(source / name).convert("RGB").save(target)
+# What a picture calls the versions of an image, and what a `Result` does.
+_VERSIONS = {"degraded": "degraded", "restored": "restored", "original": "reference"}
+_HEADING = (
+    *("case", "weights", "degraded dB", "restored dB"),
+    *("degraded SSIM", "restored SSIM", "seconds"),
+)
+_JPEG_QUALITY = 80
 
 
-def main() -> None:
-    """Trains, evaluates, and says where to look."""
-    set_up_logging(None)
-    photographs, workdir = FOLDER / "photographs", FOLDER / "run"
-    write_photographs(photographs)
-    overrides = [
-        f"--config.data.train_dir={photographs / 'train'}",
-        f"--config.validation.dir={photographs / 'validation'}",
-        f"--config.evaluation.dir={photographs / 'test'}",
-    ]
-    command = ["--config=quickstart", f"--workdir={workdir}", *overrides]
-    print("python -m irsde_jax.main", shlex.join(command), flush=True)
-    config = configuration.load("quickstart", overrides)
-    train.train(config, workdir)
+class Tried(NamedTuple):
+    """What weights made of photographs that were degraded in one way.
+
+    Attributes:
+        weights: their name.
+        case: one of `trial.CASES`.
+        results: of each photograph.
+    """
+
+    weights: str
+    case: str
+    results: list[Result]
+
+
+def try_shipped(side: int) -> Iterator[Tried]:
+    """All weights that ship, in every case of their tasks."""
+    for known in weights.list_weights():
+        print(f"{known.name} ...", flush=True)
+        for case, results in trial.run(loading.load(known.name), side=side):
+            yield Tried(known.name, case, results)
+
+
+def missing_tasks(tried: Sequence[Tried]) -> list[str]:
+    """The tasks that no weights ship for."""
+    done = {each.case for each in tried}
+    return [task for task, cases in trial.CASES.items() if done.isdisjoint(cases)]
+
+
+def write_images(tried: Sequence[Tried], folder: Path) -> None:
+    """Writes `WEIGHTS/CASE/{degraded,restored,original}/NAME.png` in `folder`."""
+    for each in tried:
+        target = folder / each.weights / each.case.replace(" ", "_")
+        for shown, key in _VERSIONS.items():
+            (target / shown).mkdir(parents=True, exist_ok=True)
+            for result in each.results:
+                image = images.ImageFile(result.images[key], None, 8)
+                path = target / shown / f"{result.name}.png"
+                images.write_image(path, image, overwrite=True)
+
+
+def contact_sheet(tried: Sequence[Tried], side: int) -> Image.Image:
+    """A row for each case, every one with another photograph."""
+    rows, captions = [], []
+    for index, each in enumerate(tried):
+        result = each.results[index % len(each.results)]
+        before, after = (result.scores[f"{stage}_psnr_rgb"] for stage in scores.STAGES)
+        rows.append([result.images[key] for key in _VERSIONS.values()])
+        gain = f"{after:.2f} dB ({after - before:+.2f})"
+        captions.append([f"{each.case}: {before:.2f} dB", gain, result.name])
+    return figures.comparison_sheet(rows, tuple(_VERSIONS), captions, crop_size=side)
+
+
+def table(tried: Sequence[Tried]) -> str:
+    """The means over the photographs, a line for each case."""
+    rows = []
+    for each in tried:
+        mean = scores.summarise([result.row() for result in each.results])
+        cells = [
+            tables.number(mean[f"{stage}_{metric}"], metric)
+            for metric in ("psnr_rgb", "ssim_rgb")
+            for stage in scores.STAGES
+        ]
+        seconds = tables.number(mean["median_seconds"], "seconds")
+        rows.append([each.case, each.weights, *cells, seconds])
+    return "\n".join(tables.aligned(_HEADING, rows))
+
+
+def run(folder: Path, sheet: Path, side: int = SIDE) -> None:
+    """Restores, writes and measures; says where to look.
+
+    Args:
+        folder: for all images, made if it is missing.
+        sheet: file of the contact sheet; its suffix says the format.
+        side: of the crops of the photographs, in pixels.
+
+    Raises:
+        ModuleNotFoundError: if scikit-image, whose photographs these are, is missing.
+    """
+    start = time.perf_counter()
+    write_photographs(folder / "photographs", ["test"])
+    tried = list(try_shipped(side))
+    for task in missing_tasks(tried):
+        print(f"{task}: left out, this version ships no weights for it")
+    if not tried:
+        return
+    write_images(tried, folder)
+    contact_sheet(tried, side).save(sheet, quality=_JPEG_QUALITY)
+    count = len(tried[0].results)
     print(
-        f"\npython -m irsde_jax.main --mode=evaluate --workdir={workdir}\n", flush=True
-    )
-    report = evaluate.run(None, workdir, overwrite=True)
-    mean = report["mean"]
-    gain = mean["restored_psnr_rgb"] - mean["degraded_psnr_rgb"]
-    results = workdir / "evaluation" / "test"
-    print(
-        f"\nOn {len(report['images'])} photographs it has not seen, the network gained "
-        f"{gain:.2f} dB.\nLook at {results / 'comparison.png'}.\nYour own images:\n"
+        f"\n{table(tried)}\nMeans over {count} photographs of {side} x {side} pixels, "
+        f"RGB; the whole demo took {time.perf_counter() - start:.0f} s.\n\n"
+        f"Look at {sheet}; every image is a file in {folder}.\nYour own images:\n"
         f"  {Path(sys.executable)} -m irsde_jax.main --mode=restore "
-        f"--workdir={workdir} --input=PHOTOGRAPH_OR_FOLDER --output=FOLDER"
+        f"--weights={tried[0].weights} --input=PHOTOGRAPH_OR_FOLDER --output=FOLDER"
     )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command `python -m irsde_jax.demo`."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    help_text = "of the contact sheet, by default demo/sheet.png"
+    parser.add_argument("--sheet", type=Path, help=help_text)
+    sheet = parser.parse_args(argv).sheet or FOLDER / "sheet.png"
+    set_up_logging(None)
+    run(FOLDER, sheet)
 
 
 if __name__ == "__main__":

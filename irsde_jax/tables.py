@@ -49,6 +49,24 @@ def shown_metrics(entries: Sequence[Entry]) -> list[str]:
     return [name for name in METRICS if any(name in e["scores"] for e in entries)]
 
 
+def aligned(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Cells as lines of text, the first column to the left, the others to the right.
+
+    Args:
+        heading: of each column.
+        rows: as many cells each.
+
+    Returns:
+        The heading, a rule, and a line for each row.
+    """
+    widths = [max(map(len, column)) for column in zip(heading, *rows)]
+    lines = [
+        "  ".join([first.ljust(widths[0]), *map(str.rjust, others, widths[1:])])
+        for first, *others in (heading, *rows)
+    ]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
 def comparison_table(report: Mapping[str, Any]) -> str:
     """The methods as text, a line each, and below it what was not computed."""
     entries = report["methods"]
@@ -72,11 +90,7 @@ def comparison_table(report: Mapping[str, Any]) -> str:
         cells.append(number(entry["fid"], "fid"))
         cells.append(number(entry["median_seconds"], "seconds"))
         lines.append(cells)
-    widths = [max(map(len, column)) for column in zip(heading, *lines)]
-    text = ["  ".join([heading[0].ljust(widths[0]), *_right(heading, widths)])]
-    text.append("-" * len(text[0]))
-    text += ["  ".join([c[0].ljust(widths[0]), *_right(c, widths)]) for c in lines]
-    return "\n".join([*text, *notes(report)])
+    return "\n".join([*aligned(heading, lines), *notes(report)])
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
@@ -143,7 +157,3 @@ def image_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
         for entry in entries
         for image in entry["images"]
     ]
-
-
-def _right(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:])]

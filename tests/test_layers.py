@@ -74,8 +74,14 @@ ALLOWED = {
     "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer"},
     "check": {"data", "figures", "logs"},
     "curves": {"logs"},
-    "demo": {"configuration", "evaluate", "main", "train"},
-    "weights": set(),
+    "photographs": {"data"},
+    "trial": {"data", "photographs", "restorer", "scores"},
+    "demo": {
+        *("data", "figures", "loading", "main", "photographs", "scores", "tables"),
+        *("trial", "weights"),
+    },
+    "demo_train": {"configuration", "evaluate", "main", "photographs", "train"},
+    "weights": {"tables"},
     "app": {
         *("array_types", "configuration", "costs", "data", "loading", "restore"),
         *("restorer",),

@@ -58,6 +58,16 @@ def test_the_wheel_holds_types_and_licence_and_nothing_else(wheel):
     assert {name.split("/")[0].split("-")[0] for name in names} == {"irsde_jax"}
 
 
+def test_the_wheel_holds_the_weights_with_their_cards_and_licence(wheel):
+    folder = ROOT / "irsde_jax" / "weights"
+    files = {path.name for path in folder.iterdir() if path.is_file()}
+    assert "LICENSE.md" in files
+    assert {Path(name).stem for name in files} >= {"denoising-small"}
+    assert {f"irsde_jax/weights/{name}" for name in files} <= set(wheel.namelist())
+    licence = "licenses/irsde_jax/weights/LICENSE.md"
+    assert any(name.endswith(licence) for name in wheel.namelist())
+
+
 def test_the_wheel_needs_no_extra_to_run(wheel):
     metadata = next(name for name in wheel.namelist() if name.endswith("/METADATA"))
     text = wheel.read(metadata).decode()

@@ -19,6 +19,13 @@ def test_links_lead_to_files():
     assert not [link for link in local if not (ROOT / link).exists()]
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda p: p.name)
+def test_links_of_the_pages_lead_to_files(page):
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
+    local = [link for link in links if not link.startswith("http")]
+    assert not [link for link in local if not (page.parent / link).exists()]
+
+
 def test_nothing_waits_to_be_filled_in():
     assert not re.findall(r"\b[A-Z]+_TABLE\b|TODO", TEXT)
 

@@ -1,14 +1,24 @@
 """Weights in one file: what is written is read, by path and by name."""
 
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 import irsde_jax
-from irsde_jax import configuration, main, models, restorer, weights
+from irsde_jax import (
+    configuration,
+    loading,
+    main,
+    models,
+    restorer,
+    trial,
+    weights,
+)
 from irsde_jax.checkpoints import weights_file
 
 
@@ -63,7 +73,10 @@ def test_shipped_weights_are_found_by_name(path, tmp_path, monkeypatch):
     )
     (known,) = irsde_jax.list_weights()
     assert (known.name, known.card["task"]) == ("mine", "denoising")
-    assert "30 dB" in weights.table()
+    text = weights.table()
+    assert "CBSD68: 30 dB" in text
+    assert f"{known.num_parameters / 1e6:.2f} M" in text
+    assert str(weights.LICENCE) in text
     assert irsde_jax.load("mine").config.task == "denoising"
     with pytest.raises(FileNotFoundError, match="mine"):
         irsde_jax.load("yours")
@@ -97,8 +110,57 @@ def test_what_float16_cannot_hold_is_refused(tmp_path, config):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_shipped_file_has_its_card_and_is_small():
-    for known in weights.list_weights():
-        assert {"task", "licence", "data", "command", "figures"} <= set(known.card)
-        assert known.path.stat().st_size < 6e6
-        irsde_jax.load(known.name)
+SHIPPED = {known.name: known for known in weights.list_weights()}
+shipped = pytest.mark.parametrize("name", SHIPPED)
+
+
+def test_what_ships_fits_into_the_package():
+    assert SHIPPED
+    assert sum(known.megabytes for known in SHIPPED.values()) <= 24
+
+
+@shipped
+def test_a_shipped_file_is_small_and_says_what_it_is(name):
+    known = SHIPPED[name]
+    assert known.megabytes <= 6
+    with safe_open(known.path, framework="numpy") as file:
+        assert file.metadata()["format_version"] == weights_file.FORMAT_VERSION
+        assert {file.get_slice(key).get_dtype() for key in file.keys()} == {"F16"}  # noqa: SIM118
+    params = irsde_jax.load(name).params
+    assert known.num_parameters == sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+@shipped
+def test_a_shipped_file_has_a_complete_card(name):
+    card = SHIPPED[name].card
+    found = {key: type(value) for key, value in card.items()}
+    assert found == weights.CARD
+    assert all(value for key, value in card.items() if key != "seed")
+    assert all(type(value) is str for value in card["figures"].values())
+    assert all(value > 0 for value in card["seconds_per_image"].values())
+    sampling = loading.stored_config(name).sampling
+    assert card["default"].startswith(f"{sampling.solver}, {sampling.num_evals} eval")
+    assert "research use" in card["licence"]
+
+
+@shipped
+def test_shipped_weights_reach_what_their_card_says(name):
+    """On crops of two photographs, by default settings, within 0.05 dB."""
+    stated = SHIPPED[name].card["check"]
+    measured = trial.check(irsde_jax.load(name))
+    assert measured.keys() == stated.keys()
+    for case, psnr in stated.items():
+        assert measured[case] == pytest.approx(psnr, abs=0.05), case
+
+
+def test_the_page_of_the_weights_explains_every_key_of_a_card():
+    page = Path(__file__).parents[1] / "docs" / "weights.md"
+    text = page.read_text("utf-8")
+    assert [key for key in weights.CARD if f"`{key}`" not in text] == []
+
+
+def test_the_licence_quotes_the_terms_of_the_photographs():
+    text = weights.LICENCE.read_text("utf-8")
+    for part in ("research use only", "BSDS500", "RainTrainH", "Apache-2.0"):
+        assert part in text
+    assert "non-commercial research and educational purposes" in text

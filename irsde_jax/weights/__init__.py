@@ -1,15 +1,37 @@
 """The weights in the box: one safetensors file each, and a card beside it.
 
 A file NAME.safetensors holds the network and its configuration; NAME.json, the card,
-says what it was trained on and what it reached.
+says what it was trained on and what it reached. They are for research use: their
+licence is LICENSE.md beside them, not that of the code.
 """
 
 import json
+import math
+import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from irsde_jax import tables
+
 FOLDER = Path(__file__).parent
+LICENCE = Path(__file__).with_name("LICENSE.md")
 SUFFIX = ".safetensors"
+
+CARD = {
+    "task": str,  # what is undone, of which images, up to what level
+    "licence": str,  # what they may be used for, and whose terms say so
+    "default": str,  # solver and evaluations, as in the stored configuration
+    "data": str,  # that they were trained on
+    "excluded": str,  # from the data, and the test sets that are unseen for it
+    "command": str,  # that trained them
+    "hardware": str,  # it ran on
+    "time": str,  # it took
+    "seed": int,
+    "figures": dict,  # what was measured -> what came out, as text
+    "seconds_per_image": dict,  # size and hardware -> seconds, at the default
+    "check": dict,  # of `irsde_jax.trial.check`: a test measures it again
+}
+"""Key of a card -> the type of its value."""
 
 
 class Weights(NamedTuple):
@@ -18,12 +40,26 @@ class Weights(NamedTuple):
     Attributes:
         name: what `irsde_jax.load` and `--weights` take.
         path: of the file.
-        card: task, licence, data, command, hardware and figures, as in NAME.json.
+        card: what NAME.json holds, see `CARD`.
     """
 
     name: str
     path: Path
     card: dict[str, Any]
+
+    @property
+    def megabytes(self) -> float:
+        """Size of the file."""
+        return self.path.stat().st_size / 1e6
+
+    @property
+    def num_parameters(self) -> int:
+        """Of the network, by the header of the file."""
+        from safetensors import safe_open
+
+        with safe_open(self.path, framework="numpy") as file:
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
+        return sum(math.prod(shape) for shape in shapes)
 
 
 def list_weights() -> list[Weights]:
@@ -40,18 +76,48 @@ def find(name: str) -> Path | None:
 
 
 def table() -> str:
-    """The shipped weights as text, a line each and their figures below."""
+    """The shipped weights as text: a line each, and below them their cards."""
+    shipped = list_weights()
+    if not shipped:
+        return "no weights are shipped with this version"
+    rows = [
+        [
+            known.name,
+            f"{known.num_parameters / 1e6:.2f} M",
+            f"{known.megabytes:.2f} MB",
+            known.card.get("default", "see its configuration"),
+        ]
+        for known in shipped
+    ]
+    lines = tables.aligned(["weights", "parameters", "size", "default"], rows)
+    for known in shipped:
+        lines += ["", known.name, *_card_lines(known.card)]
+    return "\n".join([*lines, "", f"Their licence: {LICENCE}"])
+
+
+def _card_lines(card: dict[str, Any]) -> list[str]:
+    """The card to read: its keys, and its values wrapped beside them."""
     lines = []
-    for known in list_weights():
-        megabytes = known.path.stat().st_size / 1e6
-        card = known.card
-        lines.append(
-            f"{known.name}  {card.get('task', '')}, {megabytes:.2f} MB, licence: "
-            f"{card.get('licence', 'unknown')}"
+    for key in CARD:
+        value = card.get(key, "unknown")
+        entries = (
+            [f"{what}: {x}" for what, x in value.items()]
+            if isinstance(value, dict)
+            else [str(value)]
         )
-        lines.append(f"    default: {card.get('default', 'see its configuration')}")
-        lines += [f"    {what}: {x}" for what, x in card.get("figures", {}).items()]
-    return "\n".join(lines) or "no weights are shipped with this version"
+        label = key.replace("_", " ")
+        for entry in entries:
+            lines += textwrap.wrap(
+                entry,
+                width=88,
+                initial_indent=f"  {label:18}",
+                subsequent_indent=" " * 20,
+                # Commands are copied: none is cut inside a word.
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            label = ""
+    return lines
 
 
 def _read_card(path: Path) -> dict[str, Any]:
