@@ -46,7 +46,7 @@ def deraining() -> ml_collections.ConfigDict:
     config.data.cache_megabytes = 2048
     config.data.augment = False  # turned by 90 degrees, rain would not fall
     config.validation.dir = "datasets/rain_validation"
-    config.train.num_steps = 11_000
+    config.train.num_steps = 9_000
     return config
 
 
@@ -54,7 +54,7 @@ def super_resolution() -> ml_collections.ConfigDict:
     """Photographs reduced by bicubic interpolation."""
     config = _task("super_resolution", "synthetic,small")
     _predict_velocity(config)
-    config.train.num_steps = 10_000
+    config.train.num_steps = 7_700
     return config
 
 
