@@ -68,6 +68,7 @@ def inpainting() -> ml_collections.ConfigDict:
     config.model.dec_blocks = (1, 1, 1, 1)
     config.data.crop_size = 96
     config.train.update(batch_size=2, num_steps=8_000)
+    config.sampling.num_evals = 1  # as for rain
     config.degradation.update(num_strokes=(1, 6), length=(0.1, 0.5), width=(0.04, 0.25))
     return config
 
