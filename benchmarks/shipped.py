@@ -168,7 +168,8 @@ def rows_of(
                 found.setdefault((border, method.name), []).append(entry)
         for (border, name), entries in found.items():
             mean = {
-                key: float(np.mean([e[key] for e in entries])) for key in entries[0]
+                key: float(np.mean([e[key] for e in entries if key in e]))
+                for key in dict.fromkeys(key for e in entries for key in e)
             }
             if name == method.name and seconds:
                 mean["seconds"] = float(np.median(seconds))
