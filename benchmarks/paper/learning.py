@@ -19,7 +19,10 @@ SCHEDULES = {
     "linear": "irsde_linear",
     "constant": "irsde_constant",
 }
-_CURVES = {"validation_psnr": "PSNR, dB", "validation_ssim": "SSIM"}
+_CURVES = {
+    "validation_psnr": "PSNR of the test crops, dB",
+    "validation_ssim": "SSIM of the test crops",
+}
 
 
 def figure10(setting: Setting) -> None:
@@ -31,7 +34,7 @@ def figure10(setting: Setting) -> None:
 
 def figure11(setting: Setting) -> None:
     """The three schedules, and the learning curves with them."""
-    figure, axes = pictures.panels(4)
+    figure, axes = pictures.panels(2, num_rows=2)
     for name, run in SCHEDULES.items():
         schedule = sde.make_schedule(**runs.configure(run, setting).schedule)
         theta_bar = np.asarray(schedule.theta_bar, np.float64)
@@ -57,7 +60,7 @@ def _learning_curves(
         rows.append([label, *(f"{value:.2f}" for value in psnr), f"{ssim[-1]:.3f}"])
     steps = found["validation_psnr"][0]
     for axis, title in zip(axes, _CURVES.values()):
-        axis.set(title=f"{title} of the test crops", xlabel="training step")
+        axis.set(title=title, xlabel="training step")
     axes[0].legend(fontsize="small")
     columns = ["", *(f"PSNR at {step}" for step in steps), "SSIM at the end"]
     pictures.save_table(setting.output / f"{table}.md", columns, rows)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from benchmarks import crops
 from benchmarks.crops import Task
@@ -11,10 +12,11 @@ from benchmarks.paper.runs import Setting
 from irsde_jax import figures, metrics
 
 NUM_COLUMNS = 6  # of the strip
-SHOWN = 0  # the crop in the strip
+SHOWN = 2  # the crop in the strip
+EDGE = 8  # pixels of it that are left out
 
 
-class Path(NamedTuple):
+class Trace(NamedTuple):
     """What is kept of a reverse process.
 
     Attributes:
@@ -37,10 +39,10 @@ PATHS = {
     "Denoising-SDE, sigma 25": ("denoising", "posterior"),
     "Denoising-ODE, sigma 25": ("denoising", "euler_ode"),
 }
-STRIPS = ("IR-SDE, inpainting", "IR-SDE, sigma 25", "Denoising-ODE, sigma 25")
+STRIPS = ("IR-SDE, inpainting", "Denoising-ODE, sigma 25")
 
 
-def follow(task: Task, solver: str) -> Path:
+def follow(task: Task, solver: str) -> Trace:
     """Every step of the reverse process: scores of x0_hat, and some pictures."""
     wanted = set(np.linspace(task.start, 0, NUM_COLUMNS).round().astype(int).tolist())
     scores, strip = [], []
@@ -49,11 +51,17 @@ def follow(task: Task, solver: str) -> Path:
         psnr, ssim = (f(implied, task.clean).mean() for f in _METRICS)
         scores.append((t, float(psnr), float(ssim)))
         if t in wanted:
-            strip.append((t, np.asarray(x[SHOWN]).clip(0, 1), implied[SHOWN]))
-    return Path(*np.array(scores).T, strip)
+            shown = min(SHOWN, len(implied) - 1)
+            strip.append((t, *(_inner(image[shown]) for image in (x, implied))))
+    return Trace(*np.array(scores).T, strip)
 
 
 _METRICS = (metrics.psnr, metrics.ssim)
+
+
+def _inner(image: ArrayLike) -> np.ndarray:
+    """An image without its edge, in [0, 1]."""
+    return np.asarray(image)[EDGE:-EDGE, EDGE:-EDGE].clip(0, 1)
 
 
 def figure6_9(setting: Setting) -> None:
@@ -70,9 +78,13 @@ def figure6_9(setting: Setting) -> None:
         captions += [[f"{title}: x"] + names[1:], ["implied x0"] + names[1:]]
     headings = ["start", *[""] * (NUM_COLUMNS - 2), "end"]
     sheet = figures.comparison_sheet(
-        rows, headings, captions, crop_size=crops.SIZE, max_rows=len(rows)
+        rows,
+        headings,
+        captions,
+        crop_size=2 * (crops.SIZE - 2 * EDGE),
+        max_rows=len(rows),
     )
-    pictures.save_sheet(setting.output / "figure6.jpg", sheet)
+    pictures.save_sheet(setting.output / "figure6.jpg", sheet, quality=60)
 
     figure, axes = pictures.panels(2)
     table = []
@@ -83,8 +95,8 @@ def figure6_9(setting: Setting) -> None:
         ends = [f"{path.psnr[0]:.2f}", f"{path.psnr[best]:.2f} at {path.t[best]:.0f}"]
         ends += [f"{path.psnr[-1]:.2f}", f"{path.ssim[0]:.3f}", f"{path.ssim[-1]:.3f}"]
         table.append([title, f"{path.t[0]:.0f}", *ends])
-    for axis, name in zip(axes, ("PSNR, dB", "SSIM")):
-        axis.set(title=f"{name} of the implied clean image", xlabel="step t")
+    for axis, name, unit in zip(axes, ("PSNR", "SSIM"), (", dB", "")):
+        axis.set(title=f"{name} of the implied clean image{unit}", xlabel="step t")
         axis.invert_xaxis()
     axes[0].legend(fontsize="small")
     pictures.save_plot(setting.output / "figure9.png", figure)

@@ -7,19 +7,20 @@ from typing import Any
 from PIL import Image
 
 
-def save_sheet(path: Path, sheet: Image.Image) -> None:
+def save_sheet(path: Path, sheet: Image.Image, quality: int = 80) -> None:
     """A sheet of photographs, as JPEG."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, quality=80, optimize=True)
+    sheet.save(path, quality=quality, optimize=True)
     print(path, flush=True)
 
 
-def panels(num_panels: int) -> tuple[Any, Sequence[Any]]:
-    """A figure with that many plots side by side."""
+def panels(num_columns: int, num_rows: int = 1) -> tuple[Any, Sequence[Any]]:
+    """A figure with that many plots, row by row."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.6 * num_panels, 3.6), layout="constrained")
-    axes = figure.subplots(1, num_panels, squeeze=False)[0]
+    size = (4.6 * num_columns, 3.6 * num_rows)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
     for axis in axes:
         axis.grid(alpha=0.3)
     return figure, axes

@@ -13,7 +13,8 @@ from PIL import Image
 
 from benchmarks import crops
 from benchmarks.crops import Task
-from irsde_jax import configuration, demo, train
+from irsde_jax import configuration, train
+from irsde_jax.photographs import write_photographs
 
 NUM_CROPS = 12
 NUM_POINTS = 5  # of a learning curve
@@ -68,7 +69,7 @@ class Setting(NamedTuple):
 
 def write_default_images(folder: Path) -> tuple[Path, Path]:
     """scikit-image's photographs to train on, and the twelve crops; their folders."""
-    demo.write_photographs(folder)
+    write_photographs(folder)
     target = folder / "crops"
     target.mkdir(exist_ok=True)
     for photograph, top, left in CROPS:
