@@ -6,7 +6,7 @@ part; the eight crops are of its test part, which they never see.
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,19 +107,22 @@ def train_task(name: str, folder: Path, steps: int) -> Task:
     return load_task(name, workdir, crops)
 
 
-def load_task(name: str, weights: Path, folder: Path) -> Task:
+def load_task(
+    name: str, weights: Path, folder: Path, num_images: int = len(CROPS)
+) -> Task:
     """Weights, and the central crops of the first images of a folder.
 
     Args:
         name: what to call them.
         weights: what `irsde_jax.load` takes.
         folder: clean images, or, for weights that were trained on pairs, GT and LQ.
+        num_images: how many images at most.
     """
     restorer = load(weights)
     config = restorer.config
     degrade = degradations.make_degradation(**config.degradation)
     source = sources.open_source(str(folder), degrade is None)
-    record = pipeline.validation_crops(source, min(len(source), len(CROPS)), SIZE)
+    record = pipeline.validation_crops(source, min(len(source), num_images), SIZE)
     clean = record["x0"]
     if degrade is None:
         degraded = record["mu"]
@@ -131,6 +134,20 @@ def load_task(name: str, weights: Path, folder: Path) -> Task:
         sigma = config.sampling.sigma or config.degradation.sigma
         start = sde.start_step(restorer.schedule, sigma)
     return Task(name, restorer, clean, degraded, start)
+
+
+class State(NamedTuple):
+    """Where the reverse process is: images in [0, 1] but for overshoot and noise.
+
+    Attributes:
+        t: the step.
+        x: the state, shape [crops, SIZE, SIZE, C].
+        x0_hat: the clean image that the network's prediction at `t` implies.
+    """
+
+    t: int
+    x: jax.Array
+    x0_hat: jax.Array
 
 
 @functools.partial(jax.jit, static_argnames=("model", "process", "solver", "options"))
@@ -148,26 +165,16 @@ def _step(
     noise = noise_fn(x, x if mean is None else mean, jnp.full(x.shape[:1], t))
     fresh = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
     step = samplers.SOLVERS[solver].step
-    return step(memory, schedule, x, mean, noise, fresh, t, s)
+    _, x0_hat = sde.mean_and_x0(schedule, x, mean, noise, t)
+    return step(memory, schedule, x, mean, noise, fresh, t, s), x0_hat
 
 
-def restore(
-    task: Task,
-    solver: str,
-    spacing: str,
-    num_evals: int,
-    update: Callable[[], None],
-    clip: bool = False,
-) -> tuple[np.ndarray, float]:
-    """The end point, in 8-bit levels as it is judged, and the seconds of one image.
+def walk(
+    task: Task, solver: str, spacing: str, num_evals: int, clip: bool = False
+) -> Iterator[State]:
+    """The reverse process from `task.start` on, `num_evals + 1` states.
 
-    Args:
-        task: network and images.
-        solver: a key of `samplers.SOLVERS`.
-        spacing: a key of `samplers.SPACINGS`.
-        num_evals: network evaluations.
-        update: called after each of them.
-        clip: whether each prediction's image is clipped, see `make_noise_fn`.
+    Arguments as in `restore`. The last state is the result, and its own x0_hat.
     """
     restorer, degraded = task.restorer, jnp.asarray(task.degraded)
     process, schedule = restorer.process, restorer.schedule
@@ -180,20 +187,45 @@ def restore(
     if mean is not None and not process.starts_at_input:
         noise = jax.random.normal(start_key, start.shape)
         start = mean + schedule.max_sigma * noise
-
-    def advance(carry, index):
+    carry = (start, samplers.SOLVERS[solver].init(start))
+    for index in range(num_evals):
         keys = samplers.image_keys(jax.random.fold_in(key, index), len(start))
         arrays = (restorer.params, schedule, carry, degraded, keys)
-        return _step(*arrays, grid[index], grid[index + 1], **static, solver=solver)
+        steps = (grid[index], grid[index + 1])
+        following, x0_hat = _step(*arrays, *steps, **static, solver=solver)
+        yield State(int(steps[0]), process.decode(carry[0]), process.decode(x0_hat))
+        carry = following
+    end = process.decode(carry[0])
+    yield State(int(grid[-1]), end, end)
 
-    carry = (start, samplers.SOLVERS[solver].init(start))
-    jax.block_until_ready(advance(carry, 0))  # compiles
+
+def restore(
+    task: Task,
+    solver: str,
+    spacing: str,
+    num_evals: int,
+    update: Callable[[], object] = lambda: None,
+    clip: bool = False,
+) -> tuple[np.ndarray, float]:
+    """The end point, in 8-bit levels as it is judged, and the seconds of one image.
+
+    Args:
+        task: network and images.
+        solver: a key of `samplers.SOLVERS`.
+        spacing: a key of `samplers.SPACINGS`.
+        num_evals: network evaluations.
+        update: called after each of them.
+        clip: whether each prediction's image is clipped, see `make_noise_fn`.
+    """
+    arguments = (task, solver, spacing, num_evals, clip)
+    jax.block_until_ready(next(walk(*arguments)))  # compiles
     began = time.perf_counter()
-    for index in range(num_evals):
-        carry = jax.block_until_ready(advance(carry, index))
-        update()
-    seconds = (time.perf_counter() - began) / len(start)
-    return images.to_uint8(np.asarray(process.decode(carry[0]))) / 255.0, seconds
+    for index, state in enumerate(walk(*arguments)):
+        jax.block_until_ready(state)
+        if index > 0:
+            update()
+    seconds = (time.perf_counter() - began) / len(task.clean)
+    return images.to_uint8(np.asarray(state.x)) / 255.0, seconds
 
 
 def scores(restored: np.ndarray, clean: np.ndarray) -> tuple[float, float, float]:
