@@ -231,11 +231,11 @@ def restore(
 def scores(restored: np.ndarray, clean: np.ndarray) -> tuple[float, float, float]:
     """PSNR and SSIM in RGB, means over the images, and the ratio of their energy."""
     psnr, ssim = (f(restored, clean).mean() for f in (metrics.psnr, metrics.ssim))
-    energy = _laplacian_energy(restored) / _laplacian_energy(clean)
+    energy = laplacian_energy(restored) / laplacian_energy(clean)
     return float(psnr), float(ssim), energy
 
 
-def _laplacian_energy(pixels: np.ndarray) -> float:
+def laplacian_energy(pixels: np.ndarray) -> float:
     """Mean square of the five-point Laplacian of [..., H, W, C]."""
     inner = pixels[..., 1:-1, 1:-1, :]
     vertical = pixels[..., :-2, 1:-1, :] + pixels[..., 2:, 1:-1, :]
