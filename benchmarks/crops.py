@@ -156,11 +156,11 @@ def _step(
 ):
     """A step of `samplers.sample`: a program for each solver, not for each grid."""
     x, memory = carry
-    state = process.encode(degraded)
-    mean = process.mean(state)
+    given = processes.prepare(process, degraded)
+    mean = given.mean
     network = functools.partial(model.apply, {"params": params})
     noise_fn = processes.make_noise_fn(
-        process, schedule, network, state, **dict(options)
+        process, schedule, network, given, **dict(options)
     )
     noise = noise_fn(x, x if mean is None else mean, jnp.full(x.shape[:1], t))
     fresh = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
@@ -182,8 +182,7 @@ def walk(
     static = dict(model=restorer.model, process=process, options=options)
     grid = samplers.timestep_grid(schedule, num_evals, spacing, task.start)
     start_key, key = jax.random.split(jax.random.key(0))
-    start = process.encode(degraded)
-    mean = process.mean(start)
+    start, mean, _ = processes.prepare(process, degraded)
     if mean is not None and not process.starts_at_input:
         noise = jax.random.normal(start_key, start.shape)
         start = mean + schedule.max_sigma * noise

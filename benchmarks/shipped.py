@@ -23,7 +23,7 @@ from tqdm import tqdm
 import irsde_jax
 from benchmarks import crops
 from irsde_jax import baselines, configuration, experiment, methods, metrics, scores
-from irsde_jax.data import degradations, images
+from irsde_jax.data import degradations, holes, images
 
 SIDE = 256  # of the faces
 
@@ -128,9 +128,9 @@ def measure(result: scores.Result, stage: str, border: int) -> dict[str, float]:
     }
     energies = [crops.laplacian_energy(image) for image in (restored, clean)]
     found["energy"] = energies[0] / energies[1]
-    holes = baselines.holes_of(result.images["degraded"])
-    if holes.mean() > 0.02:  # else white pixels of a photograph
-        error = np.square(restored - clean)[holes].mean()
+    masked = holes.find(result.images["degraded"])
+    if masked.mean() > 0.02:  # else white pixels of a photograph
+        error = np.square(restored - clean)[masked].mean()
         found["PSNR in holes"] = float(-10 * np.log10(error))
     return found
 

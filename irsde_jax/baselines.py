@@ -10,12 +10,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from irsde_jax.data import resampling
+from irsde_jax.data import holes, resampling
 from irsde_jax.data.noise_level import estimate_noise_level
-from irsde_jax.data.pairs import HOLE
 
 _MOST_UNKNOWNS = 20_000  # pixels in the holes of an image: minutes, one linear system
 _RICHARDSON_LUCY_STEPS = 30
@@ -137,8 +137,8 @@ def telea(image: np.ndarray, problem: Problem) -> np.ndarray:
     import cv2
 
     samples = np.round(255 * image.clip(0, 1)).astype(np.uint8)
-    holes = holes_of(image).astype(np.uint8)
-    filled = cv2.inpaint(samples, holes, _TELEA_RADIUS, cv2.INPAINT_TELEA)
+    masked = _holes_of(image).astype(np.uint8)
+    filled = cv2.inpaint(samples, masked, _TELEA_RADIUS, cv2.INPAINT_TELEA)
     return filled.reshape(image.shape).astype(np.float32) / 255
 
 
@@ -147,15 +147,28 @@ def biharmonic(image: np.ndarray, problem: Problem) -> np.ndarray:
     del problem
     from skimage.restoration import inpaint_biharmonic
 
-    holes = holes_of(image)
-    if holes.sum() > _MOST_UNKNOWNS:
+    masked = _holes_of(image)
+    if masked.sum() > _MOST_UNKNOWNS:
         raise ValueError(
-            f"the holes have {holes.sum()} pixels, and more than {_MOST_UNKNOWNS} take "
-            "minutes an image; pip install opencv-python-headless for a faster method"
+            f"the holes have {masked.sum()} pixels, and more than {_MOST_UNKNOWNS} "
+            "take minutes an image; pip install opencv-python-headless for a faster "
+            "method"
         )
     return inpaint_biharmonic(
-        image, holes, split_into_regions=True, channel_axis=-1
+        image, masked, split_into_regions=True, channel_axis=-1
     ).clip(0, 1)
+
+
+def harmonic(image: np.ndarray, problem: Problem) -> np.ndarray:
+    """A smooth surface over each hole, `holes.fill_smoothly`: what inpainting is given.
+
+    It is the mean of the process "inpainting", so that a network has to beat it.
+    """
+    del problem
+    return np.asarray(_fill_smoothly(image))
+
+
+_fill_smoothly = jax.jit(holes.fill_smoothly)
 
 
 BASELINES: dict[str, Baseline] = {
@@ -166,6 +179,7 @@ BASELINES: dict[str, Baseline] = {
     "richardson_lucy": richardson_lucy,
     "telea": telea,
     "biharmonic": biharmonic,
+    "harmonic": harmonic,
 }
 """Names in `evaluation.baselines`."""
 
@@ -177,6 +191,7 @@ LABELS = {
     "richardson_lucy": "Richardson-Lucy (Gaussian kernel, std {blur_std:g} px)",
     "telea": "Telea inpainting",
     "biharmonic": "biharmonic inpainting",
+    "harmonic": "harmonic inpainting",
 }
 
 # Modules that a baseline imports, and what installs them.
@@ -194,6 +209,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "richardson_lucy": ("skimage",),
     "telea": ("cv2",),
     "biharmonic": ("skimage",),
+    "harmonic": (),
 }
 
 
@@ -233,7 +249,7 @@ def choose(names: Sequence[str], task: str) -> list[str]:
 def _of_task(task: str) -> tuple[str, ...]:
     """Those for a task; none for rain, haze and shadows, which no library removes."""
     if task == "inpainting":
-        return ("biharmonic",) if missing("telea") else ("telea",)
+        return ("biharmonic" if missing("telea") else "telea", "harmonic")
     return {
         "super-resolution": ("bicubic",),
         "denoising": ("nl_means", "wavelet", "bm3d"),
@@ -269,13 +285,8 @@ def make_problem(config: Any, is_degraded_here: bool) -> Problem:
     return Problem(sigma, scale, enlarge, float(std))
 
 
-def holes_of(image: np.ndarray) -> np.ndarray:
-    """Where an image is to be filled, bool [H, W]: all channels are exactly `HOLE`.
-
-    A white pixel of the photograph is taken for a hole too, and filled: that is what a
-    user who has the degraded image alone would get.
-    """
-    return (image == HOLE).all(axis=-1)
+def _holes_of(image: np.ndarray) -> np.ndarray:
+    return np.asarray(holes.find(jnp.asarray(image)))
 
 
 def _noise_level(image: np.ndarray, problem: Problem) -> float:

@@ -3,11 +3,17 @@
 | process | mean mu | the network sees | the reverse starts at |
 |---|---|---|---|
 | `irsde` | the degraded image | x - mu and mu | mu + lambda z, step T |
+| `inpainting` | the same, its holes filled | x and the degraded image | as above |
 | `denoising` | the unknown clean image | x alone | the noisy image, its step t* |
 | `ddpm` (images in [-1, 1], lambda = 1) | 0 | x and the degraded image | z, step T |
 
 This is where a network and degraded images meet the losses and the sampler. The kernels
-know nothing of it: a process is four small functions, not a second implementation.
+know nothing of it: a process is a few small functions, not a second implementation.
+
+`inpainting` is ours: IR-SDE with two things that the degraded image says. White, the
+mean of the paper, says nothing of what is missing; a smooth surface over the hole says
+much, and the nearer the mean is, the less is left to restore. And where there is no
+hole, the clean image is known, and so is the noise: the network is not asked.
 """
 
 from collections.abc import Callable
@@ -18,6 +24,7 @@ import jax.numpy as jnp
 
 from irsde_jax import samplers, sde
 from irsde_jax.array_types import Array, NoiseFn, PRNGKey
+from irsde_jax.data import holes
 from irsde_jax.samplers import Solver
 from irsde_jax.sde import Schedule
 
@@ -29,10 +36,12 @@ class Process(NamedTuple):
         conditional: whether the network sees the degraded image.
         starts_at_input: whether the reverse starts at the degraded image itself, at the
             step of its noise level, rather than at mu + lambda z at step T.
-        mean: degraded images -> mu of the kernels; None for the clean image.
+        mean: encoded degraded images -> mu of the kernels; None for the clean image.
         bind: (network, degraded images) -> the `NoiseFn` of losses and samplers.
         encode: images in [0, 1] -> states.
         decode: states -> images in [0, 1].
+        known: encoded degraded images -> where they are clean already, bool, of their
+            shape; None where that cannot be told.
         prediction: what the network's output is: "noise" or "velocity".
     """
 
@@ -42,7 +51,22 @@ class Process(NamedTuple):
     bind: Callable[[NoiseFn, Array], NoiseFn]
     encode: Callable[[Array], Array]
     decode: Callable[[Array], Array]
+    known: Callable[[Array], Array] | None = None
     prediction: str = "noise"
+
+
+class Given(NamedTuple):
+    """Degraded images as a process takes them: each pixel by itself from here on.
+
+    Attributes:
+        state: the encoded images, shape [batch, H, W, C].
+        mean: mu of the kernels, shape of `state`; None for the clean images.
+        known: where they are clean already, bool, shape of `state`; None: nowhere.
+    """
+
+    state: Array
+    mean: Array | None
+    known: Array | None
 
 
 def _same(x: Array) -> Array:
@@ -64,13 +88,22 @@ def _see_mu(network: NoiseFn, degraded: Array) -> NoiseFn:
 
 
 def _see_degraded(network: NoiseFn, degraded: Array) -> NoiseFn:
-    """The network is shown the degraded image where the mean is 0."""
+    """The network is shown the degraded image where the mean is another one."""
     return lambda x, mu, t: network(x, degraded, t)
+
+
+def _is_no_hole(degraded: Array) -> Array:
+    """Of every channel, as solvers work on canvases without pixels."""
+    return jnp.broadcast_to(~holes.find(degraded)[..., None], degraded.shape)
 
 
 PROCESSES: dict[str, Process] = {
     "irsde": Process(True, False, _same, _see_mu, _same, _same),
     "denoising": Process(False, True, lambda _: None, _see_mu, _same, _same),
+    "inpainting": Process(
+        *(True, False, jax.vmap(holes.fill_smoothly), _see_degraded, _same, _same),
+        known=_is_no_hole,
+    ),
     "ddpm": Process(True, False, jnp.zeros_like, _see_degraded, _to_signed, _to_unit),
 }
 
@@ -138,9 +171,16 @@ def training_loss(
         raise ValueError(
             'this process learns from pairs: the batch needs degraded images, "mu".'
         )
+    given = prepare(process, degraded)
+    noise_fn = _with_known(schedule, _bind(process, schedule, network, given), given)
+    return loss(keys, schedule, noise_fn, process.encode(x0), given.mean)
+
+
+def prepare(process: Process, degraded: Array) -> Given:
+    """What a process takes from degraded images in [0, 1], shape [batch, H, W, C]."""
     state = process.encode(degraded)
-    noise_fn = _bind(process, schedule, network, state)
-    return loss(keys, schedule, noise_fn, process.encode(x0), process.mean(state))
+    known = None if process.known is None else process.known(state)
+    return Given(state, process.mean(state), known)
 
 
 def restore(
@@ -148,7 +188,7 @@ def restore(
     process: Process,
     schedule: Schedule,
     network: NoiseFn,
-    degraded: Array,
+    given: Given,
     *,
     solver: str | Solver,
     timesteps: Array,
@@ -162,22 +202,21 @@ def restore(
         process: a value of `PROCESSES`.
         schedule: SDE coefficients.
         network: `(x, mu, t) -> noise`, or what `process.prediction` names.
-        degraded: in [0, 1], shape [batch, H, W, C].
+        given: the degraded images, see `prepare`.
         solver: a key of `samplers.SOLVERS`, or a `Solver`.
         timesteps: the grid; a process that starts at its input needs one that starts at
             `sde.start_step(schedule, sigma)`.
         debias: see `make_noise_fn`, as for `clip`.
         clip: whether the image that each prediction implies is clipped to [0, 1].
     """
-    state = process.encode(degraded)
     restored = samplers.sample(
         key,
         schedule,
-        make_noise_fn(process, schedule, network, state, debias=debias, clip=clip),
-        process.mean(state),
+        make_noise_fn(process, schedule, network, given, debias=debias, clip=clip),
+        given.mean,
         solver=solver,
         timesteps=timesteps,
-        x_init=state if process.starts_at_input else None,
+        x_init=given.state if process.starts_at_input else None,
     )
     return process.decode(restored)
 
@@ -204,7 +243,8 @@ def _two_restorations(process: Process, schedule: Schedule, solver: str) -> Arra
         process,
         schedule,
         lambda x, mu, t: jnp.zeros_like(x),
-        jnp.zeros((2, 1, 1, 1)),
+        # White: of any other pixel "inpainting" knows all.
+        prepare(process, jnp.ones((2, 1, 1, 1))),
         solver=solver,
         timesteps=samplers.timestep_grid(schedule, 2),
     )
@@ -214,7 +254,7 @@ def make_noise_fn(
     process: Process,
     schedule: Schedule,
     network: NoiseFn,
-    state: Array,
+    given: Given,
     *,
     debias: bool = False,
     clip: bool = False,
@@ -225,7 +265,7 @@ def make_noise_fn(
         process: a value of `PROCESSES`.
         schedule: SDE coefficients.
         network: `(x, mu, t) -> noise`, or what `process.prediction` names.
-        state: encoded degraded images, shape [batch, H, W, C].
+        given: the degraded images, see `prepare`.
         debias: whether the network was trained with the `euler` loss, whose minimiser
             is not the noise: see `sde.debias_noise`.
         clip: whether the clean image that each prediction implies is clipped to [0, 1].
@@ -233,10 +273,11 @@ def make_noise_fn(
             times: with few evaluations clipping tames it (static thresholding,
             Saharia et al. 2022, https://arxiv.org/abs/2205.11487, Section 2.3).
     """
-    noise_fn = _bind(process, schedule, network, state)
-    denoising = process.mean(state) is None
+    noise_fn = _bind(process, schedule, network, given)
+    denoising = given.mean is None
     if debias:
         noise_fn = _debiased(schedule, noise_fn, denoising)
+    noise_fn = _with_known(schedule, noise_fn, given)
     if clip:
         bounds = process.encode(jnp.zeros(())), process.encode(jnp.ones(()))
         noise_fn = _clipped(schedule, noise_fn, bounds, denoising)
@@ -244,14 +285,28 @@ def make_noise_fn(
 
 
 def _bind(
-    process: Process, schedule: Schedule, network: NoiseFn, state: Array
+    process: Process, schedule: Schedule, network: NoiseFn, given: Given
 ) -> NoiseFn:
     """The network as a `NoiseFn`, whatever it predicts."""
-    predict = process.bind(network, state)
+    predict = process.bind(network, given.state)
     if process.prediction == "noise":
         return predict
     to_noise = jax.vmap(sde.velocity_to_noise, (None, 0, 0, 0, 0))
     return lambda x, mu, t: to_noise(schedule, x, mu, predict(x, mu, t), t)
+
+
+def _with_known(schedule: Schedule, noise_fn: NoiseFn, given: Given) -> NoiseFn:
+    """`noise_fn`, and the noise itself where the clean image is known."""
+    known, clean = given.known, given.state
+    if known is None:
+        return noise_fn
+    to_noise = jax.vmap(sde.x0_to_noise, (None, 0, 0, 0, 0))
+
+    def partly_known(x, mu, t):
+        noise = to_noise(schedule, x, clean, mu, t)
+        return jnp.where(known, noise, noise_fn(x, mu, t))
+
+    return partly_known
 
 
 def _debiased(schedule: Schedule, noise_fn: NoiseFn, denoising: bool) -> NoiseFn:

@@ -14,11 +14,17 @@ import jax.numpy as jnp
 
 from irsde_jax import processes, tiling
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.processes import Process
+from irsde_jax.processes import Given, Process
 from irsde_jax.sde import Schedule
 from irsde_jax.tiling import Tiles
 
 _STATIC = ("model", "process", "solver", "debias", "clip", "tiles")
+
+
+@functools.partial(jax.jit, static_argnames="process")
+def prepare(images: Array | Given, *, process: Process) -> Given:
+    """`processes.prepare`, of images that are not prepared yet."""
+    return images if isinstance(images, Given) else processes.prepare(process, images)
 
 
 @functools.partial(jax.jit, static_argnames=_STATIC)
@@ -26,7 +32,7 @@ def restore(
     params: chex.ArrayTree,
     schedule: Schedule,
     keys: PRNGKey,
-    images: Array,
+    images: Array | Given,
     timesteps: Array | None,
     size: Array | None = None,
     *,
@@ -44,7 +50,7 @@ def restore(
         schedule: SDE coefficients.
         keys: one per image, shape [batch].
         images: degraded, in [0, 1], shape [batch, H, W, C]; with `tiles` canvases of
-            `tiling.to_canvas`.
+            `tiling.to_canvas`. What a process has prepared of them may be given too.
         timesteps: the grid, shape [num_evals + 1]; None restores nothing.
         size: with `tiles`, the height and width that belong to the canvases.
         model: a network of `irsde_jax.models`.
@@ -57,8 +63,9 @@ def restore(
     Returns:
         Shape of `images`, clipped to [0, 1].
     """
+    given = prepare(images, process=process)
     if timesteps is None:
-        return images.clip(0.0, 1.0)
+        return process.decode(given.state).clip(0.0, 1.0)
 
     def network(x, mu, t):
         return model.apply({"params": params}, x, mu, t)
@@ -71,7 +78,7 @@ def restore(
         process,
         schedule,
         network,
-        images,
+        given,
         solver=solver,
         timesteps=timesteps,
         debias=debias,
@@ -85,10 +92,11 @@ def moments(
     params: chex.ArrayTree,
     schedule: Schedule,
     keys: PRNGKey,
-    images: Array,
+    images: Array | Given,
     timesteps: Array | None,
     size: Array | None = None,
     *,
+    process: Process,
     num_samples: int,
     chunk: int,
     **static: Any,
@@ -98,10 +106,12 @@ def moments(
     Sample i of an image has the key `fold_in(its key, i)`. Samples past `num_samples`
     in the last chunk are drawn and left out. The other arguments are `restore`'s.
     """
+    given = prepare(images, process=process)
+    static["process"] = process
 
     def restore_sample(index):
         sample_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
-        return restore(params, schedule, sample_keys, images, timesteps, size, **static)
+        return restore(params, schedule, sample_keys, given, timesteps, size, **static)
 
     def add_chunk(moments, first):
         """Chan et al. (1979): joins the moments of a chunk to those so far."""
@@ -118,7 +128,7 @@ def moments(
         squares = squares + new_squares + jnp.square(shift) * count * new / total
         return (total, mean, squares), None
 
-    zeros = jnp.zeros(images.shape, jnp.float32)
+    zeros = jnp.zeros(given.state.shape, jnp.float32)
     firsts = jnp.arange(0, num_samples, chunk)
     (count, mean, squares), _ = jax.lax.scan(
         add_chunk, (jnp.float32(0), zeros, zeros), firsts

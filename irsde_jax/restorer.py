@@ -1,6 +1,7 @@
 """Restorer: a trained network with its process, as a function from images to images."""
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,6 +18,7 @@ from irsde_jax.data.noise_level import estimate_noise_level
 from irsde_jax.tiling import Tiles
 
 Config: TypeAlias = ml_collections.ConfigDict
+logger = logging.getLogger(__name__)
 
 # No noise of these processes takes an image in [0, 1] further: lambda is at most 1.
 _LARGEST = 8.0
@@ -199,10 +201,10 @@ class Restorer:
             batch: of images, or of samples of one image, that are worked on together.
             num_samples: of each image; of several, mean and variance are kept as well.
         """
-        shape: tuple[int, ...] = (batch, height, width, self.model.channels)
-        size = None
+        whole: tuple[int, ...] = (batch, height, width, self.model.channels)
+        shape, size = whole, None
         if tiles is not None:
-            shape, size = tiling.canvas_shape(shape, tiles), np.zeros(2, np.int32)
+            shape, size = tiling.canvas_shape(whole, tiles), np.zeros(2, np.int32)
         program: Callable[..., Array] = programs.restore
         options = self.program_options(tiles=tiles)
         if num_samples > 1:
@@ -211,10 +213,12 @@ class Restorer:
         if key not in self._memory:
             self._memory[key] = memory.peak_bytes(
                 functools.partial(program, **options),
-                *self._abstract_arguments(shape),
+                *self._abstract_arguments(shape, prepared=tiles is not None),
                 size,
             )
-        return self._memory[key]
+        if tiles is None or self.process.known is None:
+            return self._memory[key]
+        return max(self._memory[key], self._memory_to_prepare(whole))
 
     def _map(
         self,
@@ -229,6 +233,7 @@ class Restorer:
     ) -> np.ndarray:
         """`run` on a batch of one noise level, or image by image where it is blind."""
         batch = self._as_batch(images)
+        self._warn_of_nothing_to_do(batch)
         key = jax.random.key(0) if key is None else key
         keys = samplers.image_keys(key, len(batch))
         sigma = self.config.sampling.sigma if sigma is None else sigma
@@ -238,7 +243,7 @@ class Restorer:
         tiles = self.tiles(height, width, together, num_samples)
         inputs, size = batch, None
         if tiles is not None:
-            inputs, size = tiling.to_canvas(batch, tiles)
+            inputs, size = self._to_canvases(batch, tiles)
         run = functools.partial(
             run,
             self.params,
@@ -257,6 +262,16 @@ class Restorer:
             return restored
         return tiling.from_canvas(restored, size, batch.shape)
 
+    def _to_canvases(self, batch: np.ndarray, tiles: Tiles) -> tuple[Any, np.ndarray]:
+        """What the programs take of images that are cut, and the size of these."""
+        if self.process.known is None:
+            return tiling.to_canvas(batch, tiles)
+        # A hole is filled from its neighbours, which a canvas does not know.
+        given = jax.device_get(programs.prepare(batch, process=self.process))
+        on_canvas = [tiling.to_canvas(part, tiles) for part in given]
+        canvases, sizes = zip(*on_canvas, strict=True)
+        return processes.Given(*canvases), sizes[0]
+
     def program_options(
         self, solver: str | None = None, tiles: Tiles | None = None
     ) -> dict[str, Any]:
@@ -270,8 +285,24 @@ class Restorer:
             tiles=tiles,
         )
 
-    def _abstract_arguments(self, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    def _memory_to_prepare(self, shape: tuple[int, ...]) -> int:
+        """Bytes that it takes to prepare images of that shape for their canvases."""
+        key = (programs.prepare, shape)
+        if key not in self._memory:
+            self._memory[key] = memory.peak_bytes(
+                functools.partial(programs.prepare, process=self.process),
+                jax.ShapeDtypeStruct(shape, jnp.float32),
+            )
+        return self._memory[key]
+
+    def _abstract_arguments(
+        self, shape: tuple[int, ...], prepared: bool = False
+    ) -> tuple[Any, ...]:
         """Of `programs.restore`, for images of that shape, up to the grid."""
+        images: Any = jax.ShapeDtypeStruct(shape, jnp.float32)
+        if prepared and self.process.known is not None:
+            prepare = functools.partial(programs.prepare, process=self.process)
+            images = jax.eval_shape(prepare, images)
         sigma = self.config.sampling.sigma
         if self.process.starts_at_input and sigma is None:
             sigma = 0.5 * float(self.schedule.max_sigma)  # any: it will be estimated
@@ -279,7 +310,7 @@ class Restorer:
             jax.eval_shape(lambda: self.params),
             self.schedule,
             jax.random.split(jax.random.key(0), shape[0]),
-            jax.ShapeDtypeStruct(shape, jnp.float32),
+            images,
             self.timesteps(None, sigma),
         )
 
@@ -308,6 +339,19 @@ class Restorer:
                 "point in [0, 1]."
             )
         return images if images.ndim == 4 else images[None]
+
+    def _warn_of_nothing_to_do(self, batch: np.ndarray) -> None:
+        """Warns of images that are known to be clean already, and come back as such."""
+        if self.process.known is None:
+            return
+        for index, image in enumerate(batch):
+            if self.process.known(image[None]).all():
+                logger.warning(
+                    "image %d of %d has no hole, and stays as it is. A hole is white, "
+                    "exactly 255 (or 1.0) in all channels: PNG keeps that, JPEG does "
+                    "not.",
+                    *(index + 1, len(batch)),
+                )
 
     def num_evals(self, sigma: float | None = None) -> int:
         """The configuration's evaluations an image.

@@ -112,19 +112,19 @@ def to_canvas(images: np.ndarray, tiles: Tiles) -> tuple[np.ndarray, np.ndarray]
     """Images on a canvas; those smaller than a tile are reflected up to it.
 
     Args:
-        images: float32, shape [batch, H, W, C].
+        images: shape [batch, H, W, C].
         tiles: that will lie on it.
 
     Returns:
-        The canvas, [batch, 1, 1, length], and the height and width that `on_tiles`
-        takes, int32 [2].
+        The canvas, [batch, 1, 1, length], of the type of `images`, and the height and
+        width that `on_tiles` takes, int32 [2].
     """
     missing = [max(tiles.side - size, 0) for size in images.shape[1:3]]
     if any(missing):
         padding = [(0, 0), *((0, pixels) for pixels in missing), (0, 0)]
         images = np.pad(images, padding, mode="reflect")
     flat = images.reshape(len(images), 1, 1, -1)
-    canvas = np.zeros(canvas_shape(images.shape, tiles), np.float32)
+    canvas = np.zeros(canvas_shape(images.shape, tiles), images.dtype)
     canvas[..., : flat.shape[-1]] = flat
     return canvas, np.array(images.shape[1:3], np.int32)
 

@@ -9,7 +9,7 @@ from miniatures import smooth_image
 
 from irsde_jax import baselines, configuration
 from irsde_jax.baselines import Problem
-from irsde_jax.data import blur
+from irsde_jax.data import blur, holes
 
 SIDE = 48
 
@@ -77,7 +77,7 @@ def test_bicubic_beats_repeated_pixels_and_finds_the_small_image(side):
     assert "degraded input" in baselines.label("bicubic", problem)
 
 
-@pytest.mark.parametrize("name", ["biharmonic", "telea"])
+@pytest.mark.parametrize("name", ["biharmonic", "harmonic", "telea"])
 def test_inpainting_fills_the_holes_and_leaves_the_rest(name):
     if baselines.missing(name):
         pytest.skip(f"{name}: {baselines.missing(name)}")
@@ -85,13 +85,13 @@ def test_inpainting_fills_the_holes_and_leaves_the_rest(name):
     degraded = clean.copy()
     degraded[10:16, 5:40] = 1.0
     restored = restore(name, degraded)
-    holes = baselines.holes_of(degraded)
-    assert holes.sum() == 6 * 35
-    assert error(restored[holes], clean[holes]) < 0.1 * error(
-        degraded[holes], clean[holes]
+    masked = holes.find(degraded)
+    assert masked.sum() == 6 * 35
+    assert error(restored[masked], clean[masked]) < 0.1 * error(
+        degraded[masked], clean[masked]
     )
     # Telea works in 8 bits
-    assert np.abs(restored - clean)[~holes].max() <= 0.5 / 255 + 1e-6
+    assert np.abs(restored - clean)[~masked].max() <= 0.5 / 255 + 1e-6
 
 
 def test_holes_that_would_take_minutes_are_refused_with_a_remedy():
@@ -115,7 +115,7 @@ def test_what_is_missing_says_how_to_get_it(monkeypatch):
     assert baselines.missing("wavelet") == "pip install scikit-image PyWavelets"
     assert "non-commercial" in baselines.missing("bm3d")
     assert baselines.missing("bicubic") == ""
-    assert baselines.choose(["auto"], "inpainting") == ["biharmonic"]
+    assert baselines.choose(["auto"], "inpainting") == ["biharmonic", "harmonic"]
 
 
 def test_the_task_chooses_and_names_are_checked():

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from irsde_jax.data import masks
+from irsde_jax.data import holes, masks
 from irsde_jax.data.degradations import make_degradation
 
 KEY = jax.random.key(0)
@@ -31,7 +31,7 @@ def test_kept_pixels_are_untouched_and_as_many_as_they_should_be(name, kept, tol
     keys = jax.random.split(KEY, 100)
     masked = jax.jit(jax.vmap(degrade, in_axes=(0, None)))(keys, IMAGE)
     masked = np.asarray(masked)
-    hole, untouched = masked == masks.FILL, masked == np.asarray(IMAGE)
+    hole, untouched = masked == holes.HOLE, masked == np.asarray(IMAGE)
     assert np.all(hole ^ untouched)
     np.testing.assert_array_equal(hole.all(axis=-1), hole.any(axis=-1))
     assert abs(untouched.mean() - kept) <= tolerance

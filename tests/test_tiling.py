@@ -154,12 +154,17 @@ def ddpm(**changes):
     return make(process="ddpm", schedule=dict(max_sigma=1.0), **changes)
 
 
+def inpainting(**changes):
+    return make(process="inpainting", **changes)
+
+
 class TestRestorer:
     """`OneConv` sees a pixel, so that its tiled result is the whole one."""
 
     IMAGE = 0.5 * photo((70, 90, 3))
+    IMAGE[10:60, 30:70] = 1.0  # a hole for inpainting, over several tiles
 
-    @pytest.mark.parametrize("maker", [make, denoiser, ddpm])
+    @pytest.mark.parametrize("maker", [make, denoiser, ddpm, inpainting])
     def test_tiles_change_nothing_for_a_network_that_sees_a_pixel(self, maker):
         restore = maker(sampling=dict(tile=0, sigma=None))
         tiled = maker(sampling=dict(tile=64, sigma=None))
@@ -185,6 +190,14 @@ class TestRestorer:
         tiles = restore.tiles(600, 600)
         assert 64 <= tiles.side < 600
         assert restore.memory(600, 600, tiles) <= 0.5 * needed
+
+    def test_filling_holes_counts_as_memory(self):
+        """Holes are filled in the whole image, however small the tiles are."""
+        restore = inpainting(sampling=dict(tile=64))
+        tiles = restore.tiles(600, 600)
+        plain = make(sampling=dict(tile=64)).memory(600, 600, tiles)
+        image = 4 * 3 * 600 * 600
+        assert restore.memory(600, 600, tiles) >= plain + image
 
     def test_a_large_overlap_leaves_the_large_tiles(self):
         restore = small()

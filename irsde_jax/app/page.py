@@ -15,6 +15,7 @@ from irsde_jax.restorer import Restorer
 
 PROCESS_NAMES = {
     "irsde": "IR-SDE",
+    "inpainting": "IR-SDE from filled holes",
     "denoising": "Denoising-SDE / ODE",
     "ddpm": "conditional DDPM",
 }

@@ -1,4 +1,4 @@
-"""Keep-masks of inpainting: what is not kept is a hole, filled with white (1.0).
+"""Keep-masks of inpainting: what is not kept is a hole, see `holes`.
 
 Sizes are shares of the shorter side of the image, so that a crop and a photograph lose
 the same share. The kinds are those of the published IR-SDE test masks.
@@ -11,10 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from irsde_jax.array_types import Array, PRNGKey
+from irsde_jax.data.holes import HOLE
 from irsde_jax.data.levels import Level, draw_level
-
-FILL = 1.0
-"""The value of a hole, in image units."""
 
 SIDES = ("top", "bottom", "left", "right")
 
@@ -156,7 +154,7 @@ def expand_mask(key: PRNGKey, image: Array, keep: Level = 0.25) -> Array:
 
 def fill(image: Array, hole: Array) -> Array:
     """The image [H, W, C] with 1.0 where `hole` [H, W] is true."""
-    return jnp.where(hole[..., None], FILL, image)
+    return jnp.where(hole[..., None], HOLE, image)
 
 
 def _stroke(

@@ -15,15 +15,13 @@ import numpy as np
 
 from irsde_jax.data import images
 from irsde_jax.data.arrays import UNIT_RANGE, DataRange, array_to_image
+from irsde_jax.data.holes import HOLE
 
 Record = dict[str, np.ndarray]
 """`{"x0": clean}` or `{"x0": clean, "mu": degraded}`, each float32 [H, W, C]."""
 
 CLEAN_FOLDER, DEGRADED_FOLDER, MASK_FOLDER = "GT", "LQ", "mask"
 """Folders of paired images: ground truth, and low quality or keep-masks."""
-
-HOLE = 1.0
-"""The value of what a keep-mask does not keep, in image units."""
 
 
 class Source(Protocol):

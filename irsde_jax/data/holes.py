@@ -1,0 +1,81 @@
+"""Holes of images: where they are, and a smooth surface over them.
+
+A hole is a pixel of which nothing is known. It is white, exactly `HOLE` in all
+channels, as in the published inpainting sets.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from irsde_jax.array_types import Array
+
+HOLE = 1.0
+"""The value of a hole, in image units."""
+
+# Of Jacobi on each level. On faces under strokes 64 gain 0.05 dB over 16, 16 gain
+# 0.05 dB over 8 and 0.7 dB over none.
+_SWEEPS = 16
+_NOTHING_KNOWN = 0.5  # the value of an image that is one hole
+
+
+def find(image: Array) -> Array:
+    """Where an image [..., H, W, C] is to be filled, bool [..., H, W].
+
+    A white pixel of the photograph is taken for a hole too: that is what a user who has
+    the degraded image alone would get.
+    """
+    return (image == HOLE).all(axis=-1)
+
+
+def fill_smoothly(image: Array) -> Array:
+    """The image with its holes filled by what is known around them, without edges.
+
+    It is nearly the harmonic function that joins the borders of a hole, each pixel the
+    mean of its four neighbours; nothing flows over the borders of the image. Coarse
+    levels carry colours far, from one to the next, and a few sweeps settle each.
+
+    Args:
+        image: with holes, see `find`, shape [H, W, C].
+
+    Returns:
+        The image, shape of `image`; where it was known it is as it was.
+
+    References:
+        Bornemann & Deuflhard (1996), "The cascadic multigrid method for elliptic
+        problems", Numerische Mathematik 75, for the order of the levels.
+    """
+    weight = 1.0 - find(image)[..., None].astype(image.dtype)
+    levels = [(image * weight, weight)]
+    while max(levels[-1][0].shape[:2]) > 1:
+        levels.append(_coarsen(*levels[-1]))
+    value, weight = levels.pop()
+    filled = jnp.where(weight > 0, value, _NOTHING_KNOWN)
+    for value, weight in reversed(levels):
+        height, width, channels = value.shape
+        doubled = (2 * filled.shape[0], 2 * filled.shape[1], channels)
+        guess = jax.image.resize(filled, doubled, "linear")[:height, :width]
+        filled = _settle(value, weight > 0, guess)
+    return filled
+
+
+def _coarsen(value: Array, weight: Array) -> tuple[Array, Array]:
+    """Means of what is known in squares of four, and 1 where anything is; else 0, 0."""
+    sides = [(0, size % 2) for size in value.shape[:2]]
+    value, weight = (jnp.pad(array, [*sides, (0, 0)]) for array in (value, weight))
+    height, width, _ = value.shape
+    blocks = (height // 2, 2, width // 2, 2, -1)
+    total = weight.reshape(blocks).sum(axis=(1, 3))
+    mean = value.reshape(blocks).sum(axis=(1, 3)) / jnp.maximum(total, 1.0)
+    return mean, jnp.minimum(total, 1.0)
+
+
+def _settle(value: Array, is_known: Array, guess: Array) -> Array:
+    """Sweeps of Jacobi from `guess` on, with the values that are known held fast."""
+
+    def sweep(_: Array, filled: Array) -> Array:
+        beside = jnp.pad(filled, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        rows = beside[:-2, 1:-1] + beside[2:, 1:-1]
+        columns = beside[1:-1, :-2] + beside[1:-1, 2:]
+        return jnp.where(is_known, value, 0.25 * (rows + columns))
+
+    return jax.lax.fori_loop(0, _SWEEPS, sweep, jnp.where(is_known, value, guess))
