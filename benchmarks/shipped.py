@@ -22,8 +22,16 @@ from tqdm import tqdm
 
 import irsde_jax
 from benchmarks import crops
-from irsde_jax import baselines, configuration, experiment, methods, metrics, scores
-from irsde_jax.data import degradations, holes, images
+from irsde_jax import (
+    baselines,
+    configuration,
+    experiment,
+    holes,
+    methods,
+    metrics,
+    scores,
+)
+from irsde_jax.data import degradations, images
 
 SIDE = 256  # of the faces
 

@@ -15,6 +15,7 @@ def get_config() -> ml_collections.ConfigDict:
     # What the network undoes; stored with its weights and compared when they are used.
     config.task = "restoration"
     # "irsde": the mean is the degraded image. "denoising": it is the clean image.
+    # "inpainting": the degraded image, white holes filled; the rest stays as it is.
     # "ddpm": the conditional DDPM baseline, mean 0; needs schedule.max_sigma=1.
     config.process = "irsde"
     # What the network's output is: "noise", as in the paper and in official weights; or

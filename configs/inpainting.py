@@ -2,7 +2,8 @@
 
 Trains the paper's U-Net (137 M parameters) on clean faces, with holes drawn on the
 device: thin brush strokes, or `:thick` ones, `:half` the image, or all but its middle
-(`:expand`). `:synthetic` takes any photographs; `:small` fits a CPU.
+(`:expand`). `:filled` starts from smoothly filled holes, in place of the paper's white.
+`:synthetic` takes any photographs; `:small` fits a CPU.
 Hardware, hours and what it reached: not run.
 """
 
@@ -32,13 +33,18 @@ def expand(config: ml_collections.ConfigDict) -> None:
     config.evaluation.dir = "tfds:celebahq/test_ex64"
 
 
+def filled(config: ml_collections.ConfigDict) -> None:
+    """The process "inpainting" in place of "irsde"; see `irsde_jax.processes`."""
+    config.process = "inpainting"
+
+
 def synthetic(config: ml_collections.ConfigDict) -> None:
     """Any photographs: the holes are drawn anyway."""
     _COMMON["learn_from_photographs"](config)
 
 
-VARIANTS = {"thick": thick, "half": half, "expand": expand, "synthetic": synthetic}
-VARIANTS |= _COMMON["VARIANTS"]
+VARIANTS = {"thick": thick, "half": half, "expand": expand}
+VARIANTS |= {"filled": filled, "synthetic": synthetic, **_COMMON["VARIANTS"]}
 
 
 def get_config(variants: str = "") -> ml_collections.ConfigDict:

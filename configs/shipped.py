@@ -62,9 +62,8 @@ def super_resolution() -> ml_collections.ConfigDict:
 
 def inpainting() -> ml_collections.ConfigDict:
     """Strokes of 4 to 40 pixels, and a network that sees further: a level deeper."""
-    config = _task("inpainting", "synthetic,small")
+    config = _task("inpainting", "filled,synthetic,small")
     _predict_velocity(config)
-    config.process = "inpainting"
     config.schedule.max_sigma = 30 / 255  # the paper's: a smooth hole is off by as much
     config.loss.norm = "l2"  # of the images that may be in a hole the mean, no median
     config.model.update(enc_blocks=(1, 1, 1, 2), middle_blocks=2)

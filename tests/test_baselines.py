@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from miniatures import smooth_image
 
-from irsde_jax import baselines, configuration
+from irsde_jax import baselines, configuration, holes
 from irsde_jax.baselines import Problem
-from irsde_jax.data import blur, holes
+from irsde_jax.data import blur
 
 SIDE = 48
 

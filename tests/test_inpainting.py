@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from test_restorer import make, photo
 
-from irsde_jax import losses, processes, samplers, sde
-from irsde_jax.data import holes
+from irsde_jax import holes, losses, processes, samplers, sde
 
 SCHEDULE = sde.make_schedule(100, 30 / 255)
 PROCESS = processes.make_process("inpainting", SCHEDULE, "velocity")

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "irsde_jax"
 
-MATHS = {"array_types", "sde", "processes", "losses", "samplers"}
+MATHS = {"array_types", "holes", "sde", "processes", "losses", "samplers"}
 PARTS = MATHS | {"models", "data", "metrics", "train_step", "checkpoints"}
 LONG = {"faults", "hosts", "interruption", "manifest", "profiling", "step_metrics"}
 EDGE = {"optimizers", "configuration", "logs", "figures"}
@@ -26,10 +26,11 @@ ALLOWED = {
     "optimizers": set(),
     "sde": {"array_types"},
     "models": {"array_types"},
-    "data": {"array_types"},
+    "holes": {"array_types"},
+    "data": {"array_types", "holes"},
     "lpips": {"array_types", "checkpoints"},
     "metrics": {"array_types"},
-    "processes": {"array_types", "samplers", "sde"},
+    "processes": {"array_types", "holes", "samplers", "sde"},
     "losses": {"array_types", "sde"},
     "solvers": {"array_types", "sde"},
     "samplers": {"array_types", "sde", "solvers"},
@@ -55,7 +56,7 @@ ALLOWED = {
     "scores": {"array_types", "data", "metrics", "restore"},
     "intervals": set(),
     "perceptual": {"data", "lpips"},
-    "baselines": {"data"},
+    "baselines": {"data", "holes"},
     "methods": {"baselines", "configuration", "restorer", "samplers"},
     "sheets": {"data", "figures", "metrics", "restore", "restorer", "scores"},
     "comparison": {

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from irsde_jax.data import holes, masks
+from irsde_jax import holes
+from irsde_jax.data import masks
 from irsde_jax.data.degradations import make_degradation
 
 KEY = jax.random.key(0)

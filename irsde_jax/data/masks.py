@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.data.holes import HOLE
 from irsde_jax.data.levels import Level, draw_level
+from irsde_jax.holes import HOLE
 
 SIDES = ("top", "bottom", "left", "right")
 
