@@ -63,7 +63,7 @@ def super_resolution() -> ml_collections.ConfigDict:
 def inpainting() -> ml_collections.ConfigDict:
     """Strokes of 5 to 24 pixels, and a network that sees further: a level deeper.
 
-    Wider holes have a middle that nothing tells, and much of it: gradients of noise.
+    Nothing tells what is in the middle of wider holes, and there is nothing to learn.
     """
     config = _task("inpainting", "filled,synthetic,small")
     _predict_velocity(config)
