@@ -241,6 +241,7 @@ def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> 
         logger.info("super-resolution: the results are %d times as large", scale)
     each = restorer.num_evals()
     evals = num_samples * each
+    _warn_of_jpeg(restorer, [size.job for size in sized])
     megapixels = sum(size.height * size.width for size in sized) / 1e6
     largest = max(sized, key=lambda size: size.height * size.width)
     of_largest = (largest.height, largest.width)
@@ -259,6 +260,17 @@ def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> 
         *(len(sized), megapixels, evals, largest.height, largest.width),
         *(needed / 1e9, f" in tiles of {tiles.side}" if tiles else "", time),
     )
+
+
+def _warn_of_jpeg(restorer: Restorer, jobs: Sequence[Job]) -> None:
+    """Warns where holes are looked for in files that do not keep them."""
+    count = sum(job.source.suffix.lower() in (".jpg", ".jpeg") for job in jobs)
+    if restorer.process.known is not None and count:
+        logger.warning(
+            "%d image(s) are JPEG, which changes pixels along the rim of a hole, so "
+            "that they are white no more and are kept. Draw holes into PNG files.",
+            count,
+        )
 
 
 def _with_progress(sized: Sequence[_Sized]) -> Iterator[Job]:

@@ -20,7 +20,7 @@ import tiny_weights
 from absl import flags
 from PIL import Image
 
-from irsde_jax import configuration, main, restore
+from irsde_jax import configuration, main, processes, restore
 from irsde_jax.app import server as app_server
 from irsde_jax.checkpoints import weights_file
 from irsde_jax.configuration import UsageError
@@ -192,6 +192,11 @@ def test_without_gradio_the_error_says_what_to_install(monkeypatch, weights):
         app_server.run(None, None, weights)
     after = os.environ.get("GRADIO_TEMP_DIR"), signal.getsignal(signal.SIGTERM)
     assert after == before
+
+
+def test_every_process_has_a_name_on_the_page():
+    page = pytest.importorskip("irsde_jax.app.page", exc_type=ImportError)
+    assert set(page.PROCESS_NAMES) == set(processes.PROCESSES)
 
 
 def test_page_is_served_to_this_machine_alone(server):

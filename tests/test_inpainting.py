@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 from test_restorer import make, photo
 
-from irsde_jax import holes, losses, processes, samplers, sde
+from irsde_jax import holes, losses, processes, restore, samplers, sde
 
 SCHEDULE = sde.make_schedule(100, 30 / 255)
 PROCESS = processes.make_process("inpainting", SCHEDULE, "velocity")
@@ -172,3 +173,16 @@ class TestRestorer:
         np.testing.assert_array_equal(restored[outside], image[outside])
         assert (restored != image)[~outside].mean() > 0.5
         assert not caplog.records
+
+    @pytest.mark.parametrize("suffix", ["png", "jpg"])
+    def test_holes_in_jpeg_files_are_a_warning(
+        self, suffix, tmp_path, caplog, monkeypatch
+    ):
+        image = (255 * 0.9 * photo((16, 16, 3))).astype(np.uint8)
+        image[:, :8] = 255
+        Image.fromarray(image).save(tmp_path / f"in.{suffix}")
+        restorer = make(process="inpainting")
+        monkeypatch.setattr(restore, "open_restorer", lambda *_: restorer)
+        restore.run(None, None, "any", tmp_path / f"in.{suffix}", tmp_path / "out")
+        assert (tmp_path / "out" / f"in.{suffix}").exists()
+        assert any("JPEG" in text for text in caplog.messages) == (suffix == "jpg")
