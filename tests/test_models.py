@@ -37,11 +37,7 @@ def small_model(name, **options):
 
 def quick_jit(function):
     """`jax.jit` for programs that run once: compiled fast, not compiled to be fast."""
-    options = {
-        "xla_backend_optimization_level": 0,
-        "xla_cpu_use_fusion_emitters": False,
-    }
-    return jax.jit(function, compiler_options=options)
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @functools.cache

@@ -7,6 +7,7 @@ import tempfile
 import zipfile
 
 import chex
+import children
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -173,4 +174,6 @@ class ImportTest(parameterized.TestCase):
             "'tensorflow', 'tensorflow_datasets', 'grain'} & set(sys.modules); "
             "assert not heavy, heavy"
         )
-        subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, timeout=children.DEADLINE
+        )
