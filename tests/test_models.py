@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from absl.testing import absltest, parameterized
 
 from irsde_jax.models import (
@@ -20,6 +21,8 @@ from irsde_jax.models import (
     make_model,
     nafnet,
 )
+
+pytestmark = pytest.mark.core
 
 SMALL = {
     "unet": dict(features=4, depth=1),

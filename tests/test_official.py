@@ -11,6 +11,7 @@ import children
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import test_pytorch_file as opcodes
 from absl.testing import parameterized
 from flax import traverse_util
@@ -20,6 +21,8 @@ from irsde_jax.checkpoints import load_pytorch
 from irsde_jax.checkpoints.official import official_names, read_architecture
 from irsde_jax.checkpoints.pytorch_file import read_state_dict
 from irsde_jax.models import ConditionalNAFNet, ConditionalUNet
+
+pytestmark = pytest.mark.core
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "networks"
 # Made with the official PyTorch modules and random weights: NAME.pth holds the weights,

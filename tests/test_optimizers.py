@@ -9,6 +9,8 @@ import pytest
 
 from irsde_jax import optimizers
 
+pytestmark = pytest.mark.core
+
 RATE = 0.01
 PARAMS = {"a": jnp.array([1.0, -2.0]), "b": jnp.array(0.5)}
 # The norms are 13 and 0.78: clipping at 1 changes the first and leaves the second. The
