@@ -21,6 +21,9 @@ def parse(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
             not go with the mode or with another flag.
     """
     overrides, rest = configuration.split_overrides(argv)
+    levels = [item for item in rest if re.match(r"--?(v|verbosity)(=|$)", item)]
+    if len(levels) > 1:
+        raise UsageError(f"{' and '.join(levels)}: --verbosity takes one value")
     try:
         unexpected = values(rest)[1:]
     except flags.UnrecognizedFlagError as error:
