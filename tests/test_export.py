@@ -180,8 +180,8 @@ def test_folder_says_what_it_holds(exported, weights):
 
 def test_nothing_is_replaced_unasked(weights, tmp_path, capsys):
     folder = tmp_path / "out"
-    common = ("--mode=export", f"--output={folder}", "--platforms=cpu")
-    arguments = (*common, f"--weights={weights['denoising']}")
+    common = ("--mode=export", "--platforms=cpu", f"--weights={weights['denoising']}")
+    arguments = (*common, f"--output={folder}")
     assert run(*arguments, "--sizes=8x8") == 0
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert run(*arguments, "--sizes=8x8") == 1
@@ -198,7 +198,7 @@ def test_nothing_is_replaced_unasked(weights, tmp_path, capsys):
     (folder / "export.json").unlink()
     assert run(*arguments, "--overwrite") == 1
     assert "holds no export" in capsys.readouterr().err
-    assert run(*arguments, f"--output={weights['denoising']}") == 1
+    assert run(*common, f"--output={weights['denoising']}") == 1
     assert "is a file" in capsys.readouterr().err
 
 

@@ -124,8 +124,10 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag(
         *("seed", Kind.INTEGER, _IS_SEEDED),
-        help="The seed of all random numbers.",
+        help="The seed of all random numbers, an integer of 32 bits.",
         value="N",
+        low=-(2**31),
+        high=2**32 - 1,
     ),
     Flag(
         *("compilation_cache", Kind.PATH, (*_IS_SEEDED, "app")),
@@ -249,8 +251,8 @@ class _NumberParser(flags.ArgumentParser):
         self._type = int if flag.kind is Kind.INTEGER else float
         self._low = -math.inf if flag.low is None else flag.low
         self._high = math.inf if flag.high is None else flag.high
-        limits = [f"at least {flag.low:g}"] if flag.low is not None else []
-        limits += [f"at most {flag.high:g}"] if flag.high is not None else []
+        limits = [f"at least {flag.low}"] if flag.low is not None else []
+        limits += [f"at most {flag.high}"] if flag.high is not None else []
         self._allowed = ", ".join([flag.kind.value, " and ".join(limits)]).strip(", ")
 
     def parse(self, argument: str) -> float:

@@ -157,8 +157,8 @@ MODES: dict[str, Mode] = {
             "--mode=restore --weights=denoising-small --input=photos --output=restored",
             "--mode=restore --weights=denoising-small --input='trip/*.jpg' "
             "--output=out --format=png",
-            "--mode=restore --weights=runs/rain --input=wet.png --output=dry.png "
-            "--config.sampling.num_evals=20",
+            "--mode=restore --workdir=runs/a --input=a.png --output=b.png "
+            "--config.sampling.clip=True",
         ),
         {
             WEIGHTS: "for the network",
@@ -183,8 +183,7 @@ MODES: dict[str, Mode] = {
         "mode.",
         _train,
         (
-            "--config=deraining --workdir=runs/rain --config.data.train_dir=photos "
-            "--config.validation.dir=",
+            "--config=deraining --workdir=runs/rain --config.data.train_dir=photos",
             "--config=quickstart --workdir=runs/quick --config.train.batch_size=8",
             "--config=denoising --workdir=runs/tuned --weights=denoising-small",
         ),
