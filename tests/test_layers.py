@@ -49,8 +49,10 @@ ALLOWED = {
     "restorer": MATHS | {"data", "memory", "models", "programs", "tiling"},
     "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
     "jobs": {"data"},
+    "provenance": {"restorer"},
     "restore": {
-        *("array_types", "costs", "data", "jobs", "loading", "processes", "restorer"),
+        *("array_types", "costs", "data", "jobs", "loading", "processes"),
+        *("provenance", "restorer"),
     },
     "costs": {"restorer", "tiling"},
     "scores": {"array_types", "data", "metrics", "restore"},
