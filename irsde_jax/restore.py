@@ -17,7 +17,7 @@ from irsde_jax import costs, processes
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.data.images import ImageFile
-from irsde_jax.jobs import Job, plan
+from irsde_jax.jobs import Job, check_quality, plan
 from irsde_jax.loading import load, open_restorer
 from irsde_jax.provenance import describe as provenance_of
 from irsde_jax.restorer import Restorer
@@ -98,6 +98,7 @@ def run(
     if max_megapixels is not None and not max_megapixels > 0:
         raise ValueError(f"--max_megapixels={max_megapixels} must be positive.")
     jobs = plan(input, output, suffix, kind)
+    check_quality(quality, jobs)
     todo = [job for job in jobs if overwrite or not _is_done(job, num_samples)]
     if len(todo) < len(jobs):
         logger.info(

@@ -78,6 +78,11 @@ def size(data: BinaryIO) -> tuple[int, int]:
     return (width, height) if orientation in TURNED else (height, width)
 
 
+def has_quality(suffix: str) -> bool:
+    """Whether files that end in `suffix`, a key of `FORMATS`, may lose details."""
+    return FORMATS[suffix] in pictures.WITH_QUALITY
+
+
 def encode(
     image: ImageFile,
     suffix: str,

@@ -30,6 +30,9 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
     "BMP": {},
 }
+WITH_QUALITY = ("JPEG", "WEBP", "AVIF")
+"""The formats that may lose details."""
+
 _IPTC = 0x0404  # resource of Photoshop
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
 _USUAL_CICP = ((1, 2), (1, 2, 6, 13))  # primaries and transfer that are sRGB's
@@ -83,7 +86,7 @@ def encode(
 ) -> bytes:
     """A file of 8-bit integers [H, W, 1 to 4]: grey or RGB, alpha last."""
     options = _SAVE_OPTIONS[kind]
-    if options and quality is not None:
+    if kind in WITH_QUALITY and quality is not None:
         options = options | dict(quality=quality, lossless=False)
     if metadata.exif is not None:
         options = options | dict(exif=exif_data.PREFIX + metadata.exif)
