@@ -6,6 +6,7 @@ one for the whole process; `formats.check_size` has the limit.
 
 import io
 import struct
+import warnings
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -123,7 +124,11 @@ def read_metadata(image: Image.Image) -> tuple[Metadata, list[str]]:
 
 
 def _open(kind: str, file: BinaryIO) -> Any:
-    return _OPENERS[kind](file)
+    # Pillow warns of damaged EXIF data without the name of the file; a remark of ours
+    # has it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _OPENERS[kind](file)
 
 
 def _with_iptc(data: bytes, iptc: bytes) -> bytes:

@@ -102,10 +102,9 @@ def _orientation(page: tifffile.TiffPage) -> int:
 def _check_layout(page: tifffile.TiffPage) -> None:
     """Raises UnsupportedImage for samples that are not read exactly."""
     photometric, bits = int(page.photometric), page.bitspersample
+    named = getattr(page.photometric, "name", str(photometric))
     if photometric not in _COLOURS:
-        raise UnsupportedImage(
-            f"its colours are {page.photometric!s}; save it as grey or RGB"
-        )
+        raise UnsupportedImage(f"its colours are {named}; save it as grey or RGB")
     tag = page.tags.get(258)
     depths = set(tag.value) if tag and isinstance(tag.value, tuple) else {bits}
     if len(depths) > 1:
@@ -121,8 +120,7 @@ def _check_layout(page: tifffile.TiffPage) -> None:
         )
     if bits > 8 and photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB):
         raise UnsupportedImage(
-            f"its colours are {page.photometric!s} of {bits} bits; save it as RGB, or "
-            "with 8 bits"
+            f"its colours are {named} of {bits} bits; save it as RGB, or with 8 bits"
         )
     if page.imagedepth > 1:
         raise UnsupportedImage(f"it is a volume of {page.imagedepth} planes")

@@ -5,13 +5,15 @@ stores them in its own way.
 """
 
 import struct
-from typing import Any, NamedTuple
 
 from irsde_jax.data import exif as exif_data
 from irsde_jax.data.exif import Directory, Entry
 from irsde_jax.data.metadata import Metadata
 
 XMP, IPTC, ICC_PROFILE = 700, 33723, 34675
+_BYTES, _UNDEFINED = 1, 7  # types
+# How a description begins that tifffile writes of the layout, and nobody of the image.
+_SHAPE = '{"shape": ['
 _INCH, _CENTIMETRE = 2, 3  # resolution units
 # Title, make, model, page, software, date, artist, computer, rating, copyright and the
 # texts of Windows: what describes the image, beside the directories of EXIF and GPS.
@@ -32,25 +34,14 @@ _OF_THE_LAYOUT = {
 }
 
 
-class Tags(NamedTuple):
-    """What a TIFF file is written with beside its samples.
-
-    Attributes:
-        order: The byte order, "<" or ">".
-        extra: The tags, as `tifffile.imwrite` takes them.
-        directories: The tags that point to a directory, with what is in it.
-    """
-
-    order: exif_data.Order
-    extra: list[tuple[int, int, int, Any, bool]]
-    directories: Directory
-
-
 def read_metadata(data: bytes) -> tuple[Metadata, list[str]]:
     """The metadata of a TIFF file, orientation included; and what is lost of them."""
     order, tags = exif_data.read(data)
     kept = {tag: entry for tag, entry in tags.items() if tag in _DESCRIPTIVE}
     described = kept.copy()
+    description = exif_data.text(kept.get(exif_data.DESCRIPTION))
+    if description is not None and description.startswith(_SHAPE):
+        del kept[exif_data.DESCRIPTION]
     if exif_data.ORIENTATION in tags:
         kept[exif_data.ORIENTATION] = tags[exif_data.ORIENTATION]
     unknown = sorted(set(tags) - _OF_THE_LAYOUT - _ELSEWHERE - set(described))
@@ -65,12 +56,14 @@ def read_metadata(data: bytes) -> tuple[Metadata, list[str]]:
     return found, [f"its TIFF tags {numbers} are not preserved"] if unknown else []
 
 
-def to_tags(metadata: Metadata) -> Tags:
-    """The tags of a TIFF file that say what the metadata say."""
+def to_tags(metadata: Metadata) -> tuple[exif_data.Order, Directory]:
+    """The tags of a TIFF file that say what the metadata say, and their byte order."""
     order: exif_data.Order = "<"
     tags: Directory = {}
     if metadata.exif is not None:
         order, tags = exif_data.read(metadata.exif)
+        # A camera's EXIF data may describe the layout of its thumbnail.
+        tags = {tag: e for tag, e in tags.items() if tag not in _OF_THE_LAYOUT}
     if metadata.dpi is not None:
         unit = Entry(exif_data.SHORT, 1, struct.pack(order + "H", _INCH))
         tags |= {
@@ -79,21 +72,13 @@ def to_tags(metadata: Metadata) -> Tags:
             exif_data.RESOLUTION_UNIT: unit,
         }
     for tag, kind, data in (
-        (XMP, 1, metadata.xmp),
-        (IPTC, 7, metadata.iptc),
-        (ICC_PROFILE, 7, metadata.icc_profile),
+        (XMP, _BYTES, metadata.xmp),
+        (IPTC, _UNDEFINED, metadata.iptc),
+        (ICC_PROFILE, _UNDEFINED, metadata.icc_profile),
     ):
         if data is not None:
             tags[tag] = Entry(kind, len(data), data)
-    inner = {tag: e for tag, e in tags.items() if e.directory is not None}
-    extra: list[tuple[int, int, int, Any, bool]] = [
-        (tag, entry.kind, entry.length, entry.data, True)
-        for tag, entry in tags.items()
-        if tag not in inner and tag not in _OF_THE_LAYOUT
-    ]
-    # Their values are written when the length of the file is known.
-    extra += [(tag, exif_data.LONG, 1, 0, True) for tag in inner]
-    return Tags(order, extra, inner)
+    return order, tags
 
 
 def _density(tags: Directory, order: exif_data.Order) -> tuple[float, float] | None:

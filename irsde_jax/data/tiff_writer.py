@@ -1,6 +1,11 @@
-"""Writing TIFF files: 8 or 16 bits of grey, RGB or any number of bands."""
+"""Writing TIFF files: 8 or 16 bits of grey, RGB or any number of bands.
+
+`tifffile` writes the samples. The tags that say something of the image, which it writes
+in part only, are added by a new directory behind the samples.
+"""
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -31,29 +36,26 @@ def encode(samples: np.ndarray, has_alpha: bool, metadata: Metadata) -> bytes:
     if colours not in (1, 3):
         extra = ["unspecified"] * (colours - 1) + extra
     flat = samples[..., 0] if samples.shape[-1] == 1 else samples
-    tags = tiff_tags.to_tags(metadata)
+    order, tags = tiff_tags.to_tags(metadata)
     options: dict[str, Any] = {"extrasamples": extra} if extra else {}
     if flat.ndim == 3:
         options["planarconfig"] = "contig"
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
-        np.ascontiguousarray(flat).astype(samples.dtype.newbyteorder(tags.order)),
-        byteorder=tags.order,
+        np.ascontiguousarray(flat),
+        byteorder=order,
+        bigtiff=False,
         photometric="rgb" if colours == 3 else "minisblack",
         compression="deflate",
         predictor=True,
         metadata=None,
         software=False,
-        extratags=tags.extra,
         **options,
     )
-    for tag, entry in tags.directories.items():
-        assert entry.directory is not None  # `to_tags` chose them for it
-        start = buffer.seek(0, io.SEEK_END)
-        start += buffer.write(b"\0" * (start % 2))
-        buffer.write(exif_data.write_directory(tags.order, entry.directory, start))
-        buffer.seek(0)
-        with tifffile.TiffFile(buffer, mode="r+") as tiff:
-            tiff.pages.first.tags[tag].overwrite(start)
-    return buffer.getvalue()
+    plain = buffer.getvalue()
+    _, layout = exif_data.read(plain)
+    start = len(plain) + len(plain) % 2
+    directory = exif_data.write_directory(order, layout | tags, start)
+    head = plain[:4] + struct.pack(order + "I", start)
+    return head + plain[8:].ljust(start - 8, b"\0") + directory
