@@ -75,7 +75,7 @@ def run(
         overwrite: whether existing results are replaced, rather than skipped.
         suffix: what the names of the results end in.
         kind: format of the results.
-        quality: of JPEG and WebP, see `data.codecs.encode`.
+        quality: of JPEG, AVIF and WebP, see `data.codecs.encode`.
         num_samples: restorations an image. Of several the mean is written, and beside
             it NAME.uncertainty.png: SPREAD_GAIN times their standard deviation.
         max_megapixels: The largest image that is read, in millions of pixels; None

@@ -87,8 +87,8 @@ ALLOWED = {
     "demo_train": {"configuration", "evaluate", "main", "photographs", "train"},
     "weights": {"tables"},
     "app": {
-        *("array_types", "configuration", "costs", "data", "loading", "restore"),
-        *("restorer",),
+        *("array_types", "configuration", "costs", "data", "loading", "provenance"),
+        *("restore", "restorer"),
         *("processes", "samplers"),
     },
     "pack": {"checkpoints", "restore"},
