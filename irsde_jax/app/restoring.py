@@ -153,7 +153,11 @@ def restore_upload(
     )
     with _names_alone(upload, target):
         made_by = provenance.describe(chosen, name, settings.seed)
-        restore.restore_file(chosen, upload, target, key, made_by=made_by)
+        restore.restore_file(
+            *(chosen, upload, target, key),
+            max_megapixels=limits.megapixels,
+            made_by=made_by,
+        )
         after = images.read_image(target, chosen.config.data.data_range).pixels
     _forget_old_programs((height, width, settings.solver, settings.num_evals))
     spread, white = None, 0.0
@@ -202,7 +206,9 @@ def _read(restorer: Restorer, upload: Path, limits: Limits) -> np.ndarray:
     data = restorer.config.data
     with _names_alone(upload):
         _check_size(upload, data.scale, limits)
-        pixels = images.read_image(upload, data.data_range).pixels
+        pixels = images.read_image(
+            upload, data.data_range, max_megapixels=limits.megapixels
+        ).pixels
         pixels = images.to_channels(pixels, restorer.model.channels, upload.name)
     return images.enlarge(pixels, data.scale, data.enlarge)
 

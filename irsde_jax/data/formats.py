@@ -100,7 +100,7 @@ def check_size(height: int, width: int, max_megapixels: float | None) -> None:
         raise UnsupportedImage(
             f"it has {height} x {width} pixels, {megapixels:.4g} million; at most "
             f"{limit:.4g} million are read. If it is no decompression bomb, "
-            f"raise the limit: --max_megapixels={max(1, int(megapixels) + 1)}"
+            f"--mode=restore takes --max_megapixels={int(megapixels) + 1}"
         )
 
 
