@@ -1,10 +1,12 @@
 """Odd but sound files: each is read exactly, or refused by name with the reason."""
 
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from odd_files import by_pillow, photograph, png, samples, tiff
 from PIL import Image
 
@@ -111,10 +113,26 @@ def deep_avif(bits):
     return bytes(imagecodecs.avif_encode(samples(3, 16) >> 6, bitspersample=bits))
 
 
-REFUSED = {
+def stack(**options):
+    """Three images that one page of a TIFF file stands for."""
+    buffer = io.BytesIO()
+    planes = samples(1, 16, (3 * 8, 10)).reshape(3, 8, 10)
+    tifffile.imwrite(buffer, planes, photometric="minisblack", **options)
+    return buffer.getvalue()
+
+
+SOUND = {
     "an animation.png": (frames("PNG"), "2 frames"),
     "an animation.webp": (frames("WEBP"), "2 frames"),
     "an animation.avif": (frames("AVIF"), "2 frames"),
+    "a stack.tif": (stack(metadata=dict(axes="ZYX"), truncate=True), "3 frames"),
+    "a stack of ImageJ.tif": (
+        stack(imagej=True, metadata=dict(axes="ZYX")),
+        "3 frames",
+    ),
+    "ten bits.avif": (deep_avif(10), "10 bits.*16 bits"),
+}
+NO_IMAGES = {
     "a GIF that is called.png": (frames("GIF"), "it is a GIF"),
     "a JPEG 2000 that is called.jpg": (by_pillow(photograph(), "JPEG2000"), "2000"),
     "a document.tif": (b"%PDF-1.7\n" + b"0" * 99, "PDF"),
@@ -124,17 +142,32 @@ REFUSED = {
     ),
     "a web page.png": (b"<!DOCTYPE html><html></html>", "web page"),
     "an array.png": (b"\x93NUMPY" + b"\0" * 99, r"name does not end in \.npy"),
-    "ten bits.avif": (deep_avif(10), "10 bits.*16 bits"),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", SOUND | NO_IMAGES)
 def test_odd_files_are_refused_with_the_reason(tmp_path, name):
-    data, message = REFUSED[name]
+    data, message = (SOUND | NO_IMAGES)[name]
     (tmp_path / name).write_bytes(data)
     with pytest.raises(ValueError, match=f"{name} cannot be read.*{message}") as caught:
         images.read_image(tmp_path / name)
-    assert not isinstance(caught.value, images.UnreadableImage)  # the file is sound
+    # A training goes on without what is no image, but not without an image that it
+    # cannot read.
+    assert isinstance(caught.value, images.UnreadableImage) == (name in NO_IMAGES)
+
+
+def test_copies_in_directories_below_the_image_are_named(tmp_path, caplog):
+    """Pyramids of microscopes."""
+    buffer = io.BytesIO()
+    whole = samples(3, 8, (32, 32))
+    options = dict(photometric="rgb", metadata=None)
+    with tifffile.TiffWriter(buffer) as writer:
+        writer.write(whole, subifds=1, **options)
+        writer.write(whole[::2, ::2], subfiletype=1, **options)
+    (tmp_path / "a.tif").write_bytes(buffer.getvalue())
+    found = images.read_image(tmp_path / "a.tif", with_metadata=True)
+    np.testing.assert_array_equal(found.pixels, scaled(whole, 8))
+    assert "a.tif: the smaller copies beside the image are not preserved" in caplog.text
 
 
 @pytest.mark.parametrize("place", [b"IHDR", b"IDAT", b"tRNS"])

@@ -1,7 +1,5 @@
 """Image formats: their file name endings, their first bytes, and what each can hold."""
 
-from irsde_jax.data.arrays import UnsupportedImage
-
 FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -65,8 +63,7 @@ def sniff(head: bytes) -> str:
         head: The first `HEAD` bytes or more.
 
     Raises:
-        UnsupportedImage: if the bytes are those of another known format.
-        ValueError: if the format is unknown.
+        ValueError: if the file is none of `FORMATS`; it says what else it is.
     """
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
@@ -78,15 +75,15 @@ def sniff(head: bytes) -> str:
         if b"avif" in brands or b"avis" in brands:
             return "AVIF"
         if set(brands) & _HEIF:
-            raise UnsupportedImage(_none_of("it is a HEIF (HEIC) photograph"))
+            raise ValueError(_none_of("it is a HEIF (HEIC) photograph"))
     for magic, name in _OTHERS.items():
         if head.startswith(magic):
-            raise UnsupportedImage(_none_of(f"it is {name}"))
+            raise ValueError(_none_of(f"it is {name}"))
     raise ValueError(_none_of("its content is of no known kind"))
 
 
 def check_size(height: int, width: int, max_megapixels: float | None) -> None:
-    """Raises UnsupportedImage if an image has more pixels than a caller allows.
+    """Raises ValueError if an image has more pixels than a caller allows.
 
     Args:
         height: The height in pixels.
@@ -97,7 +94,7 @@ def check_size(height: int, width: int, max_megapixels: float | None) -> None:
     limit = DEFAULT_MEGAPIXELS if max_megapixels is None else max_megapixels
     megapixels = height * width / 1e6
     if megapixels > limit:
-        raise UnsupportedImage(
+        raise ValueError(
             f"it has {height} x {width} pixels, {megapixels:.4g} million; at most "
             f"{limit:.4g} million are read. If it is no decompression bomb, "
             f"--mode=restore takes --max_megapixels={int(megapixels) + 1}"

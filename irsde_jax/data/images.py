@@ -142,8 +142,9 @@ def read_size(
 
     Raises:
         OSError: if there is no such file.
-        UnreadableImage: if its header is not that of an image.
-        ValueError: if the image is larger than allowed, or of an unknown format.
+        UnreadableImage: if its header is not that of an image, or promises more pixels
+            than are allowed.
+        ValueError: if it cannot be read without loss.
     """
     path = Path(path)
     _require_content(path)

@@ -29,7 +29,7 @@ _CONVERTED = {_CMYK: "CMYK", _CIELAB: "L*a*b*", _ICCLAB: "L*a*b*"}
 _UNSIGNED = 1  # sample format
 _PREMULTIPLIED, _ALPHA = 1, 2  # extra samples
 _REDUCED, _MASK = 1, 4  # bits of the kind of a page
-_INK_SET = 332
+_SUB_DIRECTORIES, _INK_SET = 330, 332
 _JPEG = (6, 7, 34892, 33007)  # compressions, which give RGB for YCbCr
 
 
@@ -50,6 +50,8 @@ def decode(data: bytes) -> tuple[ImageFile, list[str]]:
     lost = []
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page = _page(tiff)
+        if _SUB_DIRECTORIES in page.tags:
+            lost.append("the smaller copies beside the image are not preserved")
         for number, other in enumerate(tiff.pages):
             if number and _is_side_picture(other):
                 lost.append("a preview or mask beside the image is not preserved")
@@ -76,17 +78,27 @@ def _page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
     if not pages:
         raise ValueError("it holds no image")
     images = [page for page in pages if not _is_side_picture(page)]
-    if len(images) > 1:
-        raise UnsupportedImage(
-            f"it holds {len(images)} frames; save each as a file of its own"
-        )
     first = tiff.pages.first
+    frames = max(len(images), _frames_of_a_stack(tiff))
+    if frames > 1:
+        raise UnsupportedImage(
+            f"it holds {frames} frames; save each as a file of its own"
+        )
     if _is_side_picture(first):
         raise UnsupportedImage(
             "its first page is a preview, as in raw files of cameras; develop it to a "
             "TIFF of one page"
         )
     return first
+
+
+def _frames_of_a_stack(tiff: tifffile.TiffFile) -> int:
+    """How many images a page stands for, where one page describes a whole stack."""
+    frames = int((tiff.imagej_metadata or {}).get("images", 1))
+    for shaped in tiff.shaped_metadata or ():
+        if shaped.get("truncated"):
+            frames = max(frames, math.prod(shaped["shape"]) // tiff.pages.first.size)
+    return frames
 
 
 def _is_side_picture(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
