@@ -19,6 +19,7 @@ from irsde_jax.data import images
 from irsde_jax.data.images import ImageFile
 from irsde_jax.jobs import Job, check_quality, plan
 from irsde_jax.loading import load, open_restorer
+from irsde_jax.provenance import describe as provenance_of
 from irsde_jax.restorer import Restorer
 
 __all__ = ["Restorer", "file_key", "load", "open_restorer", "restore_file", "run"]
@@ -51,11 +52,14 @@ def run(
     kind: str | None = None,
     quality: int | None = None,
     num_samples: int = 1,
+    max_megapixels: float | None = None,
+    provenance: bool = True,
 ) -> list[Path]:
     """`--mode restore`: restores an image file, a folder, or what a pattern matches.
 
-    A result has the format, the bit depth, the transparency, the EXIF data and the
-    colour profile of its original (`data.metadata` says what TIFF cannot keep); grey
+    A result has the format, the bit depth, the transparency and the metadata of its
+    original (`data.metadata` says what each format holds; a warning names the file
+    whose metadata are not all preserved), and its metadata say how it was made. Grey
     images go through a colour network as grey. It depends on the seed, the image's
     relative path and how it is cut into tiles. Results that exist are finished and
     skipped: the same command continues a run that was stopped. A file that cannot be
@@ -71,9 +75,13 @@ def run(
         overwrite: whether existing results are replaced, rather than skipped.
         suffix: what the names of the results end in.
         kind: format of the results.
-        quality: of JPEG and WebP, see `data.codecs.encode`.
+        quality: of JPEG, AVIF and WebP, see `data.codecs.encode`.
         num_samples: restorations an image. Of several the mean is written, and beside
             it NAME.uncertainty.png: SPREAD_GAIN times their standard deviation.
+        max_megapixels: The largest image that is read, in millions of pixels; None
+            means `data.formats.DEFAULT_MEGAPIXELS`.
+        provenance: Whether the metadata of a result say how it was made: see
+            `provenance.describe`.
 
     Returns:
         The results written, without maps.
@@ -87,6 +95,8 @@ def run(
         raise ValueError(f"--num_samples={num_samples} must be at least 1.")
     if quality is not None and not 1 <= quality <= 100:
         raise ValueError(f"--quality={quality} must lie in 1..100.")
+    if max_megapixels is not None and not max_megapixels > 0:
+        raise ValueError(f"--max_megapixels={max_megapixels} must be positive.")
     jobs = plan(input, output, suffix, kind)
     check_quality(quality, jobs)
     todo = [job for job in jobs if overwrite or not _is_done(job, num_samples)]
@@ -101,7 +111,14 @@ def run(
     restorer = open_restorer(config, workdir, weights)
     if num_samples > 1:
         _require_noise(restorer)
-    sized, failures = _measure(restorer, todo, num_samples)
+    writing = Writing(
+        overwrite=overwrite, quality=quality, max_megapixels=max_megapixels
+    )
+    if provenance:
+        name = workdir if weights is None else weights
+        made_by = provenance_of(restorer, name, seed, num_samples)
+        writing = writing._replace(made_by=made_by)
+    sized, failures = _measure(restorer, todo, num_samples, max_megapixels)
     _announce(restorer, sized, num_samples)
     written = []
     for job in _with_progress(sized):
@@ -109,11 +126,9 @@ def run(
             job.target.parent.mkdir(parents=True, exist_ok=True)
             key = file_key(seed, job.name)
             if num_samples == 1:
-                restore_file(
-                    restorer, job.source, job.target, key, overwrite, quality=quality
-                )
+                _restore_one(restorer, job.source, job.target, key, writing)
             else:
-                _restore_samples(restorer, job, key, num_samples, quality, overwrite)
+                _restore_samples(restorer, job, key, num_samples, writing)
             written.append(job.target)
         except (ValueError, OSError) as error:
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS):
@@ -142,14 +157,45 @@ def restore_file(
     overwrite: bool = False,
     *,
     quality: int | None = None,
+    max_megapixels: float | None = None,
+    made_by: str | None = None,
 ) -> None:
     """Restores one image file, of any size, grey or colour, with or without alpha.
 
     For super-resolution it is enlarged first, as the images of the training were.
+
+    Args:
+        restorer: The weights.
+        source: The file of the image.
+        target: The file of the result.
+        key: The key of the sampling noise.
+        overwrite: Whether an existing result is replaced.
+        quality: The quality of JPEG, AVIF and lossy WebP, see `data.codecs.encode`.
+        max_megapixels: The largest image that is read, in millions of pixels; None
+            means `data.formats.DEFAULT_MEGAPIXELS`.
+        made_by: How the result was made, for its metadata; None says nothing.
     """
-    image, pixels = _read(restorer, source, target)
+    writing = Writing(overwrite, quality, max_megapixels, made_by)
+    _restore_one(restorer, source, target, key, writing)
+
+
+class Writing(NamedTuple):
+    """How results are read and written: the last arguments of `restore_file`."""
+
+    overwrite: bool = False
+    quality: int | None = None
+    max_megapixels: float | None = None
+    made_by: str | None = None
+
+
+def _restore_one(
+    restorer: Restorer, source: Path, target: Path, key: PRNGKey, writing: Writing
+) -> None:
+    image, pixels = _read(restorer, source, target, writing)
     result = _like(image, restorer(pixels, key=key))
-    images.write_image(target, result, overwrite=overwrite, quality=quality)
+    images.write_image(
+        target, result, overwrite=writing.overwrite, quality=writing.quality
+    )
 
 
 def _restore_samples(
@@ -157,11 +203,11 @@ def _restore_samples(
     job: Job,
     key: PRNGKey,
     num_samples: int,
-    quality: int | None,
-    overwrite: bool,
+    writing: Writing,
 ) -> None:
     """Writes the mean of several restorations and the map of their spread."""
-    image, pixels = _read(restorer, job.source, job.target)
+    overwrite, quality = writing.overwrite, writing.quality
+    image, pixels = _read(restorer, job.source, job.target, writing)
     found = restorer.uncertainty(pixels, num_samples=num_samples, key=key)
     spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
     if overwrite or not job.target.exists():  # else a run was stopped between the two
@@ -171,15 +217,18 @@ def _restore_samples(
 
 
 def _read(
-    restorer: Restorer, source: Path, target: Path
+    restorer: Restorer, source: Path, target: Path, writing: Writing
 ) -> tuple[ImageFile, np.ndarray]:
     """An image, its alpha as large as the result, and what the network is given.
+
+    Its metadata say how the result is made.
 
     Raises at once what writing the result to `target` would raise.
     """
     channels, data = restorer.model.channels, restorer.config.data
-    image = images.read_image(source, data.data_range, with_metadata=True)
-    images.check_writable(target, image.pixels.shape[-1], image.alpha is not None)
+    image = images.read_image(source, data.data_range, True, writing.max_megapixels)
+    image = image._replace(metadata=image.metadata._replace(software=writing.made_by))
+    images.check_writable(target, image.pixels.shape[-1], image.is_transparent)
     pixels = images.to_channels(image.pixels, channels, str(source))
     pixels = images.enlarge(pixels, data.scale, data.enlarge)
     if image.alpha is not None:
@@ -219,14 +268,18 @@ class _Sized(NamedTuple):
 
 
 def _measure(
-    restorer: Restorer, jobs: Sequence[Job], num_samples: int
+    restorer: Restorer,
+    jobs: Sequence[Job],
+    num_samples: int,
+    max_megapixels: float | None,
 ) -> tuple[list[_Sized], list[str]]:
     """The jobs with their sizes, by the headers; and what is wrong with the others."""
     scale = restorer.config.data.scale
     sized, failures = [], []
     for job in jobs:
         try:
-            height, width = (scale * side for side in images.read_size(job.source))
+            size = images.read_size(job.source, max_megapixels)
+            height, width = (scale * side for side in size)
             restorer.tiles(height, width, num_samples=num_samples)
             sized.append(_Sized(job, height, width))
         except (ValueError, OSError) as error:

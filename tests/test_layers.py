@@ -50,8 +50,10 @@ ALLOWED = {
     | {"configuration", "data", "memory", "models", "programs", "tiling"},
     "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
     "jobs": {"data"},
+    "provenance": {"restorer"},
     "restore": {
-        *("array_types", "costs", "data", "jobs", "loading", "processes", "restorer"),
+        *("array_types", "costs", "data", "jobs", "loading", "processes"),
+        *("provenance", "restorer"),
     },
     "costs": {"restorer", "tiling"},
     "scores": {"array_types", "data", "metrics", "restore"},
@@ -85,8 +87,8 @@ ALLOWED = {
     "demo_train": {"configuration", "evaluate", "main", "photographs", "train"},
     "weights": {"tables"},
     "app": {
-        *("array_types", "configuration", "costs", "data", "loading", "restore"),
-        *("restorer",),
+        *("array_types", "configuration", "costs", "data", "loading", "provenance"),
+        *("restore", "restorer"),
         *("processes", "samplers"),
     },
     "pack": {"checkpoints", "restore"},

@@ -200,7 +200,7 @@ def build(
         button.click(
             functools.partial(
                 answers.restore,
-                *(restorer, name if has_command else None, limits, folder),
+                *(restorer, name, has_command, limits, folder),
             ),
             [upload, *controls],
             [before, *results],

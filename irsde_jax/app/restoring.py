@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from irsde_jax import costs, restore
+from irsde_jax import costs, provenance, restore
 from irsde_jax.app import pictures
 from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
 from irsde_jax.costs import Cost
@@ -118,7 +118,12 @@ def cost(
 
 
 def restore_upload(
-    restorer: Restorer, upload: Path, settings: Settings, limits: Limits, folder: Path
+    restorer: Restorer,
+    upload: Path,
+    settings: Settings,
+    limits: Limits,
+    folder: Path,
+    name: str | None = None,
 ) -> Result:
     """Restores an uploaded file: what `--mode=restore` writes for it, bit for bit.
 
@@ -129,6 +134,7 @@ def restore_upload(
         settings: how.
         limits: what is too much.
         folder: the result goes to a folder of its own in it.
+        name: The name of the weights, which the metadata of the result mention.
 
     Raises:
         OSError: if the upload is gone, or the disk full.
@@ -146,7 +152,12 @@ def restore_upload(
         restore.file_key(settings.seed, upload.name),
     )
     with _names_alone(upload, target):
-        restore.restore_file(chosen, upload, target, key)
+        made_by = provenance.describe(chosen, name, settings.seed)
+        restore.restore_file(
+            *(chosen, upload, target, key),
+            max_megapixels=limits.megapixels,
+            made_by=made_by,
+        )
         after = images.read_image(target, chosen.config.data.data_range).pixels
     _forget_old_programs((height, width, settings.solver, settings.num_evals))
     spread, white = None, 0.0
@@ -195,7 +206,9 @@ def _read(restorer: Restorer, upload: Path, limits: Limits) -> np.ndarray:
     data = restorer.config.data
     with _names_alone(upload):
         _check_size(upload, data.scale, limits)
-        pixels = images.read_image(upload, data.data_range).pixels
+        pixels = images.read_image(
+            upload, data.data_range, max_megapixels=limits.megapixels
+        ).pixels
         pixels = images.to_channels(pixels, restorer.model.channels, upload.name)
     return images.enlarge(pixels, data.scale, data.enlarge)
 

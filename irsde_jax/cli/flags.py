@@ -110,7 +110,7 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag(
         *("quality", Kind.INTEGER, ("restore",)),
-        help="The quality of restored JPEG and WebP images, from 1 to 100.",
+        help="The quality of restored JPEG, AVIF and WebP images, from 1 to 100.",
         value="N",
         low=1,
         high=100,
@@ -121,6 +121,18 @@ FLAGS: tuple[Flag, ...] = (
         "map of where they differ.",
         value="N",
         low=1,
+    ),
+    Flag(
+        *("max_megapixels", Kind.DECIMAL, ("restore",)),
+        help="The largest image that is read, in millions of pixels. By default it is "
+        "179, because a small file can promise any number of pixels.",
+        value="N",
+        low=0,
+    ),
+    Flag(
+        *("no_metadata", Kind.SWITCH, ("restore",)),
+        help="Do not write into the metadata of restored images how they were made. "
+        "The metadata of the originals are preserved all the same.",
     ),
     Flag(
         *("seed", Kind.INTEGER, _IS_SEEDED),

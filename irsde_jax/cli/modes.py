@@ -60,6 +60,8 @@ def _restore(values: flags.FlagValues, config: Config | None) -> None:
         kind=values.format,
         quality=values.quality,
         num_samples=1 if values.num_samples is None else values.num_samples,
+        max_megapixels=values.max_megapixels,
+        provenance=not values.no_metadata,
     )
 
 

@@ -6,6 +6,7 @@ The formats themselves are in `irsde_jax.data.codecs`; here are folders, paths, 
 errors that name them.
 """
 
+import functools
 import io
 import logging
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from irsde_jax.data import arrays, codecs
+from irsde_jax.data import arrays, codecs, formats
 from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.arrays import ImageFile as ImageFile
 
@@ -27,7 +28,7 @@ ENLARGEMENTS = {
 }
 """How a degraded image of super-resolution is enlarged: Pillow's filters."""
 
-SUFFIXES = (*codecs.FORMATS, ".npy")
+SUFFIXES = (*formats.FORMATS, ".npy")
 """File name endings that are read and written, in lower case."""
 
 
@@ -87,17 +88,21 @@ def read_image(
     path: str | os.PathLike,
     data_range: DataRange = UNIT_RANGE,
     with_metadata: bool = False,
+    max_megapixels: float | None = None,
 ) -> ImageFile:
     """The content of an image file, upright (EXIF orientation applied).
 
-    Palettes and CMYK become RGB. Its content decides how a file is read, not its
-    suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or floats.
+    Palettes, CMYK and L*a*b* become RGB. Its content decides how a file is read and
+    not its suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or
+    floats.
 
     Args:
         path: of the file.
         data_range: the floats of an `.npy` file that become 0 and 1; none may lie
             beyond them. Written again, the image has this range.
-        with_metadata: see `codecs.decode`.
+        with_metadata: Whether metadata are read, for an image that is written again.
+        max_megapixels: The largest image that is read, in millions of pixels; None
+            means `formats.DEFAULT_MEGAPIXELS`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -112,8 +117,12 @@ def read_image(
             # Mapped, so that a header that promises more than the file holds is an
             # error and no allocation; it reads no pickles.
             array = np.lib.format.open_memmap(path, mode="r")
+            if array.ndim >= 2:
+                height, width = array.shape[:2]
+                formats.check_size(height, width, max_megapixels)
             return arrays.array_to_image(array, data_range)
-        return codecs.decode(path.read_bytes(), with_metadata)
+        data, warn = path.read_bytes(), functools.partial(_warn, path)
+        return codecs.decode(data, with_metadata, max_megapixels, warn)
     except (MemoryError, PermissionError):
         raise
     except arrays.UnsupportedImage as error:
@@ -122,23 +131,35 @@ def read_image(
         raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
 
 
-def read_size(path: str | os.PathLike) -> tuple[int, int]:
+def read_size(
+    path: str | os.PathLike, max_megapixels: float | None = np.inf
+) -> tuple[int, int]:
     """Height and width of the upright image in a file, from its header alone.
+
+    Args:
+        path: The file.
+        max_megapixels: The largest image that is allowed, as for `read_image`.
 
     Raises:
         OSError: if there is no such file.
-        UnreadableImage: if its header is not that of an image.
+        UnreadableImage: if its header is not that of an image, or promises more pixels
+            than are allowed.
+        ValueError: if it cannot be read without loss.
     """
     path = Path(path)
     _require_content(path)
     try:
         if path.suffix.lower() == ".npy":
             height, width, *_ = np.lib.format.open_memmap(path, mode="r").shape
-            return height, width
-        with path.open("rb") as file:
-            return codecs.size(file)
+        else:
+            with path.open("rb") as file:
+                height, width = codecs.size(file)
+        formats.check_size(height, width, max_megapixels)
+        return height, width
     except PermissionError:
         raise
+    except arrays.UnsupportedImage as error:
+        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
     except Exception as error:  # decoders raise nearly anything on damaged files
         raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
 
@@ -218,7 +239,13 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
 
 
 def check_writable(path: Path, channels: int, has_alpha: bool) -> None:
-    """Raises at once what `write_image` would raise for such an image."""
+    """Raises at once what `write_image` would raise for such an image.
+
+    Args:
+        path: The file that is to be written.
+        channels: The number of channels of its colour.
+        has_alpha: Whether any pixel is transparent.
+    """
     _check_suffix(path)
     try:
         codecs.check(path.suffix.lower(), channels, has_alpha)
@@ -239,7 +266,7 @@ def write_image(
 
     Args:
         path: file name in an existing folder, ending in one of `SUFFIXES`.
-        image: what to write. JPEG, BMP and `.npy` hold no alpha: it must be None.
+        image: what to write. JPEG, BMP and `.npy` hold no alpha: it must be opaque.
         overwrite: whether an existing file is replaced.
         quality: see `codecs.encode`.
 
@@ -259,7 +286,7 @@ def write_image(
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent}. Create it first.")
     try:
-        data = _encode(image, path.suffix.lower(), quality)
+        data = _encode(image, path, quality)
     except ValueError as error:
         raise ValueError(f"{path} cannot be written: {error}.") from error
     # A hidden name: `list_images` never meets a half-written file.
@@ -315,11 +342,17 @@ def _shown(names: list[str]) -> str:
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
-def _encode(image: ImageFile, suffix: str, quality: int | None) -> bytes:
+def _warn(path: Path, remark: str) -> None:
+    logger.warning("%s: %s", path, remark)
+
+
+def _encode(image: ImageFile, path: Path, quality: int | None) -> bytes:
+    suffix, warn = path.suffix.lower(), functools.partial(_warn, path)
     if image.pixels.ndim != 3 or 0 in image.pixels.shape:
         raise ValueError(f"its shape is {image.pixels.shape}, not [H, W, C]")
     if suffix != ".npy":
-        return codecs.encode(image, suffix, quality)
+        return codecs.encode(image, suffix, quality, warn)
+    codecs.fit_metadata(image.metadata, "NPY", warn)
     buffer = io.BytesIO()
     np.save(buffer, arrays.image_to_array(image), allow_pickle=False)
     return buffer.getvalue()
