@@ -21,6 +21,7 @@ from irsde_jax import (
     programs,
     samplers,
     sde,
+    tile_choice,
     tiling,
 )
 from irsde_jax.array_types import Array, PRNGKey
@@ -31,10 +32,6 @@ from irsde_jax.tiling import Tiles
 Config: TypeAlias = ml_collections.ConfigDict
 Finish: TypeAlias = Callable[[Noisy, np.ndarray | None], np.ndarray]
 logger = logging.getLogger(__name__)
-
-# Sides to choose from where the memory does not suffice for a whole image: the larger
-# a tile, the more a network with attention sees, and the less is worked on twice.
-_SIDES = (1024, 768, 512, 384, 256, 192, 128, 96, 64)
 
 
 class Uncertainty(NamedTuple):
@@ -203,28 +200,10 @@ class Restorer:
         Raises:
             ValueError: if it does not suffice for the smallest tiles.
         """
-        sampling = self.config.sampling
-        if sampling.tile is not None:
-            if sampling.tile == 0:
-                return None
-            return tiling.make_tiles(sampling.tile, sampling.overlap, sampling.blend)
-        limit = sampling.memory_gigabytes * 1e9
-        least = self.memory(height, width, None, batch, num_samples)
-        if least <= limit:
-            return None
-        largest = max(min(height, width), _SIDES[-1])
-        smallest = 2 * (sampling.overlap or 0)
-        for side in (side for side in _SIDES if smallest <= side <= largest):
-            tiles = tiling.make_tiles(side, sampling.overlap, sampling.blend)
-            needed = self.memory(height, width, tiles, batch, num_samples)
-            if needed <= limit:
-                return tiles
-            least = min(least, needed)
-        one_by_one = ", or pass the images one by one" if batch > 1 else ""
-        raise ValueError(
-            f"{batch} x {height} x {width} pixels need {least / 1e9:.2g} GB, and "
-            f"sampling.memory_gigabytes={sampling.memory_gigabytes:g}. Raise it if "
-            f"there is more, restore parts of the image{one_by_one}."
+        return tile_choice.choose(
+            self.config.sampling,
+            (batch, height, width),
+            lambda tiles: self.memory(height, width, tiles, batch, num_samples),
         )
 
     def memory(

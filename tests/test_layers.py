@@ -50,9 +50,10 @@ ALLOWED = {
     "grey": {"array_types"},
     "transparency": {"array_types", "holes"},
     "noisy_images": {"array_types", "data", "grey", "sde"},
+    "tile_choice": {"tiling"},
     "restorer": {
         *(MATHS | {"batches", "data", "memory", "models", "noisy_images"}),
-        *("programs", "tiling"),
+        *("programs", "tile_choice", "tiling"),
     },
     "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
     "jobs": {"data"},
