@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from irsde_jax import baselines, configuration, samplers
+from irsde_jax import baselines, configuration, grey, samplers
 from irsde_jax.restorer import Restorer
 
 INPUT, RESTORED, BASELINE = "input", "restored", "baseline"
@@ -112,7 +112,7 @@ def baseline_methods(
     methods: list[Method] = []
     for name in names:
         lacks = baselines.missing(name)
-        function = functools.partial(_apply, baselines.BASELINES[name], problem)
+        function = functools.partial(_apply, name, problem)
         methods.append(
             Method(
                 baselines.label(name, problem),
@@ -126,14 +126,14 @@ def baseline_methods(
 
 
 def _apply(
-    baseline: baselines.Baseline,
-    problem: baselines.Problem,
-    image: np.ndarray,
-    *,
-    key: Any,
+    name: str, problem: baselines.Problem, image: np.ndarray, *, key: Any
 ) -> np.ndarray:
     del key  # deterministic
-    return np.asarray(baseline(image, problem), np.float32)
+    shape, baseline = image.shape, baselines.BASELINES[name]
+    if name in baselines.DENOISERS and grey.is_grey(image):
+        image = image[..., :1]  # they too take noise for independent in each channel
+    restored = np.asarray(baseline(image, problem), np.float32)
+    return np.broadcast_to(restored, shape)
 
 
 def _with_solver(restorer: Restorer, solver: str, number: int | None) -> Restorer:

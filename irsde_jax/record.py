@@ -81,4 +81,8 @@ def _whose_degraded_images(config: Config, test_set: TestSet) -> str:
     if test_set.degrade is None:
         return "those of the test set"
     made = degradations.describe(**config.degradation)
-    return f"made here, {made}, seed {scores.DEGRADATION_SEED}"
+    text = f"made here, {made}, seed {scores.DEGRADATION_SEED}"
+    if test_set.num_grey == 0:
+        return text
+    count = f"{test_set.num_grey} of {len(test_set.source)}"
+    return f"{text}; grey images ({count}) are degraded in one channel"

@@ -13,7 +13,7 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from irsde_jax import costs, processes
+from irsde_jax import costs, noisy_images, processes, transparency
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.data.images import ImageFile
@@ -162,7 +162,8 @@ def restore_file(
 ) -> None:
     """Restores one image file, of any size, grey or colour, with or without alpha.
 
-    For super-resolution it is enlarged first, as the images of the training were.
+    Weights of super-resolution enlarge it. Its transparency is enlarged by the filter
+    that the colours are enlarged by before they are restored.
 
     Args:
         restorer: The weights.
@@ -191,8 +192,8 @@ class Writing(NamedTuple):
 def _restore_one(
     restorer: Restorer, source: Path, target: Path, key: PRNGKey, writing: Writing
 ) -> None:
-    image, pixels = _read(restorer, source, target, writing)
-    result = _like(image, restorer(pixels, key=key))
+    image, given = _read(restorer, source, target, writing)
+    result = _like(image, restorer(given.pixels, key=key, sigma=given.sigma))
     images.write_image(
         target, result, overwrite=writing.overwrite, quality=writing.quality
     )
@@ -207,8 +208,10 @@ def _restore_samples(
 ) -> None:
     """Writes the mean of several restorations and the map of their spread."""
     overwrite, quality = writing.overwrite, writing.quality
-    image, pixels = _read(restorer, job.source, job.target, writing)
-    found = restorer.uncertainty(pixels, num_samples=num_samples, key=key)
+    image, given = _read(restorer, job.source, job.target, writing)
+    found = restorer.uncertainty(
+        given.pixels, num_samples=num_samples, key=key, sigma=given.sigma
+    )
     spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
     if overwrite or not job.target.exists():  # else a run was stopped between the two
         result = _like(image, found.mean)
@@ -216,25 +219,61 @@ def _restore_samples(
     images.write_image(job.spread, ImageFile(spread, None, 8), overwrite=overwrite)
 
 
+class Given(NamedTuple):
+    """What a restorer is given of an image file.
+
+    Attributes:
+        pixels: float32 [H, W, C], not enlarged.
+        sigma: The noise level in image units; None leaves it to the restorer.
+    """
+
+    pixels: np.ndarray
+    sigma: float | None
+
+
+def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
+    """The pixels of an image for a restorer, with no stray colours where it is clear.
+
+    Args:
+        restorer: The weights. In the process "inpainting", whose holes are transparent
+            pixels as well, the pixels are left as they are.
+        image: The content of the file.
+        name: What to call the image in an error.
+
+    Raises:
+        ValueError: if the image has another number of channels than the network.
+    """
+    channels = restorer.model.channels
+    pixels = images.to_channels(image.pixels, channels, name)
+    if restorer.process.known is not None:
+        return Given(pixels, None)
+    is_blind = (
+        restorer.process.starts_at_input and restorer.config.sampling.sigma is None
+    )
+    sigma = None
+    if is_blind and image.alpha is not None:
+        opaque = transparency.blacken_transparent(image.pixels, image.alpha)
+        sigma = noisy_images.noise_level(opaque)
+    return Given(transparency.fill_transparent(pixels, image.alpha), sigma)
+
+
 def _read(
     restorer: Restorer, source: Path, target: Path, writing: Writing
-) -> tuple[ImageFile, np.ndarray]:
-    """An image, its alpha as large as the result, and what the network is given.
+) -> tuple[ImageFile, Given]:
+    """An image, its alpha as large as the result, and what the restorer is given.
 
     Its metadata say how the result is made.
 
     Raises at once what writing the result to `target` would raise.
     """
-    channels, data = restorer.model.channels, restorer.config.data
-    image = images.read_image(source, data.data_range, True, writing.max_megapixels)
+    data_range = restorer.config.data.data_range
+    image = images.read_image(source, data_range, True, writing.max_megapixels)
     image = image._replace(metadata=image.metadata._replace(software=writing.made_by))
     images.check_writable(target, image.pixels.shape[-1], image.is_transparent)
-    pixels = images.to_channels(image.pixels, channels, str(source))
-    pixels = images.enlarge(pixels, data.scale, data.enlarge)
+    given = as_given(restorer, image, str(source))
     if image.alpha is not None:
-        alpha = images.enlarge(image.alpha, data.scale, data.enlarge).clip(0, 1)
-        image = image._replace(alpha=alpha)
-    return image, pixels
+        image = image._replace(alpha=restorer.enlarge(image.alpha).clip(0, 1))
+    return image, given
 
 
 def _like(image: ImageFile, restored: np.ndarray) -> ImageFile:
@@ -274,7 +313,7 @@ def _measure(
     max_megapixels: float | None,
 ) -> tuple[list[_Sized], list[str]]:
     """The jobs with their sizes, by the headers; and what is wrong with the others."""
-    scale = restorer.config.data.scale
+    scale = restorer.scale
     sized, failures = [], []
     for job in jobs:
         try:
@@ -291,7 +330,7 @@ def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> 
     """Logs what the run will cost: pixels, evaluations, memory, and a long time."""
     if not sized:
         return
-    if (scale := restorer.config.data.scale) > 1:
+    if (scale := restorer.scale) > 1:
         logger.info("super-resolution: the results are %d times as large", scale)
     each = restorer.num_evals()
     evals = num_samples * each

@@ -78,7 +78,8 @@ def evaluate_images(
 
     Args:
         restorer: a `Restorer`, or any function `(image, key=key) -> image` of float
-            [H, W, C].
+            [H, W, C]. Degraded images have the size of their references, so those of
+            super-resolution have been enlarged.
         source: reference images "x0" and, without `degrade`, degraded ones "mu".
         degrade: makes the degraded images instead, with a key that depends on the name
             of the image alone.
@@ -97,6 +98,8 @@ def evaluate_images(
     """
     seen: set[tuple[int, ...]] = set()
     any_warm = False
+    if isinstance(restorer, restore.Restorer):
+        sampling = sampling | dict(enlarged=True)
     for index, name in enumerate(source.names):
         record = source[index]
         x0, mu = record["x0"], degraded_image(record, degrade, name)

@@ -46,21 +46,31 @@ ALLOWED = {
     "tiling": {"array_types"},
     "memory": set(),
     "programs": {"array_types", "processes", "sde", "tiling"},
-    "restorer": MATHS
-    | {"configuration", "data", "memory", "models", "programs", "tiling"},
+    "batches": set(),
+    "grey": {"array_types"},
+    "transparency": {"array_types", "holes"},
+    "noisy_images": {"array_types", "data", "grey", "sde"},
+    "tile_choice": {"tiling"},
+    "restorer": {
+        *(
+            MATHS
+            | {"batches", "configuration", "data", "memory", "models", "noisy_images"}
+        ),
+        *("programs", "tile_choice", "tiling"),
+    },
     "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
     "jobs": {"data"},
     "provenance": {"restorer"},
     "restore": {
-        *("array_types", "costs", "data", "jobs", "loading", "processes"),
-        *("provenance", "restorer"),
+        *("array_types", "costs", "data", "jobs", "loading", "noisy_images"),
+        *("processes", "provenance", "restorer", "transparency"),
     },
     "costs": {"restorer", "tiling"},
     "scores": {"array_types", "data", "metrics", "restore"},
     "intervals": set(),
     "perceptual": {"data", "lpips"},
     "baselines": {"data", "holes"},
-    "methods": {"baselines", "configuration", "restorer", "samplers"},
+    "methods": {"baselines", "configuration", "grey", "restorer", "samplers"},
     "sheets": {"data", "figures", "metrics", "restore", "restorer", "scores"},
     "comparison": {
         *("data", "intervals", "methods", "perceptual", "scores", "sheets"),
@@ -73,7 +83,9 @@ ALLOWED = {
     "charts": {"tables"},
     "page": set(),
     "report": {"cases", "charts", "page", "tables"},
-    "evaluate": PARTS | EDGE | JUDGING | {"experiment", "restore", "restorer"},
+    "evaluate": {
+        *(PARTS | EDGE | JUDGING | {"experiment", "grey", "restore", "restorer"}),
+    },
     "experiment": PARTS | EDGE | {"restorer"},
     "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer"},
     "check": {"data", "figures", "logs"},

@@ -106,8 +106,10 @@ class TestRestorer:
     @pytest.mark.parametrize(
         ("image", "options", "message"),
         [
-            (photo((12, 10, 1)), {}, r"\[H, W, 3\]"),
-            (photo((12, 10)), {}, r"\[H, W, 3\]"),
+            (photo((12, 10, 4)), {}, r"\[H, W, 3\].*images\[\.\.\., :3\]"),
+            (photo((2, 12, 10)), {}, r"batch of grey images.*images\[\.\.\., None\]"),
+            (photo((3, 12, 10)), {}, r"numpy\.moveaxis\(images, 0, -1\)"),
+            (photo((1, 2, 12, 10)), {}, r"\[batch, H, W, 3\]"),
             (photo((0, 10, 3)), {}, "at least one pixel"),
             (photo().astype(np.int32), {}, "uint8"),
             (photo(), dict(solver="posteriori"), "posterior"),

@@ -71,7 +71,7 @@ def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
         OSError: if there is no such file.
         ValueError: if it is too large, damaged or no image of these weights.
     """
-    pixels = _read(restorer, upload, limits)
+    pixels = restorer.enlarge(_read(restorer, upload, limits).pixels)
     return Look(pictures.to_picture(pixels), *pixels.shape[:2])
 
 
@@ -140,17 +140,16 @@ def restore_upload(
         OSError: if the upload is gone, or the disk full.
         ValueError: see `look` and `cost`.
     """
-    pixels = _read(restorer, upload, limits)
-    height, width = pixels.shape[:2]
+    chosen = tuned(restorer, settings)
+    given = _read(chosen, upload, limits)
+    before = restorer.enlarge(given.pixels)
+    height, width = before.shape[:2]
     expected = cost(restorer, height, width, settings, limits)
     start = time.perf_counter()
     suffix = ".png" if settings.as_png else upload.suffix.lower()
     target = folder / uuid.uuid4().hex / f"{upload.stem}_restored{suffix}"
     target.parent.mkdir(parents=True)
-    chosen, key = (
-        tuned(restorer, settings),
-        restore.file_key(settings.seed, upload.name),
-    )
+    key = restore.file_key(settings.seed, upload.name)
     with _names_alone(upload, target):
         made_by = provenance.describe(chosen, name, settings.seed)
         restore.restore_file(
@@ -162,11 +161,13 @@ def restore_upload(
     _forget_old_programs((height, width, settings.solver, settings.num_evals))
     spread, white = None, 0.0
     if num_samples := _num_samples(restorer, settings):
-        std = chosen.uncertainty(pixels, num_samples=num_samples, key=key).std
+        std = chosen.uncertainty(
+            given.pixels, num_samples=num_samples, key=key, sigma=given.sigma
+        ).std
         spread, white = pictures.to_map(std)
     return Result(
         target,
-        pictures.to_picture(pixels),
+        pictures.to_picture(before),
         pictures.to_picture(after),
         spread,
         white,
@@ -190,8 +191,8 @@ def _num_samples(restorer: Restorer, settings: Settings) -> int:
     return 0
 
 
-def _read(restorer: Restorer, upload: Path, limits: Limits) -> np.ndarray:
-    """The pixels that the network is shown, float32 [H, W, C]."""
+def _read(restorer: Restorer, upload: Path, limits: Limits) -> restore.Given:
+    """What the restorer is given of an upload."""
     if upload.suffix.lower() not in images.SUFFIXES:
         raise ValueError(
             f"{upload.name} is not a photograph: its name ends in none of "
@@ -203,14 +204,13 @@ def _read(restorer: Restorer, upload: Path, limits: Limits) -> np.ndarray:
             f"{upload.name} has {megabytes:.1f} MB; at most {limits.megabytes:g} are "
             "allowed here."
         )
-    data = restorer.config.data
     with _names_alone(upload):
-        _check_size(upload, data.scale, limits)
-        pixels = images.read_image(
-            upload, data.data_range, max_megapixels=limits.megapixels
-        ).pixels
-        pixels = images.to_channels(pixels, restorer.model.channels, upload.name)
-    return images.enlarge(pixels, data.scale, data.enlarge)
+        _check_size(upload, restorer.scale, limits)
+        image = images.read_image(
+            *(upload, restorer.config.data.data_range),
+            max_megapixels=limits.megapixels,
+        )
+        return restore.as_given(restorer, image, upload.name)
 
 
 @contextlib.contextmanager
