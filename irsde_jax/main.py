@@ -18,7 +18,7 @@ import ml_collections
 from absl import app, flags
 from absl import logging as absl_logging
 
-from irsde_jax import configuration, interruption
+from irsde_jax import configuration, file_names, interruption
 from irsde_jax.command_line import config_names, define_flags, parse, split_weights
 from irsde_jax.configuration import UsageError
 
@@ -240,6 +240,7 @@ def set_up_logging(verbosity: int | None) -> None:
 
 def main() -> None:
     """The program: parses the flags of this process and runs the mode."""
+    file_names.escape_on_consoles()
     values = flags.FLAGS
     define_flags(values)
 

@@ -1,25 +1,24 @@
 """Restoring image files: the formats, names and whatever belongs to them kept."""
 
-import errno
 import logging
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import jax
 import ml_collections
 import numpy as np
-from tqdm import tqdm
 
-from irsde_jax import costs, processes
+from irsde_jax import costs, file_names, processes, turns
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.data.images import ImageFile
 from irsde_jax.jobs import Job, plan
 from irsde_jax.loading import load, open_restorer
 from irsde_jax.restorer import Restorer
+from irsde_jax.turns import Sized
 
 __all__ = ["Restorer", "file_key", "load", "open_restorer", "restore_file", "run"]
 
@@ -35,7 +34,9 @@ _SHORT = 5.0
 
 def file_key(seed: int, name: str) -> PRNGKey:
     """The key of a file: of the seed and its relative path alone."""
-    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+    return jax.random.fold_in(
+        jax.random.key(seed), zlib.crc32(file_names.to_bytes(name))
+    )
 
 
 def run(
@@ -58,8 +59,8 @@ def run(
     colour profile of its original (`data.metadata` says what TIFF cannot keep); grey
     images go through a colour network as grey. It depends on the seed, the image's
     relative path and how it is cut into tiles. Results that exist are finished and
-    skipped: the same command continues a run that was stopped. A file that cannot be
-    restored does not stop the others.
+    skipped: the same command continues a run that was stopped, and several processes
+    may share a folder. A file that cannot be restored does not stop the others.
 
     Args:
         config: see `load`.
@@ -79,58 +80,76 @@ def run(
         The results written, without maps.
 
     Raises:
-        OSError: if the disk is full or read-only; what was finished stays.
-        ValueError: see `jobs.plan`; or, after all others were restored, if some images
-            could not be.
+        OSError: if the disk is full or read-only. Finished results stay.
+        ValueError: if an argument is out of range; or, after all others were restored,
+            if some images could not be.
     """
     if num_samples < 1:
         raise ValueError(f"--num_samples={num_samples} must be at least 1.")
     if quality is not None and not 1 <= quality <= 100:
         raise ValueError(f"--quality={quality} must lie in 1..100.")
-    jobs = plan(input, output, suffix, kind)
-    todo = [job for job in jobs if overwrite or not _is_done(job, num_samples)]
+    jobs = plan(
+        *(input, output, suffix, kind),
+        overwrite=overwrite,
+        with_spread=num_samples > 1,
+    )
+    todo = [
+        job
+        for job in jobs
+        if job.problem or overwrite or not turns.is_done(job, num_samples > 1)
+    ]
     if len(todo) < len(jobs):
         logger.info(
             "skipping %d of %d images whose results exist (--overwrite replaces them)",
             len(jobs) - len(todo),
             len(jobs),
         )
-    if not todo:
-        return []
-    restorer = open_restorer(config, workdir, weights)
-    if num_samples > 1:
-        _require_noise(restorer)
-    sized, failures = _measure(restorer, todo, num_samples)
-    _announce(restorer, sized, num_samples)
-    written = []
-    for job in _with_progress(sized):
-        try:
-            job.target.parent.mkdir(parents=True, exist_ok=True)
-            key = file_key(seed, job.name)
-            if num_samples == 1:
-                restore_file(
-                    restorer, job.source, job.target, key, overwrite, quality=quality
-                )
-            else:
-                _restore_samples(restorer, job, key, num_samples, quality, overwrite)
-            written.append(job.target)
-        except (ValueError, OSError) as error:
-            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS):
-                raise
-            failures.append(f"{job.name}: {error}")
-        except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            reason = (str(error).splitlines() or ["out of memory"])[0]
-            failures.append(
-                f"{job.name}: {reason} (a smaller --config.sampling.memory_gigabytes "
-                "or --config.sampling.tile needs less memory)."
-            )
-    logger.info("restored %d of %d images to %s", len(written), len(todo), output)
-    if failures:
-        raise ValueError(
-            f"{len(failures)} of {len(todo)} images were not restored. "
-            + " ".join(failures)
+    outcome = turns.Outcome(
+        failures={job.name: job.problem for job in todo if job.problem}
+    )
+    ready = [job for job in todo if not job.problem]
+    if ready:
+        restorer = open_restorer(config, workdir, weights)
+        if num_samples > 1:
+            _require_noise(restorer)
+        _restore_all(
+            restorer, ready, outcome, seed, num_samples, quality, overwrite=overwrite
         )
-    return written
+    if todo:
+        logger.info(outcome.describe(len(todo), output))
+    if outcome.failures:
+        raise ValueError(outcome.report(len(todo)))
+    return outcome.written
+
+
+def _restore_all(
+    restorer: Restorer,
+    jobs: Sequence[Job],
+    outcome: turns.Outcome,
+    seed: int,
+    num_samples: int,
+    quality: int | None,
+    overwrite: bool,
+) -> None:
+    """Restores what can be restored; `outcome` takes up what becomes of the jobs."""
+    sized, failures = _measure(restorer, jobs, num_samples)
+    outcome.failures |= failures
+    _announce(restorer, sized, num_samples)
+
+    def restore_one(job: Job) -> None:
+        key = file_key(seed, job.name)
+        if num_samples == 1:
+            restore_file(
+                restorer, job.source, job.target, key, overwrite, quality=quality
+            )
+        else:
+            _restore_samples(restorer, job, key, num_samples, quality, overwrite)
+
+    turns.take(
+        *(sized, restore_one, outcome),
+        overwrite=overwrite,
+        with_spread=num_samples > 1,
+    )
 
 
 def restore_file(
@@ -163,7 +182,9 @@ def _restore_samples(
     image, pixels = _read(restorer, job.source, job.target)
     found = restorer.uncertainty(pixels, num_samples=num_samples, key=key)
     spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
-    if overwrite or not job.target.exists():  # else a run was stopped between the two
+    if overwrite or not os.path.isfile(
+        job.target
+    ):  # else a run stopped between the two
         result = _like(image, found.mean)
         images.write_image(job.target, result, overwrite=overwrite, quality=quality)
     images.write_image(job.spread, ImageFile(spread, None, 8), overwrite=overwrite)
@@ -179,6 +200,11 @@ def _read(
     channels, data = restorer.model.channels, restorer.config.data
     image = images.read_image(source, data.data_range, with_metadata=True)
     images.check_writable(target, image.pixels.shape[-1], image.alpha is not None)
+    height, width, found = image.pixels.shape
+    found += image.alpha is not None
+    images.check_size(
+        target, data.scale * height, data.scale * width, found, image.bits
+    )
     pixels = images.to_channels(image.pixels, channels, str(source))
     pixels = images.enlarge(pixels, data.scale, data.enlarge)
     if image.alpha is not None:
@@ -194,10 +220,6 @@ def _like(image: ImageFile, restored: np.ndarray) -> ImageFile:
     return image._replace(pixels=restored)
 
 
-def _is_done(job: Job, num_samples: int) -> bool:
-    return job.target.exists() and (num_samples == 1 or job.spread.exists())
-
-
 def _require_noise(restorer: Restorer) -> None:
     """Raises if several restorations of an image would all be the same."""
     solver = restorer.config.sampling.solver
@@ -209,31 +231,24 @@ def _require_noise(restorer: Restorer) -> None:
         )
 
 
-class _Sized(NamedTuple):
-    """A job, and the pixels that its result will have."""
-
-    job: Job
-    height: int
-    width: int
-
-
 def _measure(
     restorer: Restorer, jobs: Sequence[Job], num_samples: int
-) -> tuple[list[_Sized], list[str]]:
+) -> tuple[list[Sized], dict[str, str]]:
     """The jobs with their sizes, by the headers; and what is wrong with the others."""
     scale = restorer.config.data.scale
-    sized, failures = [], []
+    sized, failures = [], {}
     for job in jobs:
         try:
             height, width = (scale * side for side in images.read_size(job.source))
+            images.check_size(job.target, height, width)
             restorer.tiles(height, width, num_samples=num_samples)
-            sized.append(_Sized(job, height, width))
+            sized.append(Sized(job, height, width))
         except (ValueError, OSError) as error:
-            failures.append(f"{job.name}: {error}")
+            failures[job.name] = str(error)
     return sized, failures
 
 
-def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> None:
+def _announce(restorer: Restorer, sized: Sequence[Sized], num_samples: int) -> None:
     """Logs what the run will cost: pixels, evaluations, memory, and a long time."""
     if not sized:
         return
@@ -271,14 +286,3 @@ def _warn_of_jpeg(restorer: Restorer, jobs: Sequence[Job]) -> None:
             "that they are white no more and are kept. Draw holes into PNG files.",
             count,
         )
-
-
-def _with_progress(sized: Sequence[_Sized]) -> Iterator[Job]:
-    """The jobs, with a bar that counts pixels and tells the time left."""
-    total = sum(size.height * size.width for size in sized)
-    with tqdm(
-        total=total, desc="restore", unit="px", unit_scale=True, disable=not sized
-    ) as bar:
-        for size in sized:
-            yield size.job
-            bar.update(size.height * size.width)

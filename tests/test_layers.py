@@ -14,13 +14,14 @@ LONG = {"faults", "hosts", "interruption", "manifest", "profiling", "step_metric
 EDGE = {"optimizers", "configuration", "logs", "figures"}
 # What `evaluate` is made of.
 JUDGING = {"baselines", "cases", "comparison", "intervals", "perceptual", "report"}
-JUDGING |= {"methods", "record", "scores", "sheets", "tables"}
+JUDGING |= {"file_names", "methods", "record", "scores", "sheets", "tables"}
 
 # Module or subpackage -> what it may import of ours. A new module is added here.
 ALLOWED = {
     "__init__": {"weights", "restore", "samplers", "sde"},
     "array_types": set(),
     "configuration": set(),
+    "file_names": set(),
     "events": set(),
     "logs": {"events"},
     "optimizers": set(),
@@ -34,23 +35,26 @@ ALLOWED = {
     "losses": {"array_types", "sde"},
     "solvers": {"array_types", "sde"},
     "samplers": {"array_types", "sde", "solvers"},
-    "figures": {"array_types", "data"},
+    "figures": {"array_types", "data", "file_names"},
     "hosts": set(),
     "interruption": set(),
     "step_metrics": {"array_types"},
     "train_step": {"array_types", "losses", "processes", "sde", "step_metrics"},
     "faults": {"train_step"},
     "profiling": set(),
-    "manifest": {"configuration"},
+    "manifest": {"configuration", "file_names"},
     "checkpoints": {"array_types", "configuration", "hosts", "models", "train_step"},
     "tiling": {"array_types"},
     "memory": set(),
     "programs": {"array_types", "processes", "sde", "tiling"},
     "restorer": MATHS | {"data", "memory", "models", "programs", "tiling"},
     "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
-    "jobs": {"data"},
+    "inputs": {"data"},
+    "jobs": {"data", "inputs"},
+    "turns": {"data", "jobs"},
     "restore": {
         *("array_types", "costs", "data", "jobs", "loading", "processes", "restorer"),
+        *("file_names", "turns"),
     },
     "costs": {"restorer", "tiling"},
     "scores": {"array_types", "data", "metrics", "restore"},
@@ -65,8 +69,9 @@ ALLOWED = {
     "cases": {"comparison", "data", "methods"},
     "record": {
         *("comparison", "configuration", "data", "intervals", "methods", "scores"),
+        "file_names",
     },
-    "tables": set(),
+    "tables": {"file_names"},
     "charts": {"tables"},
     "page": set(),
     "report": {"cases", "charts", "page", "tables"},
@@ -97,7 +102,7 @@ ALLOWED = {
         "command_line",
         *{"app", "export", "loading", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
-        *{"hosts", "interruption"},
+        *{"file_names", "hosts", "interruption"},
     },
 }
 BANNED = {"clu", "tensorflow", "torch"}
