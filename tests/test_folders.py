@@ -49,6 +49,7 @@ def test_nothing_is_found_twice_and_loops_end(trip, caplog):
     (trip / "two").symlink_to(elsewhere)
     (trip / "self").symlink_to(trip)
     (trip / "day" / "up").symlink_to(trip.parent)
+    touch(trip.parent / "private.png")  # beside the folder: not asked for
     (elsewhere / "back").symlink_to(trip)
     (elsewhere / "loop").symlink_to(elsewhere)
     expected = ["a.png", "day/b.png", "one/c.png"]

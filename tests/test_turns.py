@@ -78,14 +78,13 @@ class TestSizes:
             Image.fromarray(photo((1, 4100, 3))).save(
                 tmp_path / "in" / name, lossless=True
             )
-        seen = []
-        measure = images.check_size
+        opened, read_image = [], images.read_image
 
-        def check_size(path, height, width, *more):
-            seen.append((path.name, height, width))
-            measure(path, height, width, *more)
+        def read(path, *args, **options):
+            opened.append(path.name)
+            return read_image(path, *args, **options)
 
-        monkeypatch.setattr(images, "check_size", check_size)
+        monkeypatch.setattr(images, "read_image", read)
         with restorer.config.unlocked():
             restorer.config.data.scale = 4
             try:
@@ -93,7 +92,7 @@ class TestSizes:
                     run(tmp_path / "in", tmp_path / "out")
             finally:
                 restorer.config.data.scale = 1
-        assert ("strip.webp", 4, 16400) in seen
+        assert opened == ["small.png", "strip.png"]  # its header was enough
         assert names(tmp_path / "out") == ["small.png", "strip.png"]
 
     def test_bits_that_a_format_does_not_hold_are_named(self, tmp_path, caplog):
