@@ -18,6 +18,7 @@ from irsde_jax import (
     configuration,
     experiment,
     figures,
+    file_names,
     grey,
     methods,
     perceptual,
@@ -150,7 +151,7 @@ def run(
     (target / "metrics.json").write_text(text + "\n", encoding="utf-8")
     pictures = cases.choose(entries, test_set, files, target)
     page = report.to_html(record.finite(found), pictures)
-    (target / "report.html").write_text(page, encoding="utf-8")
+    (target / "report.html").write_text(file_names.escaped(page), encoding="utf-8")
     print(
         f"{settings.dir}: {len(rows)} images, {found['solver']}, {found['num_evals']} "
         f"evaluations, seed {config.seed}; {found['bits']} bits, border "

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from irsde_jax import file_names
 from irsde_jax.data import images
 
 _BACKGROUND, _INK, _FAINT = (244, 244, 242), (24, 24, 28), (110, 110, 116)
@@ -200,7 +201,7 @@ def _write(
     pen: Any, left: int, top: int, text: str, width: int, size: int, ink: Colour
 ) -> None:
     """One line of text, cut to the width."""
-    text = " ".join(text.split())
+    text = file_names.escaped(" ".join(text.split()))
     font = ImageFont.load_default(size)
     if font.getlength(text) > width:
         while text and font.getlength(text + "...") > width:

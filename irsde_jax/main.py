@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from irsde_jax import file_names
 from irsde_jax.cli import help
 from irsde_jax.cli.console import report, set_up_logging
 from irsde_jax.cli.flags import define_flags, split_weights
@@ -33,6 +34,7 @@ __all__ = [
 
 def main() -> None:
     """The program: parses the flags of this process, runs the mode and exits."""
+    file_names.escape_on_consoles()
     values = flags.FLAGS
     define_flags(values)
 

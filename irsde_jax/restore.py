@@ -1,19 +1,24 @@
 """Restoring image files: the formats, names and whatever belongs to them kept."""
 
-import errno
 import logging
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import jax
 import ml_collections
 import numpy as np
-from tqdm import tqdm
 
-from irsde_jax import costs, noisy_images, processes, transparency
+from irsde_jax import (
+    costs,
+    file_names,
+    noisy_images,
+    processes,
+    transparency,
+    turns,
+)
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.data.images import ImageFile
@@ -21,6 +26,7 @@ from irsde_jax.jobs import Job, check_quality, plan
 from irsde_jax.loading import load, open_restorer
 from irsde_jax.provenance import describe as provenance_of
 from irsde_jax.restorer import Restorer
+from irsde_jax.turns import Sized
 
 __all__ = ["Restorer", "file_key", "load", "open_restorer", "restore_file", "run"]
 
@@ -36,7 +42,9 @@ _SHORT = 5.0
 
 def file_key(seed: int, name: str) -> PRNGKey:
     """The key of a file: of the seed and its relative path alone."""
-    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+    return jax.random.fold_in(
+        jax.random.key(seed), zlib.crc32(file_names.to_bytes(name))
+    )
 
 
 def run(
@@ -62,8 +70,8 @@ def run(
     whose metadata are not all preserved), and its metadata say how it was made. Grey
     images go through a colour network as grey. It depends on the seed, the image's
     relative path and how it is cut into tiles. Results that exist are finished and
-    skipped: the same command continues a run that was stopped. A file that cannot be
-    restored does not stop the others.
+    skipped: the same command continues a run that was stopped, and several processes
+    may share a folder. A file that cannot be restored does not stop the others.
 
     Args:
         config: see `load`.
@@ -87,9 +95,9 @@ def run(
         The results written, without maps.
 
     Raises:
-        OSError: if the disk is full or read-only; what was finished stays.
-        ValueError: see `jobs.plan`; or, after all others were restored, if some images
-            could not be.
+        OSError: if the disk is full or read-only. Finished results stay.
+        ValueError: if an argument is out of range; or, after all others were restored,
+            if some images could not be.
     """
     if num_samples < 1:
         raise ValueError(f"--num_samples={num_samples} must be at least 1.")
@@ -97,56 +105,71 @@ def run(
         raise ValueError(f"--quality={quality} must lie in 1..100.")
     if max_megapixels is not None and not max_megapixels > 0:
         raise ValueError(f"--max_megapixels={max_megapixels} must be positive.")
-    jobs = plan(input, output, suffix, kind)
+    jobs = plan(
+        *(input, output, suffix, kind),
+        overwrite=overwrite,
+        with_spread=num_samples > 1,
+    )
     check_quality(quality, jobs)
-    todo = [job for job in jobs if overwrite or not _is_done(job, num_samples)]
+    todo = [
+        job
+        for job in jobs
+        if job.problem or overwrite or not turns.is_done(job, num_samples > 1)
+    ]
     if len(todo) < len(jobs):
         logger.info(
             "skipping %d of %d images whose results exist (--overwrite replaces them)",
             len(jobs) - len(todo),
             len(jobs),
         )
-    if not todo:
-        return []
-    restorer = open_restorer(config, workdir, weights)
-    if num_samples > 1:
-        _require_noise(restorer)
-    writing = Writing(
-        overwrite=overwrite, quality=quality, max_megapixels=max_megapixels
+    outcome = turns.Outcome(
+        failures={job.name: job.problem for job in todo if job.problem}
     )
-    if provenance:
-        name = workdir if weights is None else weights
-        made_by = provenance_of(restorer, name, seed, num_samples)
-        writing = writing._replace(made_by=made_by)
-    sized, failures = _measure(restorer, todo, num_samples, max_megapixels)
-    _announce(restorer, sized, num_samples)
-    written = []
-    for job in _with_progress(sized):
-        try:
-            job.target.parent.mkdir(parents=True, exist_ok=True)
-            key = file_key(seed, job.name)
-            if num_samples == 1:
-                _restore_one(restorer, job.source, job.target, key, writing)
-            else:
-                _restore_samples(restorer, job, key, num_samples, writing)
-            written.append(job.target)
-        except (ValueError, OSError) as error:
-            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS):
-                raise
-            failures.append(f"{job.name}: {error}")
-        except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            reason = (str(error).splitlines() or ["out of memory"])[0]
-            failures.append(
-                f"{job.name}: {reason} (a smaller --config.sampling.memory_gigabytes "
-                "or --config.sampling.tile needs less memory)."
-            )
-    logger.info("restored %d of %d images to %s", len(written), len(todo), output)
-    if failures:
-        raise ValueError(
-            f"{len(failures)} of {len(todo)} images were not restored. "
-            + " ".join(failures)
+    ready = [job for job in todo if not job.problem]
+    if ready:
+        restorer = open_restorer(config, workdir, weights)
+        if num_samples > 1:
+            _require_noise(restorer)
+        writing = Writing(
+            overwrite=overwrite, quality=quality, max_megapixels=max_megapixels
         )
-    return written
+        if provenance:
+            name = workdir if weights is None else weights
+            made_by = provenance_of(restorer, name, seed, num_samples)
+            writing = writing._replace(made_by=made_by)
+        _restore_all(restorer, ready, outcome, seed, num_samples, writing)
+    if todo:
+        logger.info(outcome.describe(len(todo), output))
+    if outcome.failures:
+        raise ValueError(outcome.report(len(todo)))
+    return outcome.written
+
+
+def _restore_all(
+    restorer: Restorer,
+    jobs: Sequence[Job],
+    outcome: turns.Outcome,
+    seed: int,
+    num_samples: int,
+    writing: "Writing",
+) -> None:
+    """Restores what can be restored; `outcome` takes up what becomes of the jobs."""
+    sized, failures = _measure(restorer, jobs, num_samples, writing.max_megapixels)
+    outcome.failures |= failures
+    _announce(restorer, sized, num_samples)
+
+    def restore_one(job: Job) -> None:
+        key = file_key(seed, job.name)
+        if num_samples == 1:
+            _restore_one(restorer, job.source, job.target, key, writing)
+        else:
+            _restore_samples(restorer, job, key, num_samples, writing)
+
+    turns.take(
+        *(sized, restore_one, outcome),
+        overwrite=writing.overwrite,
+        with_spread=num_samples > 1,
+    )
 
 
 def restore_file(
@@ -213,7 +236,9 @@ def _restore_samples(
         given.pixels, num_samples=num_samples, key=key, sigma=given.sigma
     )
     spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
-    if overwrite or not job.target.exists():  # else a run was stopped between the two
+    if overwrite or not os.path.isfile(
+        job.target
+    ):  # else a run stopped between the two
         result = _like(image, found.mean)
         images.write_image(job.target, result, overwrite=overwrite, quality=quality)
     images.write_image(job.spread, ImageFile(spread, None, 8), overwrite=overwrite)
@@ -270,6 +295,10 @@ def _read(
     image = images.read_image(source, data_range, True, writing.max_megapixels)
     image = image._replace(metadata=image.metadata._replace(software=writing.made_by))
     images.check_writable(target, image.pixels.shape[-1], image.is_transparent)
+    height, width, found = image.pixels.shape
+    found += image.is_transparent
+    scale = restorer.scale
+    images.check_size(target, scale * height, scale * width, found, image.bits)
     given = as_given(restorer, image, str(source))
     if image.alpha is not None:
         image = image._replace(alpha=restorer.enlarge(image.alpha).clip(0, 1))
@@ -283,10 +312,6 @@ def _like(image: ImageFile, restored: np.ndarray) -> ImageFile:
     return image._replace(pixels=restored)
 
 
-def _is_done(job: Job, num_samples: int) -> bool:
-    return job.target.exists() and (num_samples == 1 or job.spread.exists())
-
-
 def _require_noise(restorer: Restorer) -> None:
     """Raises if several restorations of an image would all be the same."""
     solver = restorer.config.sampling.solver
@@ -298,35 +323,28 @@ def _require_noise(restorer: Restorer) -> None:
         )
 
 
-class _Sized(NamedTuple):
-    """A job, and the pixels that its result will have."""
-
-    job: Job
-    height: int
-    width: int
-
-
 def _measure(
     restorer: Restorer,
     jobs: Sequence[Job],
     num_samples: int,
     max_megapixels: float | None,
-) -> tuple[list[_Sized], list[str]]:
+) -> tuple[list[Sized], dict[str, str]]:
     """The jobs with their sizes, by the headers; and what is wrong with the others."""
     scale = restorer.scale
-    sized, failures = [], []
+    sized, failures = [], {}
     for job in jobs:
         try:
             size = images.read_size(job.source, max_megapixels)
             height, width = (scale * side for side in size)
+            images.check_size(job.target, height, width)
             restorer.tiles(height, width, num_samples=num_samples)
-            sized.append(_Sized(job, height, width))
+            sized.append(Sized(job, height, width))
         except (ValueError, OSError) as error:
-            failures.append(f"{job.name}: {error}")
+            failures[job.name] = str(error)
     return sized, failures
 
 
-def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> None:
+def _announce(restorer: Restorer, sized: Sequence[Sized], num_samples: int) -> None:
     """Logs what the run will cost: pixels, evaluations, memory, and a long time."""
     if not sized:
         return
@@ -364,14 +382,3 @@ def _warn_of_jpeg(restorer: Restorer, jobs: Sequence[Job]) -> None:
             "that they are white no more and are kept. Draw holes into PNG files.",
             count,
         )
-
-
-def _with_progress(sized: Sequence[_Sized]) -> Iterator[Job]:
-    """The jobs, with a bar that counts pixels and tells the time left."""
-    total = sum(size.height * size.width for size in sized)
-    with tqdm(
-        total=total, desc="restore", unit="px", unit_scale=True, disable=not sized
-    ) as bar:
-        for size in sized:
-            yield size.job
-            bar.update(size.height * size.width)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from irsde_jax import file_names
+
 Entry = Mapping[str, Any]
 
 METRICS = {
@@ -122,11 +124,17 @@ def notes(report: Mapping[str, Any]) -> list[str]:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows with the keys of the first as columns."""
+    """Rows with the keys of the first as columns; names are `file_names.escaped`."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            writer.writerow(
+                {
+                    key: file_names.escaped(cell) if isinstance(cell, str) else cell
+                    for key, cell in row.items()
+                }
+            )
 
 
 def summary_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -392,9 +392,7 @@ def test_a_part_of_an_enlarged_image_is_cut_from_it(scale, method):
     np.testing.assert_allclose(found, whole[last], atol=1e-6)
 
 
-def test_folders_are_listed_in_order(tmp_path, monkeypatch):
-    warnings = []
-    monkeypatch.setattr(images.logger, "warning", lambda *args: warnings.append(args))
+def test_folders_are_listed_in_order(tmp_path, caplog):
     (tmp_path / "inner").mkdir()
     (tmp_path / ".hidden").mkdir()
     for name in ("b.png", "A.JPG", "c.npy", "inner/d.tif", ".e.png", ".hidden/f.png"):
@@ -402,14 +400,14 @@ def test_folders_are_listed_in_order(tmp_path, monkeypatch):
     assert images.list_images(tmp_path) == [
         tmp_path / name for name in ("A.JPG", "b.png", "c.npy")
     ]
-    assert warnings == []
+    assert caplog.messages == []
     for name in ("notes.txt", "Thumbs.db"):
         (tmp_path / name).write_bytes(b"")
     assert images.list_images(tmp_path, recursive=True) == [
         tmp_path / name for name in ("A.JPG", "b.png", "c.npy", "inner/d.tif")
     ]
-    assert len(warnings) == 1
-    assert "Thumbs.db, notes.txt" in warnings[0][0] % warnings[0][1:]
+    (message,) = caplog.messages
+    assert "Thumbs.db, notes.txt" in message
 
 
 def test_folders_without_images_are_errors(tmp_path):

@@ -1,5 +1,6 @@
 """`--mode restore` on what photographers have: formats, folders, hostile files."""
 
+import errno
 import importlib.metadata
 import io
 import os
@@ -220,10 +221,14 @@ class TestNames:
         finer = run(trip / "a.png", trip / "out", kind="jpg", quality=100)
         assert finer[0].stat().st_size > written[0].stat().st_size
 
-    def test_two_results_of_one_name_are_an_error(self, trip, tmp_path):
+    def test_two_results_of_one_name_are_named_and_stop_nobody_else(
+        self, run, trip, tmp_path
+    ):
         Image.fromarray(photo()).save(trip / "a.bmp")
-        with pytest.raises(ValueError, match=r"a\.bmp, a\.png would all be"):
-            jobs.plan(trip, tmp_path / "out", kind="png")
+        with pytest.raises(ValueError, match=r"2 of 3.*a\.bmp, a\.png would all be"):
+            run(trip, tmp_path / "out", kind="png")
+        done = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        assert done == [tmp_path / "out" / "day" / "b.png"]
 
     @pytest.mark.parametrize("kind", ["gif", ".png"])
     def test_unknown_format_is_a_clear_error(self, trip, tmp_path, kind):
@@ -328,8 +333,8 @@ class TestRuns:
             run(trip, tmp_path / "out")
         assert (tmp_path / "out" / "day" / "b.png").exists()
 
-    def test_two_runs_into_one_folder_lose_nothing(self, run, trip, tmp_path):
-        """What another run wrote in the meantime stays, and is said to be there."""
+    def test_two_runs_into_one_folder_lose_nothing(self, run, trip, tmp_path, caplog):
+        """What another run wrote in the meantime stays, and is skipped."""
         out, original = tmp_path / "out", images._encode
         out.mkdir()
 
@@ -339,23 +344,30 @@ class TestRuns:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(images, "_encode", meanwhile)
-            with pytest.raises(ValueError, match=r"1 of 1.*exists already"):
-                run(trip / "a.png", out)
+            caplog.set_level("INFO")
+            assert run(trip / "a.png", out) == []
+        assert "restored 0 of 1" in caplog.text
+        assert "skipped 1 that exist already" in caplog.text
         assert (out / "a.png").read_bytes() == b"theirs"
         assert [path.name for path in out.iterdir()] == ["a.png"]
 
     def test_a_full_disk_stops_the_run_and_leaves_no_pieces(
         self, run, trip, tmp_path, monkeypatch
     ):
-        from pathlib import Path
+        def full(source, target):
+            if target.name == "b.png":
+                raise OSError(errno.ENOSPC, "No space left on device", str(source))
+            os.rename(source, target)
 
-        def full(path, data):
-            raise OSError(28, "No space left on device", str(path))
-
-        monkeypatch.setattr(Path, "write_bytes", full)
-        with pytest.raises(OSError, match="No space left"):
+        monkeypatch.setattr(os, "link", full)
+        monkeypatch.setattr(os, "replace", full)  # where there are no links
+        expected = (
+            r"No space left.*make room.*day.b\.png'\. .*1 image\(s\) were restored"
+        )
+        with pytest.raises(OSError, match=expected):
             run(trip, tmp_path / "out")
-        assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+        found = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        assert [path.name for path in found] == ["a.png"]
 
 
 def bomb():

@@ -10,15 +10,16 @@ import functools
 import io
 import logging
 import os
-import uuid
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from irsde_jax.data import arrays, codecs, formats
+from irsde_jax.data import arrays, codecs, formats, limits, whole_files
 from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.arrays import ImageFile as ImageFile
+from irsde_jax.data.folders import SUFFIXES as SUFFIXES
+from irsde_jax.data.folders import list_images as list_images
 
 logger = logging.getLogger(__name__)
 
@@ -28,60 +29,9 @@ ENLARGEMENTS = {
 }
 """How a degraded image of super-resolution is enlarged: Pillow's filters."""
 
-SUFFIXES = (*formats.FORMATS, ".npy")
-"""File name endings that are read and written, in lower case."""
-
 
 class UnreadableImage(ValueError):
     """What a file holds is damaged or no image: a training may go on without it."""
-
-
-def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path]:
-    """The image files of a folder, sorted by path.
-
-    Hidden files are left out in silence, other files with one warning.
-
-    Args:
-        folder: an existing folder.
-        recursive: whether to look into its subfolders as well.
-
-    Returns:
-        At least one path, each beginning with `folder`.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        NotADirectoryError: if `folder` is a file.
-        ValueError: if no image is in it.
-    """
-    folder = Path(folder)
-    if not folder.exists():
-        raise FileNotFoundError(f"There is no folder {folder}. Check the path.")
-    if not folder.is_dir():
-        raise NotADirectoryError(
-            f"{folder} is a file where a folder of images is expected. Did you mean "
-            f"the folder that holds it, {folder.parent}?"
-        )
-    found = sorted(folder.rglob("*") if recursive else folder.iterdir())
-    visible = [path for path in found if not _is_hidden(path.relative_to(folder))]
-    files = [path for path in visible if path.is_file()]
-    images = [path for path in files if path.suffix.lower() in SUFFIXES]
-    if not images:
-        folders = [path.name for path in visible if path.is_dir()]
-        hint = f" Did you mean a folder inside it ({_shown(folders)})?"
-        raise ValueError(
-            f"{folder} holds no images: no file in it ends in {', '.join(SUFFIXES)}."
-            + (hint if folders else "")
-        )
-    dangling = [path for path in visible if not path.exists()]  # links to nothing
-    others = [p.name for p in files + dangling if p not in set(images)]
-    if others:
-        logger.warning(
-            "%s: skipped %d files that are not images: %s",
-            folder,
-            len(others),
-            _shown(others),
-        )
-    return images
 
 
 def read_image(
@@ -238,6 +188,17 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
     return arrays.to_integers(pixels, 8)
 
 
+def check_size(
+    path: Path, height: int, width: int, channels: int = 1, bits: int = 8
+) -> None:
+    """Raises ValueError if no image of that size can be written to `path`."""
+    _check_suffix(path)
+    try:
+        limits.check_size(_kind(path), height, width, channels, bits)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be written: {error}.") from error
+
+
 def check_writable(path: Path, channels: int, has_alpha: bool) -> None:
     """Raises at once what `write_image` would raise for such an image.
 
@@ -263,6 +224,7 @@ def write_image(
 
     PNG and TIFF keep 16 bits where the image has them; all else is rounded to 8 bits,
     except that `.npy` holds `image.bits` bits, 32 being floats in `image.data_range`.
+    A warning names the file where bits are lost.
 
     Args:
         path: file name in an existing folder, ending in one of `SUFFIXES`.
@@ -274,46 +236,28 @@ def write_image(
         FileExistsError: if the file exists and `overwrite` is False, also if another
             process wrote it a moment ago.
         FileNotFoundError: if the folder does not exist.
+        OSError: if the disk is full, or the folder cannot be written to.
         ValueError: if the format cannot hold the image.
     """
     path = Path(path)
     _check_suffix(path)
-    exists = FileExistsError(
-        f"{path} exists already. Choose another output or allow overwriting."
-    )
-    if path.exists() and not overwrite:
-        raise exists
+    if not overwrite:
+        whole_files.refuse_existing(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent}. Create it first.")
     try:
         data = _encode(image, path, quality)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be written: {error}.") from error
-    # A hidden name: `list_images` never meets a half-written file.
-    partial = path.parent / f".{uuid.uuid4().hex}.tmp"
-    try:
-        partial.write_bytes(data)
-        if overwrite or not _can_link(partial, path):
-            os.replace(partial, path)
-    except FileExistsError:
-        raise exists from None
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _can_link(partial: Path, path: Path) -> bool:
-    """Gives a file its name unless another has it; False where links are not known.
-
-    Raises:
-        FileExistsError: if another has it.
-    """
-    try:
-        os.link(partial, path)
-    except FileExistsError:
+    except MemoryError:
         raise
-    except OSError:  # FAT, and some file systems of networks
-        return False
-    return True
+    except Exception as error:  # encoders raise nearly anything beyond their limits
+        raise ValueError(f"{path} cannot be written: {error}.") from error
+    whole_files.write(path, data, overwrite)
+    if limits.kept_bits(_kind(path), image.bits) < image.bits:
+        logger.warning(
+            "%s: rounded from %d bits to 8, because %s does not hold them; PNG and "
+            "TIFF hold 16 bits, NPY holds floats",
+            *(path, image.bits, _kind(path)),
+        )
 
 
 def _require_content(path: Path) -> None:
@@ -328,18 +272,14 @@ def _require_content(path: Path) -> None:
         )
 
 
+def _kind(path: Path) -> str:
+    """The name of a format in `limits.LIMITS`."""
+    return formats.FORMATS.get(path.suffix.lower(), "NPY")
+
+
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} does not end in one of {', '.join(SUFFIXES)}.")
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _shown(names: list[str]) -> str:
-    """The first ten names, for a message."""
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
 def _warn(path: Path, remark: str) -> None:
