@@ -9,13 +9,14 @@ export; the batch is free. A program for super-resolution takes the small image.
 Serialization and its guarantees: https://docs.jax.dev/en/latest/export/export.html.
 """
 
+import contextlib
 import importlib.util
 import json
 import logging
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -207,11 +208,24 @@ def export_program(
         )
 
     (batch,) = jax.export.symbolic_shape("batch")
-    return jax.export.export(jax.jit(program), platforms=platforms)(
-        jax.eval_shape(lambda: _flat(restorer.params)),
-        jax.ShapeDtypeStruct((), jnp.uint32),
-        jax.ShapeDtypeStruct((batch, *size, restorer.model.channels), jnp.float32),
-    )
+    with _without_source_paths():
+        return jax.export.export(jax.jit(program), platforms=platforms)(
+            jax.eval_shape(lambda: _flat(restorer.params)),
+            jax.ShapeDtypeStruct((), jnp.uint32),
+            jax.ShapeDtypeStruct((batch, *size, restorer.model.channels), jnp.float32),
+        )
+
+
+@contextlib.contextmanager
+def _without_source_paths() -> Iterator[None]:
+    """Keeps the paths of this machine's Python files out of the programs."""
+    name = "jax_traceback_in_locations_limit"
+    limit = getattr(jax.config, name)
+    jax.config.update(name, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(name, limit)
 
 
 def _timesteps(restorer: Restorer) -> Array:

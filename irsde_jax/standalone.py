@@ -82,14 +82,13 @@ def run(size: str, seed: np.uint32, batch: np.ndarray) -> np.ndarray:
     except (ImportError, OSError):
         raise
     except Exception as error:  # JAX raises nearly anything on what it cannot read
-        made = EXPORT["versions"]["jax"]
+        made, platforms = EXPORT["versions"]["jax"], ", ".join(EXPORT["platforms"])
         raise ValueError(
             f"JAX {jax.__version__} refuses the program {size}.stablehlo ({error}). "
-            f"JAX {made} exported it on {EXPORT['exported']} for "
-            f"{', '.join(EXPORT['platforms'])}; versions of JAX that are released until "
-            f"{EXPORT['promised_until']} are promised to run it. Install the JAX that "
-            f"exported it (pip install jax=={made}), or export it again with irsde_jax: "
-            f"{EXPORT['export_again']}"
+            f"JAX {made} exported it on {EXPORT['exported']} for {platforms}; versions "
+            f"of JAX that are released until {EXPORT['promised_until']} should run it. "
+            f"Install the JAX that exported it (pip install jax=={made}), or "
+            f"export it again with irsde_jax: {EXPORT['export_again']}"
         ) from error
     return np.asarray(lowered.compile()(weights, seed, batch))
 
