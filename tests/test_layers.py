@@ -111,7 +111,13 @@ ALLOWED = {
     "pack": {"checkpoints", "restore"},
     # Runs where the package is not installed.
     "standalone": set(),
-    "export": MATHS | {"configuration", "programs", "restore", "restorer"},
+    "export_notes": {"restorer"},
+    "export_readme": {"export_notes"},
+    "export": MATHS
+    | {
+        *("configuration", "data", "export_notes", "export_readme", "programs"),
+        *("restore", "restorer", "weights"),
+    },
     "cli": {
         *{"app", "export", "loading", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
