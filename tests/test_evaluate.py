@@ -187,6 +187,7 @@ def test_another_noise_level_than_the_process_is_told_is_said(start, caplog):
 def test_noise_of_grey_images_is_grey(start, tmp_path, channels):
     """In one channel, as in the literature, and baselines too are given one."""
     grey = make_image(5, (16, 20, 1)).repeat(channels, axis=-1)
+    (tmp_path / "photos" / "a.png").unlink()
     write(tmp_path / "photos" / "a.png", grey)
     report = start(output=tmp_path / "results")
     degraded, *_ = start.restorer.calls[0]

@@ -50,6 +50,15 @@ class TestSpread:
         mean = made.pixels.mean(axis=-1, keepdims=True)
         np.testing.assert_allclose(mean, image, atol=1e-6)
 
+    def test_follows_its_key_and_nothing_else(self):
+        image = noisy_grey(0.1)[..., None]
+        first, same, other = (
+            grey.spread(key, image, 0.1, 3, highest=1.0).pixels
+            for key in (KEY, KEY, jax.random.key(6))
+        )
+        np.testing.assert_array_equal(first, same)
+        assert np.abs(first - other).mean() > 0.05
+
     def test_a_high_level_is_brought_within_reach(self):
         """By less contrast, which is undone; the channels stay independent."""
         sigma, size = 0.2, 256
