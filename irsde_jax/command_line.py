@@ -7,6 +7,7 @@ from absl import flags
 
 from irsde_jax import configuration
 from irsde_jax.configuration import UsageError
+from irsde_jax.weights import is_pytorch
 
 # The flags that a mode reads; another one is a mistake and is said to be.
 _RUN = ("config", "workdir", "weights", "seed", "compilation_cache")
@@ -64,7 +65,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string("mode", "train", modes, flag_values=values)
     text("workdir", "Folder of a training run: checkpoints, logs, configuration.")
     values["weights"] = _JoinedFlag(
-        "Weights: a work directory or an official .pth file; A,B compares several."
+        "Weights: a work directory or an official PyTorch file; A,B compares several."
     )
     text("input", "Image, folder or quoted pattern ('trip/*.jpg') to restore.")
     text("output", "Folder, or image, that the results go to.")
@@ -175,10 +176,10 @@ def _check_combination(values: flags.FlagValues) -> None:
         )
     if len(set(names)) < len(names) or "" in names[1:]:
         raise UsageError(f"--weights={values.weights}: one is empty or given twice")
-    official = [name for name in names if name.endswith(".pth")]
+    official = [name for name in names if is_pytorch(name)]
     if official and mode != "train" and not values.config:
         raise UsageError(
-            f"--weights={official[0]}: a .pth file holds no schedule, so it needs "
+            f"--weights={official[0]}: a PyTorch file holds no schedule, so it needs "
             f"--config, one of {config_names()} or a file"
         )
 
