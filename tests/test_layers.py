@@ -57,7 +57,7 @@ ALLOWED = {
     "intervals": set(),
     "perceptual": {"data", "lpips"},
     "baselines": {"data", "holes"},
-    "methods": {"baselines", "configuration", "restorer", "samplers"},
+    "methods": {"baselines", "configuration", "restorer", "samplers", "weights"},
     "sheets": {"data", "figures", "metrics", "restore", "restorer", "scores"},
     "comparison": {
         *("data", "intervals", "methods", "perceptual", "scores", "sheets"),
@@ -72,7 +72,7 @@ ALLOWED = {
     "report": {"cases", "charts", "page", "tables"},
     "evaluate": PARTS | EDGE | JUDGING | {"experiment", "restore", "restorer"},
     "experiment": PARTS | EDGE | {"restorer"},
-    "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer"},
+    "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer", "weights"},
     "check": {"data", "figures", "logs"},
     "curves": {"logs"},
     "photographs": {"data"},
@@ -92,7 +92,7 @@ ALLOWED = {
     # Runs where the package is not installed.
     "standalone": set(),
     "export": MATHS | {"configuration", "programs", "restore", "restorer"},
-    "command_line": {"configuration"},
+    "command_line": {"configuration", "weights"},
     "main": {
         "command_line",
         *{"app", "export", "loading", "pack", "weights"},

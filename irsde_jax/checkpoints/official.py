@@ -5,6 +5,7 @@ convolutions go from [out, in, height, width] to [height, width, in, out], those
 linear layers from [out, in] to [in, out].
 """
 
+import functools
 import math
 import os
 import re
@@ -144,16 +145,22 @@ def official_names(model: nn.Module) -> dict[str, tuple[Path, tuple[int, ...]]]:
         components = _NAFNET_COMPONENTS
     else:
         raise ValueError(f"There are no official weights of {type(model).__name__}.")
-    image = jax.ShapeDtypeStruct((1, 1, 1, model.channels), jnp.float32)
-    steps = jax.ShapeDtypeStruct((1,), jnp.float32)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), image, image, steps)
     return {
         ".".join(_official_component(name, components) for name in path): (
             path,
             _official_shape(path, leaf.shape),
         )
-        for path, leaf in traverse_util.flatten_dict(shapes["params"]).items()
+        for path, leaf in _shapes(model).items()
     }
+
+
+@functools.lru_cache(maxsize=8)  # the candidates of one file are often of one network
+def _shapes(model: nn.Module) -> dict[Path, jax.ShapeDtypeStruct]:
+    """The parameters of a model by their paths."""
+    image = jax.ShapeDtypeStruct((1, 1, 1, model.channels), jnp.float32)
+    steps = jax.ShapeDtypeStruct((1,), jnp.float32)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), image, image, steps)
+    return traverse_util.flatten_dict(shapes["params"])
 
 
 def _official_component(name: str, components: Mapping[str, str]) -> str:

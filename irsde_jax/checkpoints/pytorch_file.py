@@ -111,8 +111,8 @@ def read_state_dict(
 
 def _format(file: BinaryIO, num_bytes: int) -> ZipFile | LegacyFile:
     """The file in the format that it begins with."""
-    start = file.read(len(MAGIC))
-    if start == MAGIC:
+    start = file.read(64)
+    if start.startswith(MAGIC):
         return LegacyFile(file, num_bytes)
     if zipfile.is_zipfile(file):
         return ZipFile(zipfile.ZipFile(file), num_bytes)

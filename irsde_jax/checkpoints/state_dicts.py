@@ -143,9 +143,13 @@ def _nothing_found(saved: Any, wanted: Wanted) -> str:
         text += f" It holds no named tensors: {kinds}."
     else:
         text += f" It holds no tensors, but a {kind_of(saved)}."
-    close = {name: nearest(name, names) for name in wanted.first}
-    found = [f"{match} to {name}" for name, match in close.items() if match]
-    return text + (f" The nearest: {', '.join(found)}." if found else "")
+    pairs = [(match, name) for name in wanted.first if (match := nearest(name, names))]
+    if pairs:
+        match, name = max(
+            pairs, key=lambda pair: difflib.SequenceMatcher(None, *pair).ratio()
+        )
+        text += f" The nearest is {match} to {name}."
+    return text
 
 
 def _report(saved: Any, chosen: Candidate, file_name: str) -> None:
