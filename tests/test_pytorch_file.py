@@ -351,13 +351,14 @@ class HostileFilesTest(FileTest):
             self.write(pickled)
             with self.assertRaises(ValueError):
                 self.read()
-        for pickled in (
-            b"\x96" + struct.pack("<Q", 2**50),  # a bytearray
-            b"\x82\x01",  # a code of the registry of extensions
-            b"".join(b"ca\nA%d\n0" % number for number in range(1100)) + b"N",
+        classes = b"".join(b"ca\nA%d\n0" % number for number in range(1100)) + b"N"
+        for pickled, message in (
+            (b"\x96" + struct.pack("<Q", 2**50), "bytearray8"),
+            (b"\x82\x01", "malformed"),  # a code of the registry of extensions
+            (classes, "more than 1000 classes"),
         ):
             self.write(pickled)
-            with self.assertRaises(ValueError):
+            with self.assertRaisesRegex(ValueError, message):
                 self.read()
 
     def test_the_reader_cannot_be_altered(self):

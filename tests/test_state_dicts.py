@@ -75,6 +75,10 @@ WRAPPED = {
         "opt": optimizer(raw),
     },
     "EMA in capitals": lambda ema, raw: {"model": raw, "modelEMA": {"module": ema}},
+    "one prefix inside the other": lambda ema, raw: (
+        prefixed(raw, "net.") | prefixed(ema, "net.ema.")
+    ),
+    "no prefix beside one": lambda ema, raw: raw | prefixed(ema, "ema."),
     "averaged": lambda ema, raw: (
         prefixed(ema, "module.") | {"n_averaged": np.ones(1, np.int64)}
     ),
