@@ -140,7 +140,7 @@ def test_solvers_are_read_and_mistakes_named():
 
 def test_methods_are_weights_times_solvers_in_folders_of_their_own():
     restorer = make_restorer()
-    pairs = [("runs/a", restorer), ("more/a.pth", restorer)]
+    pairs = [("runs/a", restorer), ("more/a.ckpt", restorer)]
     found = methods.restoring_methods(pairs, "mr_ode_2@2,posterior@1000")
     found += methods.baseline_methods(("nl_means",), Problem(), found)
     assert len({method.name for method in found}) == 5
