@@ -2,11 +2,13 @@
 
 import logging
 import pickle
+import zipfile
 
 import chex
 import numpy as np
 import pytest
-from test_official import GOLDEN, NAFNET, read_all, write
+from test_official import GOLDEN, NAFNET, described, read_all, write
+from test_pytorch_file import tensor, written
 
 from irsde_jax.checkpoints import load_pytorch
 from irsde_jax.models import ConditionalNAFNet
@@ -146,6 +148,20 @@ def test_raw_weights_beside_an_ema_that_does_not_fit_are_a_warning(
     assert "params_ema" in text.split("does not fit")[1]
 
 
+def test_one_dictionary_by_two_names_is_no_reason_to_warn(ema, tmp_path, caplog):
+    storages = []
+    shared = described(ema, storages) + b"q\x00"  # remembered, and used again
+    pickled = b"}(" + written("params") + shared + written("params_ema") + b"h\x00u"
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02" + pickled + b".")
+        for key, array in enumerate(storages):
+            archive.writestr(f"a/data/{key}", array.tobytes())
+    with caplog.at_level(logging.INFO, "irsde_jax"):
+        load_pytorch(tmp_path / "w.pth")
+    assert "params" in caplog.text
+    assert "does not fit" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
@@ -207,10 +223,6 @@ def test_a_file_without_the_network_says_what_it_holds(ema, tmp_path):
 
 
 def test_tensors_that_are_left_out_are_not_read(ema, expected, tmp_path):
-    missing = b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\n"
-    missing += (
-        b"FloatStorage\nX\x01\0\0\0xX\x03\0\0\0cpuJ\0\0\0\x10tQK\0(K\x01t(K\x01tt"
-    )
-    missing += b"R"
-    write(tmp_path / "w.pth", {"params": ema, "optimizer": {"state": missing}})
+    lost = tensor("no such key", "FloatStorage", 2**30, (1,), (1,))
+    write(tmp_path / "w.pth", {"params": ema, "optimizer": {"state": lost}})
     chex.assert_trees_all_equal(load_pytorch(tmp_path / "w.pth")[1], expected)

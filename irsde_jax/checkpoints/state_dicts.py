@@ -163,7 +163,7 @@ def _report(saved: Any, chosen: Candidate, file_name: str) -> None:
             ", the EMA" if chosen.is_ema else "",
             f" Left out: {abbreviated(left)}." if left else "",
         )
-    averages = [] if chosen.is_ema else _averages(saved)
+    averages = [] if chosen.is_ema else _averages(saved, chosen)
     if averages:
         logger.warning(
             "%s: the raw weights are used. What is called EMA does not fit: %s.",
@@ -191,13 +191,17 @@ def _left(saved: Any, chosen: Candidate) -> list[str]:
     return left
 
 
-def _averages(saved: Any) -> list[str]:
+def _averages(saved: Any, chosen: Candidate) -> list[str]:
     """What the names of entries call an EMA, except numbers such as its decay."""
+    used = saved
+    for key in chosen.keys:
+        used = dict(items_of(used))[key]
     found = {
         path_of((*keys, key.split(".")[0]) if is_tensor(item) else (*keys, key))
         for keys, mapping in mappings(saved)
         for key, item in items_of(mapping)
         if names_ema(key)
+        and item is not used  # the same dictionary by two names
         and (
             isinstance(item, Foreign)
             or bool(items_of(item))
