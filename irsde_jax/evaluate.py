@@ -136,7 +136,7 @@ def run(
     no_fid = _add_fid(entries, test_set, target, config.model.channels)
 
     found = record.of_evaluation(compared[0], config, test_set, rows, entries)
-    found["lpips"] = dict(not_computed=lpips.not_computed)
+    found["lpips"] = dict(not_computed=lpips.not_computed, origin=lpips.origin)
     found["fid"] = dict(not_computed=no_fid)
     if settings.num_samples:
         found["uncertainty"] = sheets.write_uncertainty(

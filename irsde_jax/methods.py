@@ -10,6 +10,7 @@ import numpy as np
 
 from irsde_jax import baselines, configuration, grey, samplers
 from irsde_jax.restorer import Restorer
+from irsde_jax.weights import PYTORCH_SUFFIXES
 
 INPUT, RESTORED, BASELINE = "input", "restored", "baseline"
 """The kinds of rows of a comparison; the degraded images are one too."""
@@ -149,7 +150,11 @@ def _with_solver(restorer: Restorer, solver: str, number: int | None) -> Restore
 
 def _labels(sources: Sequence[str]) -> list[str]:
     """The last part of each path, or all of it where that is not unique."""
-    short = [Path(source).name.removesuffix(".pth") for source in sources]
+    names = [Path(source).name for source in sources]
+    short = [
+        name.removesuffix(next(filter(name.endswith, PYTORCH_SUFFIXES), ""))
+        for name in names
+    ]
     return short if len(set(short)) == len(short) else list(sources)
 
 

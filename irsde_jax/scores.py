@@ -132,10 +132,12 @@ def evaluate_images(
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """The mean of each score, and the median of the seconds without compilation.
 
-    SSIM is the mean over the images that are large enough for it; NaN if none is.
+    SSIM and LPIPS are means over the images that are large enough for them; NaN if none
+    is. LPIPS is there if the rows hold it.
     """
     summary = {}
-    for name in (f"{stage}_{metric}" for stage in STAGES for metric in METRICS):
+    metrics = [*METRICS, "lpips"] if rows and "restored_lpips" in rows[0] else METRICS
+    for name in (f"{stage}_{metric}" for stage in STAGES for metric in metrics):
         values = [row[name] for row in rows if not math.isnan(row[name])]
         summary[name] = float(np.mean(values)) if values else math.nan
     warm = [row["seconds"] for row in rows if not row["compiled"]]

@@ -17,10 +17,17 @@ METRICS = {
     "ssim_y": "SSIM Y",
     "lpips": "LPIPS",
 }
-"""Heading of each metric that an entry may hold."""
+"""Name of each metric that an entry may hold."""
+
+LOWER_IS_BETTER = ("lpips", "fid", "seconds")
 
 # Those whose interval the text shows; the CSV files and the report have all.
 _WITH_INTERVAL = ("psnr_rgb", "ssim_rgb", "lpips")
+
+
+def heading(metric: str) -> str:
+    """The name of a metric, and whether lower is better where that may surprise."""
+    return METRICS[metric] + (" (lower is better)" if metric == "lpips" else "")
 
 
 def decimals(metric: str) -> int:
@@ -73,8 +80,7 @@ def comparison_table(report: Mapping[str, Any]) -> str:
     """The methods as text, a line each, and below it what was not computed."""
     entries = report["methods"]
     metrics = shown_metrics(entries)
-    heading = ["method", "evals", *(METRICS[name] for name in metrics), "gain dB"]
-    heading += ["FID", "seconds"]
+    titles = ["method", "evals", *map(heading, metrics), "gain dB", "FID", "seconds"]
     lines = []
     for entry in entries:
         if entry["not_computed"]:
@@ -92,7 +98,7 @@ def comparison_table(report: Mapping[str, Any]) -> str:
         cells.append(number(entry["fid"], "fid"))
         cells.append(number(entry["median_seconds"], "seconds"))
         lines.append(cells)
-    return "\n".join([*aligned(heading, lines), *notes(report)])
+    return "\n".join([*aligned(titles, lines), *notes(report)])
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
@@ -105,7 +111,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         + (", too few for it to be trusted." if count < 10 else ".")
     ]
     if not report["lpips"]["not_computed"]:
-        lines.append("LPIPS: AlexNet, lower is better.")
+        origin = report["lpips"].get("origin")
+        source = f" (weights of {origin})" if origin else ""
+        lines.append(f"LPIPS: AlexNet{source}, lower is better.")
     for name in ("lpips", "fid"):
         if report[name]["not_computed"]:
             reason = report[name]["not_computed"]

@@ -74,7 +74,9 @@ ALLOWED = {
     "intervals": set(),
     "perceptual": {"data", "lpips"},
     "baselines": {"data", "holes"},
-    "methods": {"baselines", "configuration", "grey", "restorer", "samplers"},
+    "methods": {
+        *("baselines", "configuration", "grey", "restorer", "samplers", "weights"),
+    },
     "sheets": {"data", "figures", "metrics", "restore", "restorer", "scores"},
     "comparison": {
         *("data", "intervals", "methods", "perceptual", "scores", "sheets"),
@@ -92,7 +94,7 @@ ALLOWED = {
         *(PARTS | EDGE | JUDGING | {"experiment", "grey", "restore", "restorer"}),
     },
     "experiment": PARTS | EDGE | {"restorer"},
-    "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer"},
+    "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer", "weights"},
     "check": {"data", "figures", "logs"},
     "curves": {"logs"},
     "photographs": {"data"},

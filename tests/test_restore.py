@@ -157,6 +157,18 @@ class TestLoad:
         assert config.sampling.debias is None
         configuration.to_json(loaded.config)
 
+    @pytest.mark.parametrize("suffix", [".pt", ".ckpt", ".bin", ".pth.tar", ".PTH"])
+    def test_pytorch_files_of_any_suffix_are_read(self, suffix, tmp_path):
+        path = tmp_path / f"weights{suffix}"
+        shutil.copy(GOLDEN / "nafnet.pth", path)
+        with pytest.raises(ValueError, match="no schedule"):
+            restore.load(path)
+        with pytest.raises(ValueError, match=r"model\.width: stored 8"):
+            restore.load(path, tiny_config())
+        path.write_bytes(b"something else")
+        with pytest.raises(ValueError, match=f"{path.name}.*begins like neither"):
+            restore.load(path, tiny_config())
+
     @pytest.mark.parametrize("source", ["denoising-smal", "no/such/folder", "x.pth"])
     def test_missing_weights_are_a_clear_error(self, source):
         with pytest.raises(FileNotFoundError, match=source):

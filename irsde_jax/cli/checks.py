@@ -8,6 +8,7 @@ from irsde_jax import configuration
 from irsde_jax.cli.flags import FLAGS, split_weights
 from irsde_jax.cli.modes import MODES
 from irsde_jax.configuration import UsageError
+from irsde_jax.weights import is_pytorch
 
 _PROCESSES = ("coordinator", "num_processes", "process_id")
 
@@ -60,11 +61,11 @@ def _check_weights(values: flags.FlagValues) -> None:
         )
     if len(set(names)) < len(names) or "" in names:
         raise UsageError(f"--weights={values.weights}: one is empty or given twice")
-    official = [name for name in names if name.endswith(".pth")]
+    official = [name for name in names if is_pytorch(name)]
     if official and mode not in ("train", "config") and not values.config:
         experiments = ", ".join(configuration.config_names())
         raise UsageError(
-            f"--weights={official[0]}: a .pth file holds no schedule, so it needs "
+            f"--weights={official[0]}: a PyTorch file holds no schedule, so it needs "
             f"--config, one of {experiments} or a file"
         )
     _check_ignored(values)

@@ -76,8 +76,8 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag(
         *("weights", Kind.PATHS, ("train", *_USES_WEIGHTS, "config")),
-        help="The weights: a shipped name, a work directory, a .safetensors or .pth "
-        "file. --mode=train starts from them. --mode=evaluate compares several: A,B.",
+        help="The weights: a shipped name, a work directory, a .safetensors "
+        "file or an official PyTorch file. --mode=train starts from them. --mode=evaluate compares several: A,B.",
         value="NAME",
     ),
     Flag(
