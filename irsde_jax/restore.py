@@ -13,9 +13,10 @@ import ml_collections
 import numpy as np
 from tqdm import tqdm
 
-from irsde_jax import costs, processes
+from irsde_jax import costs, filling, hole_jobs, processes
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
+from irsde_jax.data.hole_masks import HoleMask
 from irsde_jax.data.images import ImageFile
 from irsde_jax.jobs import Job, plan
 from irsde_jax.loading import load, open_restorer
@@ -51,6 +52,8 @@ def run(
     kind: str | None = None,
     quality: int | None = None,
     num_samples: int = 1,
+    mask: str | os.PathLike | None = None,
+    mask_keep: bool = False,
 ) -> list[Path]:
     """`--mode restore`: restores an image file, a folder, or what a pattern matches.
 
@@ -74,6 +77,11 @@ def run(
         quality: of JPEG and WebP, see `data.codecs.encode`.
         num_samples: restorations an image. Of several the mean is written, and beside
             it NAME.uncertainty.png: SPREAD_GAIN times their standard deviation.
+        mask: For weights that fill holes, an image in which white marks what is filled,
+            or a folder of such images, named as those of the input
+            (`hole_masks.match`). None: holes are painted into the images in white, or
+            erased.
+        mask_keep: Whether white in the masks marks what is kept.
 
     Returns:
         The results written, without maps.
@@ -87,7 +95,7 @@ def run(
         raise ValueError(f"--num_samples={num_samples} must be at least 1.")
     if quality is not None and not 1 <= quality <= 100:
         raise ValueError(f"--quality={quality} must lie in 1..100.")
-    jobs = plan(input, output, suffix, kind)
+    jobs = hole_jobs.without_masks(plan(input, output, suffix, kind), mask)
     todo = [job for job in jobs if overwrite or not _is_done(job, num_samples)]
     if len(todo) < len(jobs):
         logger.info(
@@ -100,19 +108,34 @@ def run(
     restorer = open_restorer(config, workdir, weights)
     if num_samples > 1:
         _require_noise(restorer)
+    masks = hole_jobs.find_masks(todo, mask, mask_keep)
+    if masks and not _fills(restorer):
+        raise ValueError(
+            f"--mask={mask}: these weights are of process {restorer.config.process!r}, "
+            "which fills no holes. Leave --mask out, or take weights of process "
+            "'inpainting', such as --weights=inpainting-small."
+        )
     sized, failures = _measure(restorer, todo, num_samples)
     _announce(restorer, sized, num_samples)
+    if _fills(restorer):
+        unfit = hole_jobs.tell([size.job for size in sized], masks, mask)
+        sized = [size for size in sized if size.job.name not in unfit]
+        failures += unfit.values()
     written = []
     for job in _with_progress(sized):
         try:
             job.target.parent.mkdir(parents=True, exist_ok=True)
-            key = file_key(seed, job.name)
+            key, hole_mask = file_key(seed, job.name), masks.get(job.name)
             if num_samples == 1:
                 restore_file(
-                    restorer, job.source, job.target, key, overwrite, quality=quality
+                    *(restorer, job.source, job.target, key, overwrite),
+                    quality=quality,
+                    mask=hole_mask,
                 )
             else:
-                _restore_samples(restorer, job, key, num_samples, quality, overwrite)
+                _restore_samples(
+                    *(restorer, job, key, num_samples, quality, overwrite, hole_mask)
+                )
             written.append(job.target)
         except (ValueError, OSError) as error:
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS):
@@ -141,13 +164,31 @@ def restore_file(
     overwrite: bool = False,
     *,
     quality: int | None = None,
+    mask: HoleMask | None = None,
 ) -> None:
     """Restores one image file, of any size, grey or colour, with or without alpha.
 
-    For super-resolution it is enlarged first, as the images of the training were.
+    For super-resolution it is enlarged first, as the images of the training were. Where
+    holes are filled, the rest of the image comes back to the bit.
+
+    Args:
+        restorer: What restores.
+        source: The image file.
+        target: The file of the result.
+        key: The key of the sampling noise.
+        overwrite: Whether `target` may exist.
+        quality: The quality of JPEG and WebP, 1 to 100.
+        mask: The holes to fill; None: those that are painted into the image.
     """
     image, pixels = _read(restorer, source, target)
-    result = _like(image, restorer(pixels, key=key))
+    if not _fills(restorer):
+        result = _like(image, restorer(pixels, key=key))
+    else:
+        holes = filling.find(image, source, mask)
+        restored = pixels
+        if holes.hole.any():
+            restored = restorer(pixels, key=key, mask=holes.unknown)
+        result = filling.put_back(holes, image, _like(image, restored))
     images.write_image(target, result, overwrite=overwrite, quality=quality)
 
 
@@ -158,13 +199,18 @@ def _restore_samples(
     num_samples: int,
     quality: int | None,
     overwrite: bool,
+    mask: HoleMask | None,
 ) -> None:
     """Writes the mean of several restorations and the map of their spread."""
     image, pixels = _read(restorer, job.source, job.target)
-    found = restorer.uncertainty(pixels, num_samples=num_samples, key=key)
+    holes = filling.find(image, job.source, mask) if _fills(restorer) else None
+    unknown = None if holes is None else holes.unknown
+    found = restorer.uncertainty(pixels, num_samples=num_samples, key=key, mask=unknown)
     spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
     if overwrite or not job.target.exists():  # else a run was stopped between the two
         result = _like(image, found.mean)
+        if holes is not None:
+            result = filling.put_back(holes, image, result)
         images.write_image(job.target, result, overwrite=overwrite, quality=quality)
     images.write_image(job.spread, ImageFile(spread, None, 8), overwrite=overwrite)
 
@@ -192,6 +238,11 @@ def _like(image: ImageFile, restored: np.ndarray) -> ImageFile:
     if image.pixels.shape[-1] == 1:
         restored = restored.mean(axis=-1, keepdims=True, dtype=np.float32)
     return image._replace(pixels=restored)
+
+
+def _fills(restorer: Restorer) -> bool:
+    """Whether the weights fill holes of images of the same size."""
+    return restorer.process.known is not None and restorer.config.data.scale == 1
 
 
 def _is_done(job: Job, num_samples: int) -> bool:
@@ -241,7 +292,6 @@ def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> 
         logger.info("super-resolution: the results are %d times as large", scale)
     each = restorer.num_evals()
     evals = num_samples * each
-    _warn_of_jpeg(restorer, [size.job for size in sized])
     megapixels = sum(size.height * size.width for size in sized) / 1e6
     largest = max(sized, key=lambda size: size.height * size.width)
     of_largest = (largest.height, largest.width)
@@ -260,17 +310,6 @@ def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> 
         *(len(sized), megapixels, evals, largest.height, largest.width),
         *(needed / 1e9, f" in tiles of {tiles.side}" if tiles else "", time),
     )
-
-
-def _warn_of_jpeg(restorer: Restorer, jobs: Sequence[Job]) -> None:
-    """Warns where holes are looked for in files that do not keep them."""
-    count = sum(job.source.suffix.lower() in (".jpg", ".jpeg") for job in jobs)
-    if restorer.process.known is not None and count:
-        logger.warning(
-            "%d image(s) are JPEG, which changes pixels along the rim of a hole, so "
-            "that they are white no more and are kept. Draw holes into PNG files.",
-            count,
-        )
 
 
 def _with_progress(sized: Sequence[_Sized]) -> Iterator[Job]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from irsde_jax import memory, models, processes, programs, samplers, sde, tiling
 from irsde_jax.array_types import Array, PRNGKey
+from irsde_jax.data import hole_masks
 from irsde_jax.data.noise_level import estimate_noise_level
 from irsde_jax.tiling import Tiles
 
@@ -80,6 +81,7 @@ class Restorer:
         solver: str | None = None,
         num_evals: int | None = None,
         sigma: float | None = None,
+        mask: np.ndarray | None = None,
     ) -> np.ndarray:
         """Restores images of any size, in tiles where memory asks for it: see `tiles`.
 
@@ -93,6 +95,10 @@ class Restorer:
                 there are steps to a lower noise level.
             sigma: noise level of the images in image units, for the Denoising process;
                 None: the configuration's, or else estimated from each image.
+            mask: The holes to fill, for the inpainting process: bool, or uint8 of 0 and
+                255, shape [H, W] for all images or [batch, H, W]. True and 255 mark
+                what is filled. All other pixels come back as they are, white ones too.
+                None: a pixel that is exactly white in all channels is a hole.
 
         Returns:
             The restored images, type and shape of `images`, clipped to [0, 1].
@@ -102,7 +108,9 @@ class Restorer:
                 argument out of range.
         """
         images = np.asarray(images)
-        restored = self._map(programs.restore, images, key, solver, num_evals, sigma)
+        restored = self._map(
+            programs.restore, images, key, solver, num_evals, sigma, mask=mask
+        )
         return _as_type(restored, images)
 
     def uncertainty(
@@ -115,6 +123,7 @@ class Restorer:
         solver: str | None = None,
         num_evals: int | None = None,
         sigma: float | None = None,
+        mask: np.ndarray | None = None,
     ) -> Uncertainty:
         """The mean and the spread of `num_samples` restorations of each image.
 
@@ -128,6 +137,7 @@ class Restorer:
             solver: a key of `samplers.SOLVERS`.
             num_evals: network evaluations of each restoration.
             sigma: noise level, for the Denoising process.
+            mask: The holes to fill, for the inpainting process.
 
         Raises:
             ValueError: see `__call__`; also if `num_samples` or `chunk` is below 1.
@@ -142,7 +152,8 @@ class Restorer:
             programs.moments, num_samples=num_samples, chunk=chunk
         )
         both = self._map(
-            moments, images, key, solver, num_evals, sigma, num_samples, chunk
+            *(moments, images, key, solver, num_evals, sigma, num_samples, chunk),
+            mask=mask,
         )
         mean, variance = both[:, 0], both[:, 1]
         std = np.sqrt(variance).astype(np.float32).reshape(images.shape)
@@ -230,10 +241,11 @@ class Restorer:
         sigma: float | None,
         num_samples: int = 1,
         chunk: int = 1,
+        mask: np.ndarray | None = None,
     ) -> np.ndarray:
         """`run` on a batch of one noise level, or image by image where it is blind."""
         batch = self._as_batch(images)
-        self._warn_of_nothing_to_do(batch)
+        hole = self._as_holes(mask, batch)
         key = jax.random.key(0) if key is None else key
         keys = samplers.image_keys(key, len(batch))
         sigma = self.config.sampling.sigma if sigma is None else sigma
@@ -241,9 +253,12 @@ class Restorer:
         together = chunk * (1 if is_blind else len(batch))
         height, width = batch.shape[1:3]
         tiles = self.tiles(height, width, together, num_samples)
-        inputs, size = batch, None
+        inputs: Any = batch
+        size = None
         if tiles is not None:
-            inputs, size = self._to_canvases(batch, tiles)
+            inputs, size = self._to_canvases(batch, hole, tiles)
+        elif hole is not None:
+            inputs = programs.prepare(batch, hole, process=self.process)
         run = functools.partial(
             run,
             self.params,
@@ -262,12 +277,14 @@ class Restorer:
             return restored
         return tiling.from_canvas(restored, size, batch.shape)
 
-    def _to_canvases(self, batch: np.ndarray, tiles: Tiles) -> tuple[Any, np.ndarray]:
+    def _to_canvases(
+        self, batch: np.ndarray, hole: np.ndarray | None, tiles: Tiles
+    ) -> tuple[Any, np.ndarray]:
         """What the programs take of images that are cut, and the size of these."""
         if self.process.known is None:
             return tiling.to_canvas(batch, tiles)
         # A hole is filled from its neighbours, which a canvas does not know.
-        given = jax.device_get(programs.prepare(batch, process=self.process))
+        given = jax.device_get(programs.prepare(batch, hole, process=self.process))
         on_canvas = [tiling.to_canvas(part, tiles) for part in given]
         canvases, sizes = zip(*on_canvas, strict=True)
         return processes.Given(*canvases), sizes[0]
@@ -339,6 +356,21 @@ class Restorer:
                 "point in [0, 1]."
             )
         return images if images.ndim == 4 else images[None]
+
+    def _as_holes(
+        self, mask: np.ndarray | None, batch: np.ndarray
+    ) -> np.ndarray | None:
+        """The holes that a mask marks, bool [batch, H, W]; None without a mask."""
+        if mask is None:
+            self._warn_of_nothing_to_do(batch)
+            return None
+        if self.process.known is None:
+            raise ValueError(
+                f"a mask was given, and these weights are of process "
+                f"{self.config.process!r}, which fills no holes. Leave the mask out, "
+                "or use weights of process 'inpainting', such as 'inpainting-small'."
+            )
+        return hole_masks.from_array(mask, batch.shape[:3])
 
     def _warn_of_nothing_to_do(self, batch: np.ndarray) -> None:
         """Warns of images that are known to be clean already, and come back as such."""

@@ -50,8 +50,11 @@ ALLOWED = {
     "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
     "jobs": {"data"},
     "restore": {
-        *("array_types", "costs", "data", "jobs", "loading", "processes", "restorer"),
+        *("array_types", "costs", "data", "filling", "hole_jobs", "jobs", "loading"),
+        *("processes", "restorer"),
     },
+    "filling": {"data"},
+    "hole_jobs": {"data", "filling", "jobs"},
     "costs": {"restorer", "tiling"},
     "scores": {"array_types", "data", "metrics", "restore"},
     "intervals": set(),
