@@ -22,7 +22,7 @@ _NEARLY = 10.5  # the darkness of what may be white after compression
 _SMALLEST_NEARLY = 64  # pixels of an area that is not exactly white
 _ONE_COLOUR = 0.75  # the share of an area that a pencil paints in one level
 # A compressed hole: dark by this much on average, and exactly white in this share.
-_MEAN, _EXACT = 5.0, 0.05
+_MEAN, _EXACT = 5.0, 0.02
 # Nearly white is a hole only where it ends like a stroke: soon, and in something dark.
 _SHARP, _CONTRAST = 3, 30.0
 # Compression scatters light pixels this far beyond a rim, above half the contrast.

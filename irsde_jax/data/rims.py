@@ -1,6 +1,6 @@
 """The rims of white areas: how far a soft brush, or lossy compression, reaches.
 
-A ring is the set of pixels whose distance to an area rounds up to the same number. A
+A ring is the set of pixels whose distances to an area round to the same number. A
 rim consists of rings that are lighter, on average, than the rings further out. In a
 photograph the rings around a sharp area are alike, because nothing ties their content
 to the area.
@@ -49,7 +49,7 @@ def find(areas: np.ndarray, darkness: np.ndarray) -> Rims:
     distance, (rows, columns) = ndimage.distance_transform_edt(
         areas == 0, return_indices=True
     )
-    ring = np.ceil(distance).astype(np.int32)
+    ring = np.rint(distance).astype(np.int32)
     nearest = areas[rows, columns]
     shape = (int(areas.max()) + 1, _NUM_RINGS + 1)
     near = (ring >= 1) & (ring <= _NUM_RINGS)
