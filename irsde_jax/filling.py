@@ -38,7 +38,7 @@ class Filling(NamedTuple):
         return float(self.hole.mean())
 
     def __str__(self) -> str:
-        return f"{_percent(self.share)} of its pixels will be filled ({self.origin})"
+        return f"{_percent(self.share)} of its pixels are filled ({self.origin})"
 
 
 def read(source: Path, mask: HoleMask | None = None) -> Filling:
@@ -105,9 +105,7 @@ def _checked(filling: Filling, image: ImageFile, advice: str) -> Filling:
         )
     warnings = list(filling.warnings)
     if filling.share > _MOST:
-        warnings.append(
-            f"{_percent(filling.share)} of the image will be filled. {advice}"
-        )
+        warnings.append(f"{_percent(filling.share)} of the image is filled. {advice}")
     if not filling.hole.any():
         text = (
             "It has no hole, and stays as it is. A hole is painted in white, or "

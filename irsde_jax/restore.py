@@ -109,7 +109,7 @@ def run(
     if num_samples > 1:
         _require_noise(restorer)
     masks = hole_jobs.find_masks(todo, mask, mask_keep)
-    if masks and not _fills(restorer):
+    if masks and not fills(restorer):
         raise ValueError(
             f"--mask={mask}: these weights are of process {restorer.config.process!r}, "
             "which fills no holes. Leave --mask out, or take weights of process "
@@ -117,7 +117,7 @@ def run(
         )
     sized, failures = _measure(restorer, todo, num_samples)
     _announce(restorer, sized, num_samples)
-    if _fills(restorer):
+    if fills(restorer):
         unfit = hole_jobs.tell([size.job for size in sized], masks, mask)
         sized = [size for size in sized if size.job.name not in unfit]
         failures += unfit.values()
@@ -181,7 +181,7 @@ def restore_file(
         mask: The holes to fill; None: those that are painted into the image.
     """
     image, pixels = _read(restorer, source, target)
-    if not _fills(restorer):
+    if not fills(restorer):
         result = _like(image, restorer(pixels, key=key))
     else:
         holes = filling.find(image, source, mask)
@@ -203,7 +203,7 @@ def _restore_samples(
 ) -> None:
     """Writes the mean of several restorations and the map of their spread."""
     image, pixels = _read(restorer, job.source, job.target)
-    holes = filling.find(image, job.source, mask) if _fills(restorer) else None
+    holes = filling.find(image, job.source, mask) if fills(restorer) else None
     unknown = None if holes is None else holes.unknown
     found = restorer.uncertainty(pixels, num_samples=num_samples, key=key, mask=unknown)
     spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
@@ -240,7 +240,7 @@ def _like(image: ImageFile, restored: np.ndarray) -> ImageFile:
     return image._replace(pixels=restored)
 
 
-def _fills(restorer: Restorer) -> bool:
+def fills(restorer: Restorer) -> bool:
     """Whether the weights fill holes of images of the same size."""
     return restorer.process.known is not None and restorer.config.data.scale == 1
 

@@ -102,7 +102,7 @@ class TestFile:
         path = save(tmp_path / "mask.png", levels)
         found = filling.read(image, HoleMask(path, is_keep))
         (text,) = found.warnings
-        assert f"{100 * (1 - HOLE.mean()):.1f} % of the image will be filled" in text
+        assert f"{100 * (1 - HOLE.mean()):.1f} % of the image is filled" in text
         assert advice in text
         assert filling.read(image, HoleMask(path, not is_keep)).warnings == ()
 
@@ -268,7 +268,7 @@ class TestRun:
             target = run(mask=tmp_path / "masks")
         share = 100 * (1 - HOLE.mean())
         texts = caplog.messages
-        told = f"full.png: {share:.1f} % of its pixels will be filled (mask full.png)"
+        told = f"full.png: {share:.1f} % of its pixels are filled (mask full.png)"
         assert texts.index(told) < len(texts) - 1
         assert any(t.startswith("empty.png: It has no hole") for t in texts)
         assert any("full.png" in t and "--mask_keep" in t for t in texts)

@@ -87,7 +87,8 @@ ALLOWED = {
     "demo_train": {"configuration", "evaluate", "main", "photographs", "train"},
     "weights": {"tables"},
     "app": {
-        *("array_types", "configuration", "costs", "data", "loading", "restore"),
+        *("array_types", "configuration", "costs", "data", "filling", "loading"),
+        "restore",
         *("restorer",),
         *("processes", "samplers"),
     },

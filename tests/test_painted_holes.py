@@ -171,9 +171,7 @@ class TestFilling:
         image = self.image(painted(stroke() > 0.5))
         found = self.find(image, tmp_path)
         share = 100 * (stroke() > 0.5).mean()
-        assert (
-            str(found) == f"{share:.1f} % of its pixels will be filled (1 white area)"
-        )
+        assert str(found) == f"{share:.1f} % of its pixels are filled (1 white area)"
         assert found.warnings == ()
 
     def test_what_has_no_hole_is_a_warning_and_black_is_mentioned(self, tmp_path):
