@@ -7,11 +7,14 @@ VENV ?= .venv
 PYTEST_ARGS ?= -n 2
 
 PY := $(VENV)/bin/python
+# The oldest supported versions have an environment of their own.
+OLDEST_PYTHON ?= python3.11
+OLDEST := $(VENV)-oldest
 METADATA := setup.cfg pyproject.toml
 MODULES := $(wildcard irsde_jax/[a-z]*.py) $(patsubst %/__init__.py,%.py,$(wildcard irsde_jax/*/__init__.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-train test test-long lint format docs clean
+.PHONY: help demo demo-train test test-long test-oldest lint format docs clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -29,6 +32,9 @@ test: lint  ## lint, types and tests
 
 test-long: $(VENV)/.installed-test  ## the tests that take minutes
 	$(PY) -m pytest -m long $(PYTEST_ARGS)
+
+test-oldest: $(OLDEST)/.installed-core  ## the core tests with the oldest supported versions
+	$(OLDEST)/bin/python -m pytest -m core $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test  ## style, format and types
 	$(PY) -m ruff check
@@ -51,6 +57,14 @@ clean:  ## remove what is made by build, tests and docs; never results or data
 # The name of an extra of setup.cfg stands for %. Run again only when the metadata changes.
 $(VENV)/.installed-%: $(METADATA) | $(PY)
 	$(PY) -m pip install --quiet --editable ".[$*]"
+	@touch $@
+
+# Exactly the lower bounds of setup.cfg, and what the core tests import beside it.
+$(OLDEST)/.installed-core: $(METADATA) tests/lower_bounds.py
+	$(MAKE) $(OLDEST)/bin/python VENV=$(OLDEST) PYTHON=$(OLDEST_PYTHON)
+	$(OLDEST)/bin/python tests/lower_bounds.py >$(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/constraints.txt \
+	  --editable ".[demo,export,opencv]" pytest pytest-xdist
 	@touch $@
 
 $(PY):

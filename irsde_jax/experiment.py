@@ -9,6 +9,7 @@ import ml_collections
 import numpy as np
 
 from irsde_jax import (
+    configuration,
     losses,
     metrics,
     models,
@@ -74,15 +75,16 @@ def build(config: Config) -> Parts:
             f"{jax.device_count()} devices and train.accumulate="
             f"{config.train.accumulate} slices; choose a multiple of {num_parts}."
         )
-    schedule = sde.make_schedule(**config.schedule)
+    call_with, num_steps = configuration.call_with, config.train.num_steps
+    schedule = call_with(sde.make_schedule, config, "schedule")
     process = processes.make_process(config.process, schedule, config.prediction)
     model = restorer.make_model(config)
-    optimizer = optimizers.make_optimizer(config.train.num_steps, **config.optimizer)
+    optimizer = call_with(optimizers.make_optimizer, config, "optimizer", num_steps)
     step = train_step.make_train_step(
         model.apply,
         optimizer,
         schedule,
-        losses.make_loss(**config.loss),
+        call_with(losses.make_loss, config, "loss"),
         process,
         config.train.ema_decay,
         # An unconditional process never looks at a degraded image.
@@ -91,8 +93,8 @@ def build(config: Config) -> Parts:
         else None,
         axis_name="batch",
         accumulate=config.train.accumulate,
-        learning_rate=optimizers.learning_rate_of(
-            config.train.num_steps, **config.optimizer
+        learning_rate=call_with(
+            optimizers.learning_rate_of, config, "optimizer", num_steps
         ),
     )
     return Parts(model, optimizer, train_step.data_parallel(step))

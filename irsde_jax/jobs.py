@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsde_jax.data import images
+from irsde_jax.data import codecs, images
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ def plan(
     Raises:
         FileNotFoundError: if there is nothing to restore.
         FileExistsError: if `output` is a file where a folder is needed.
-        ValueError: if a result would replace an original, or two would be one.
+        ValueError: if a result would replace an original, if two results would have
+            the same name, or if `output` is one file and contradicts the others.
     """
     source, output = Path(source), Path(output)
     if kind is not None and f".{kind.lower()}" not in images.SUFFIXES:
@@ -63,8 +64,7 @@ def plan(
         jobs = [Job(source.name, source, target)]
     else:
         root, found = _find(source, output)
-        if output.is_file():
-            raise FileExistsError(f"--output={output} is a file; give a folder.")
+        _require_folder(source, output)
         names = [path.relative_to(root) for path in found]
         jobs = [
             Job(n.as_posix(), root / n, output / _renamed(n, suffix, kind))
@@ -79,6 +79,17 @@ def plan(
         jobs = originals
     _check_targets(jobs)
     return jobs
+
+
+def _require_folder(source: Path, output: Path) -> None:
+    """Raises if the output of several images is, or is called as, an image file."""
+    if output.is_file():
+        raise FileExistsError(f"--output={output} is a file; give a folder.")
+    if output.suffix.lower() in images.SUFFIXES and not output.is_dir():
+        raise ValueError(
+            f"--output={output} names one image, but --input={source} may be several; "
+            "give a folder. For a folder of that name, make it first."
+        )
 
 
 def _find(source: Path, output: Path) -> tuple[Path, list[Path]]:
@@ -131,7 +142,43 @@ def _target_of_one(source: Path, output: Path, suffix: str, kind: str | None) ->
             f"--output={output} ends in {output.suffix}; an image ends in one of "
             f"{', '.join(images.SUFFIXES)}. For a folder of that name, make it first."
         )
+    if suffix:
+        raise ValueError(
+            f"--suffix={suffix} has no effect where --output={output} names the "
+            "result; leave --suffix out, or give a folder."
+        )
+    if kind is not None and _format(f".{kind}") != _format(output.suffix):
+        raise ValueError(
+            f"--format={kind} contradicts --output={output}; leave --format out, or "
+            "give a folder."
+        )
     return output
+
+
+def _format(suffix: str) -> str:
+    """The file format of a suffix: .jpg and .jpeg are the same."""
+    return codecs.FORMATS.get(suffix.lower(), suffix.lower())
+
+
+def check_quality(quality: int | None, jobs: Sequence[Job]) -> None:
+    """Checks that `--quality` has an effect.
+
+    Args:
+        quality: The quality of lossy formats, or None.
+        jobs: The jobs of the run.
+
+    Raises:
+        ValueError: if no result has a format with a quality.
+    """
+    if quality is None or not jobs:
+        return
+    lossy = [suffix for suffix in codecs.FORMATS if codecs.has_quality(suffix)]
+    if not any(job.target.suffix.lower() in lossy for job in jobs):
+        raise ValueError(
+            f"--quality={quality} has no effect on {jobs[0].target.name}: only "
+            f"{', '.join(lossy)} have a quality. Leave --quality out, or give such a "
+            "--format."
+        )
 
 
 def _check_targets(jobs: Sequence[Job]) -> None:

@@ -102,7 +102,11 @@ def make_optimizer(
     b2: float = 0.99,
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
-    **learning_rate: Any,
+    *,
+    learning_rate: float,
+    decay: str = "constant",
+    milestones: Sequence[int] = (),
+    warmup_steps: int = 0,
 ) -> optax.GradientTransformation:
     """An optimizer with its learning rate and gradient clipping.
 
@@ -113,14 +117,17 @@ def make_optimizer(
         b2: decay of the second moment.
         weight_decay: decoupled weight decay, for adamw and lion.
         clip_norm: largest global norm of the gradient; 0: no clipping.
-        **learning_rate: of `make_learning_rate`.
+        learning_rate: The largest learning rate.
+        decay: The key of `DECAYS` for `make_learning_rate`.
+        milestones: The steps at which the decay "step" halves the learning rate.
+        warmup_steps: The number of steps of linear rise from 0.
 
     Raises:
         ValueError: for an unknown name.
     """
     if name not in OPTIMIZERS:
         raise ValueError(f"optimizer name={name!r} is not one of {sorted(OPTIMIZERS)}.")
-    rate = make_learning_rate(num_steps, **learning_rate)
+    rate = make_learning_rate(num_steps, learning_rate, decay, milestones, warmup_steps)
     optimizer = OPTIMIZERS[name](rate, b1, b2, weight_decay)
     if not clip_norm:
         return optimizer

@@ -18,7 +18,7 @@ from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.data.hole_masks import HoleMask
 from irsde_jax.data.images import ImageFile
-from irsde_jax.jobs import Job, plan
+from irsde_jax.jobs import Job, check_quality, plan
 from irsde_jax.loading import load, open_restorer
 from irsde_jax.restorer import Restorer
 
@@ -96,6 +96,7 @@ def run(
     if quality is not None and not 1 <= quality <= 100:
         raise ValueError(f"--quality={quality} must lie in 1..100.")
     jobs = hole_jobs.without_masks(plan(input, output, suffix, kind), mask)
+    check_quality(quality, jobs)
     todo = [job for job in jobs if overwrite or not _is_done(job, num_samples)]
     if len(todo) < len(jobs):
         logger.info(

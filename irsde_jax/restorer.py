@@ -12,7 +12,16 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from irsde_jax import memory, models, processes, programs, samplers, sde, tiling
+from irsde_jax import (
+    configuration,
+    memory,
+    models,
+    processes,
+    programs,
+    samplers,
+    sde,
+    tiling,
+)
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data import hole_masks
 from irsde_jax.data.noise_level import estimate_noise_level
@@ -59,7 +68,7 @@ class Restorer:
         self.model = model
         self.params = params
         self.config = config
-        self.schedule = sde.make_schedule(**config.schedule)
+        self.schedule = configuration.call_with(sde.make_schedule, config, "schedule")
         self.process = processes.make_process(
             config.process, self.schedule, config.prediction
         )
@@ -449,4 +458,6 @@ def _as_type(restored: np.ndarray, images: np.ndarray) -> np.ndarray:
 def make_model(config: Config) -> nn.Module:
     """The network of a configuration; its process decides what the network sees."""
     process = processes.make_process(config.process)
-    return models.make_model(conditional=process.conditional, **config.model)
+    return configuration.call_with(
+        models.make_model, config, "model", conditional=process.conditional
+    )

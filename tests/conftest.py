@@ -1,9 +1,11 @@
 """Four simulated CPU devices, a compilation cache, and where the image sets are."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import chex
+import children
 import jax
 import pytest
 
@@ -23,6 +25,14 @@ if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
     jax.config.update("jax_compilation_cache_dir", str(ROOT / ".cache" / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_outlives_its_test() -> Iterator[None]:
+    """Ends what a test has started; a fixture of a module ends its own."""
+    before = children.running()
+    yield
+    children.end_all(but=before)
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import children
 import jax
 import numpy as np
 import pytest
@@ -34,6 +34,16 @@ ARGUMENTS = (
 )
 SIDE = 160  # pixels
 HIDDEN = "inset(0px 0px 0px 50%)"  # of the restored image, left of the slider
+# Messages and the state of the queue vanish by themselves. Everything that they ever
+# said is collected here, so that no test has to look at the right moment.
+COLLECT = """
+    window.everSaid = new Set();
+    new MutationObserver(() => {
+        for (const element of document.querySelectorAll(".toast-body, #before")) {
+            window.everSaid.add(element.innerText);
+        }
+    }).observe(document, {childList: true, subtree: true, characterData: true});
+"""
 
 
 @pytest.fixture(scope="module")
@@ -69,24 +79,21 @@ def server(folder, weights) -> Iterator[tuple[subprocess.Popen, str]]:
     command = [sys.executable, "-m", "irsde_jax.main", "--mode=app"]
     command += [f"--weights={weights}", f"--compilation_cache={cache}"]
     with said.open("w") as output:
-        process = subprocess.Popen(
+        process = children.start(
             command,
             cwd=ROOT,
             env=os.environ | {"TMPDIR": str(temporary)},
             stdout=output,
             stderr=output,
         )
+    address = re.compile(r"The page is at (http://[\d.]+:\d+)/;")
     try:
-        for _ in range(600):
-            found = re.search(r"The page is at (http://[\d.]+:\d+)/;", said.read_text())
-            if found or process.poll() is not None:
-                break
-            time.sleep(0.1)
+        children.wait_for(lambda: address.search(said.read_text()), process)
+        found = address.search(said.read_text())
         assert found, said.read_text()
         yield process, found[1]
     finally:
-        process.kill()
-        process.wait()
+        children.end(process)
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +115,10 @@ def open_page(browser, server):
 
     def open_as_a_user():
         context = browser.new_context(accept_downloads=True)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(1000 * children.DEADLINE)
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(COLLECT)
         address = server[1]
         page.on(
             "request",
@@ -139,6 +147,12 @@ def wait_for_text(page, selector: str, text: str) -> str:
     found = page.locator(selector, has_text=text)
     found.wait_for()
     return found.inner_text()
+
+
+def wait_for_message(page, text: str) -> str:
+    """The message, or the state of the queue, that holds `text`, now or before."""
+    found = f"[...window.everSaid].find(said => said.includes({json.dumps(text)}))"
+    return page.wait_for_function(found).json_value()
 
 
 def download(page) -> bytes:
@@ -256,16 +270,16 @@ def test_unusable_uploads_give_a_message(open_page, photograph, folder):
     large.write_bytes(bytes(300_000))
     page = open_page()
     upload(page, broken)
-    assert "broken.png cannot be read" in wait_for_text(page, ".toast-body", "broken")
+    assert "broken.png cannot be read" in wait_for_message(page, "broken")
     assert str(folder) not in wait_for_text(page, "#cost", "Not possible:")
     page.click("#restore")
-    wait_for_text(page, ".toast-body", "Not restored")
+    wait_for_message(page, "Not restored")
     page = open_page()
     upload(page, large)
-    assert "maximum allowed size" in wait_for_text(page, ".toast-body", "large.png")
+    assert "maximum allowed size" in wait_for_message(page, "large.png")
     page = open_page()
     page.click("#restore")
-    wait_for_text(page, ".toast-body", "Choose a photograph first")
+    wait_for_message(page, "Choose a photograph first")
 
 
 def test_three_users_are_queued_and_served(open_page, photograph, weights, folder):
@@ -278,7 +292,7 @@ def test_three_users_are_queued_and_served(open_page, photograph, weights, folde
         page.keyboard.press("Tab")
     for page in pages:  # no waiting for what a click brings about
         page.evaluate("document.querySelector('#restore').click()")
-    wait_for_text(pages[2], "#before", "queue: ")
+    wait_for_message(pages[2], "queue: ")
     results = []
     for page in pages:
         wait_for_text(page, "#said", "Restored in")
@@ -295,6 +309,6 @@ def test_page_ends_in_order_and_leaves_nothing(server, folder):
     assert [path.name[:14] for path in temporary.iterdir()] == ["irsde_jax_app_"]
     for _ in range(20):  # someone impatient
         process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
+    assert children.exit_code(process) == 0
     assert list(temporary.iterdir()) == []
     assert "Traceback" not in (folder / "said.txt").read_text()

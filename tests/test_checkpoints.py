@@ -19,6 +19,8 @@ from irsde_jax import configuration, restore, train_step
 from irsde_jax import train as training
 from irsde_jax.checkpoints import digests, packing, runs
 
+pytestmark = pytest.mark.core
+
 
 def small_state(step=3):
     params = {"w": np.arange(6.0, dtype=np.float32), "b": np.ones(2, np.float32)}

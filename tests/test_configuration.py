@@ -11,6 +11,8 @@ from ml_collections import config_dict
 from irsde_jax import configuration
 from irsde_jax.configuration import UsageError
 
+pytestmark = pytest.mark.core
+
 NAMES = configuration.config_names()
 SHIPPED = (
     *NAMES,

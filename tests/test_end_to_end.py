@@ -10,6 +10,8 @@ from PIL import Image
 from irsde_jax import main
 from irsde_jax.data import images
 
+pytestmark = pytest.mark.core
+
 TINY = (
     *(
         "--config=quickstart",

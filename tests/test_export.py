@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import children
 import jax
 import numpy as np
 import pytest
@@ -99,7 +100,9 @@ def alone(tmp_path_factory) -> Path:
 def run_alone(path: Path, *commands) -> subprocess.CompletedProcess:
     joined = ["|".join(map(str, command)) for command in commands]
     process = [sys.executable, "-I", "-S", "-c", ALONE, str(path), *joined]
-    return subprocess.run(process, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        process, capture_output=True, text=True, timeout=children.DEADLINE
+    )
 
 
 def random_images(*shape: int) -> np.ndarray:

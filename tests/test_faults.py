@@ -8,29 +8,14 @@ import signal
 import time
 from pathlib import Path
 
+import children
 import jax
 import numpy as np
 import pytest
 import tiny_runs
 
-from irsde_jax import configuration, faults, hosts, interruption
+from irsde_jax import configuration, faults, hosts, interruption, logs
 from irsde_jax.train_step import Skipped
-
-
-def lines(workdir: Path) -> int:
-    """How many lines the log has: a sign of life."""
-    path = workdir / "logs" / "metrics.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def wait_for(condition, process, seconds=120.0) -> bool:
-    """Waits until it holds; False if the process ended, or time is up, before."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if process.poll() is not None or time.monotonic() > end:
-            return False
-        time.sleep(0.002)
-    return True
 
 
 def unfinished(workdir: Path) -> set[tuple[str, int]]:
@@ -42,88 +27,116 @@ def unfinished(workdir: Path) -> set[tuple[str, int]]:
     return found
 
 
-def kill_many(config: Path, workdir: Path, count: int, flags: list[str], rng) -> dict:
-    """SIGKILLs a training `count` times at random moments, then lets it end.
+def kill_once(process, moment: str, workdir: Path, rng: random.Random) -> str:
+    """SIGKILLs a training that was just started, at a random moment of a kind.
 
-    A third of the kills wait for a save and come in it, a tenth come while the process
-    starts; the others some random time after the first step of this start. Returns how
-    many interrupted what: a save leaves a folder that was not there before.
+    Args:
+        process: The training; it has more steps than it will ever take.
+        moment: The kind: in a save, while the process starts, or some steps later.
+        workdir: The work directory of the training.
+        rng: The source of randomness.
+
+    Returns:
+        The kind of moment that it was: a save that is interrupted leaves a folder that
+        was not there before, and it is luck to meet one.
     """
-    killed = {"saving": 0, "starting": 0, "training": 0}
-    for _ in range(count):
-        before, left = lines(workdir), unfinished(workdir)
-        process = tiny_runs.start(config, workdir, *flags)
-        moment = rng.choices(["saving", "starting", "training"], [3, 1, 6])[0]
-        if moment == "starting":
-            time.sleep(rng.uniform(0.0, 5.0))
-        elif not wait_for(lambda n=before: lines(workdir) > n, process):
-            raise AssertionError(tiny_runs.said(workdir))
-        elif moment == "saving":
-            wait_for(lambda old=left: unfinished(workdir) - old, process, seconds=5.0)
-            time.sleep(rng.uniform(0.0, 0.05))
-        else:
-            time.sleep(rng.uniform(0.0, 0.5))
-        assert process.poll() is None, "the run ended before it was killed"
-        process.kill()
-        process.wait()
-        if unfinished(workdir) - left:
-            moment = "saving"
-        elif moment == "saving":
-            moment = "training"
-        killed[moment] += 1
-    assert tiny_runs.run(config, workdir, *flags) == 0, tiny_runs.said(workdir)
-    return killed
+    before, left = tiny_runs.num_lines(workdir), unfinished(workdir)
+    if moment == "starting":
+        time.sleep(rng.uniform(0.0, 5.0))
+    else:
+        later = before + rng.randrange(8)
+        has_gone_on = lambda: tiny_runs.num_lines(workdir) > later  # noqa: E731
+        assert children.wait_for(has_gone_on, process), tiny_runs.said(workdir)
+    if moment == "saving":
+        children.wait_for(lambda: unfinished(workdir) - left, process)
+        time.sleep(rng.choice([0.0, 0.01, 0.03]))
+    assert process.poll() is None, tiny_runs.said(workdir)
+    children.end(process)
+    if unfinished(workdir) - left:
+        return "saving"
+    return "training" if moment == "saving" else moment
 
 
-def check_killed_run(
-    tmp_path: Path, count: int, num_steps: int, seed: int
-) -> dict[str, int]:
-    config = tiny_runs.write_config(tmp_path / "files")
+def check_killed_run(tmp_path: Path, count: int, seed: int, num_saving: int) -> None:
+    """Kills a training at random moments, lets it end, and compares the bits.
+
+    Args:
+        tmp_path: A folder for everything.
+        count: How many kills there are at least: a third of them wait for a save, a
+            tenth come while the process starts.
+        seed: The seed of the moments.
+        num_saving: How many kills interrupt a save at least: more kills come until so
+            many have.
+    """
+    config, rng = tiny_runs.write_config(tmp_path / "files"), random.Random(seed)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
     flags = [
-        f"--config.train.num_steps={num_steps}",
         "--config.train.checkpoint_every=3",
         "--config.train.batch_size=4",
         "--config.train.keep_best=0",
+        # The learning rate must not depend on the number of steps.
+        "--config.optimizer.decay=constant",
     ]
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    killed = {"saving": 0, "starting": 0, "training": 0}
+    while sum(killed.values()) < count or killed["saving"] < num_saving:
+        process = tiny_runs.start(config, parts, *flags, endless())
+        moment = rng.choices(["saving", "starting", "training"], [3, 1, 6])[0]
+        if sum(killed.values()) >= count:
+            moment = "saving"
+        killed[kill_once(process, moment, parts, rng)] += 1
+    print(f"kills: {killed}")
+    flags.append(f"--config.train.num_steps={last_step(parts) + 4}")
+    assert tiny_runs.run(config, parts, *flags) == 0, tiny_runs.said(parts)
     assert tiny_runs.run(config, whole, *flags) == 0, tiny_runs.said(whole)
-    killed = kill_many(config, parts, count, flags, random.Random(seed))
-    print(f"{count} kills: {killed}")
     tiny_runs.assert_same_bits(
         tiny_runs.final_state(parts), tiny_runs.final_state(whole)
     )
     left = {path.name for path in (parts / "checkpoints").iterdir()}
     assert {name for name in left if "tmp" in name} == set()  # nothing to clean
-    return killed
+
+
+def endless() -> str:
+    """The flag of a training of more steps than any machine takes during a test."""
+    return "--config.train.num_steps=1000000"
+
+
+def last_step(workdir: Path) -> int:
+    """The last step that the log of a training names."""
+    return max(entry["step"] for entry in logs.read_metrics(workdir / "logs"))
 
 
 def test_killed_run_ends_with_the_same_bits(tmp_path):
-    check_killed_run(tmp_path, count=3, num_steps=90, seed=0)
+    check_killed_run(tmp_path, count=3, seed=0, num_saving=0)
 
 
 @pytest.mark.long
 def test_run_killed_forty_times_ends_with_the_same_bits(tmp_path):
-    killed = check_killed_run(tmp_path, count=40, num_steps=1500, seed=1)
-    assert killed["saving"] >= 5
+    check_killed_run(tmp_path, count=40, seed=1, num_saving=5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_saves_and_has_an_exit_code_of_its_own(tmp_path, number):
     config = tiny_runs.write_config(tmp_path / "files")
     workdir = tmp_path / "run"
-    # No checkpoint but the one of the signal.
-    flags = "--config.train.num_steps=200", "--config.train.checkpoint_every=1000"
-    process = tiny_runs.start(config, workdir, *flags)
-    assert wait_for(lambda: lines(workdir) > 2, process), tiny_runs.said(workdir)
+    # No checkpoint but the one of the signal. The learning rate must not depend on the
+    # number of steps.
+    flags = [
+        "--config.train.checkpoint_every=1000000",
+        "--config.optimizer.decay=constant",
+    ]
+    process = tiny_runs.start(config, workdir, *flags, endless())
+    has_begun = lambda: tiny_runs.num_lines(workdir) > 2  # noqa: E731
+    assert children.wait_for(has_begun, process), tiny_runs.said(workdir)
     process.send_signal(number)
-    assert process.wait(timeout=60) == interruption.EXIT_CODE == 75
+    assert children.exit_code(process) == interruption.EXIT_CODE == 75
     said = tiny_runs.said(workdir)
     assert signal.Signals(number).name in said
     assert "is saved" in said
     stopped = int(tiny_runs.final_state(workdir).step)
-    assert 2 < stopped < 200
-    assert f"step {stopped} of 200" in said
+    assert 2 < stopped < 1_000_000
+    assert f"step {stopped} of 1000000" in said
     if number == signal.SIGTERM:
+        flags.append(f"--config.train.num_steps={stopped + 20}")
         assert tiny_runs.run(config, workdir, *flags) == 0
         assert tiny_runs.run(config, tmp_path / "whole", *flags) == 0
         tiny_runs.assert_same_bits(
@@ -131,30 +144,28 @@ def test_signal_saves_and_has_an_exit_code_of_its_own(tmp_path, number):
         )
 
 
-def test_dead_worker_ends_the_training_within_seconds(tmp_path):
+def test_dead_worker_ends_the_training(tmp_path):
     config = tiny_runs.write_config(tmp_path / "files")
     workdir = tmp_path / "run"
-    flags = "--config.train.num_steps=100000", "--config.data.num_workers=1"
+    flags = endless(), "--config.data.num_workers=1"
     process = tiny_runs.start(config, workdir, *flags)
-    try:
-        assert wait_for(lambda: lines(workdir) > 2, process), tiny_runs.said(workdir)
-        # The children of each of its threads, as Linux lists them.
-        lists = list(Path(f"/proc/{process.pid}/task").glob("*/children"))
-        if not lists:
-            pytest.skip("no /proc to find the worker in")
-        found = [int(pid) for path in lists for pid in path.read_text().split()]
-        workers = [
-            child
-            for child in found
-            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
-        ]
-        assert workers
-        for worker in workers:
-            os.kill(worker, signal.SIGKILL)
-        assert process.wait(timeout=30) == 1
-        assert "data.num_workers" in tiny_runs.said(workdir)
-    finally:
-        process.kill()
+    has_begun = lambda: tiny_runs.num_lines(workdir) > 2  # noqa: E731
+    assert children.wait_for(has_begun, process), tiny_runs.said(workdir)
+    # The children of each of its threads, as Linux lists them.
+    lists = list(Path(f"/proc/{process.pid}/task").glob("*/children"))
+    if not lists:
+        pytest.skip("no /proc to find the worker in")
+    found = [int(pid) for path in lists for pid in path.read_text().split()]
+    workers = [
+        child
+        for child in found
+        if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    assert workers
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    assert children.exit_code(process) == 1
+    assert "data.num_workers" in tiny_runs.said(workdir)
 
 
 class TestWatch:

@@ -10,6 +10,8 @@ from PIL import Image
 from irsde_jax import configuration, train
 from irsde_jax.checkpoints import load_pytorch
 
+pytestmark = pytest.mark.core
+
 WEIGHTS = Path(__file__).parent / "golden" / "networks" / "denoising_nafnet.pth"
 
 

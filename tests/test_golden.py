@@ -16,6 +16,8 @@ import pytest
 from irsde_jax import losses, sde
 from irsde_jax.solvers import SOLVERS
 
+pytestmark = pytest.mark.core
+
 GOLDEN = np.load(pathlib.Path(__file__).with_name("golden") / "sde.npz")
 
 

@@ -12,6 +12,8 @@ from test_restorer import make, photo
 
 from irsde_jax import holes, losses, processes, restore, samplers, sde
 
+pytestmark = pytest.mark.core
+
 SCHEDULE = sde.make_schedule(100, 30 / 255)
 PROCESS = processes.make_process("inpainting", SCHEDULE, "velocity")
 SOLVERS = [s for s in samplers.SOLVERS if processes.allows(PROCESS, SCHEDULE, s)]

@@ -46,7 +46,8 @@ ALLOWED = {
     "tiling": {"array_types"},
     "memory": set(),
     "programs": {"array_types", "processes", "sde", "tiling"},
-    "restorer": MATHS | {"data", "memory", "models", "programs", "tiling"},
+    "restorer": MATHS
+    | {"configuration", "data", "memory", "models", "programs", "tiling"},
     "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
     "jobs": {"data"},
     "restore": {
@@ -96,13 +97,12 @@ ALLOWED = {
     # Runs where the package is not installed.
     "standalone": set(),
     "export": MATHS | {"configuration", "programs", "restore", "restorer"},
-    "command_line": {"configuration"},
-    "main": {
-        "command_line",
+    "cli": {
         *{"app", "export", "loading", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
         *{"hosts", "interruption"},
     },
+    "main": {"cli", "configuration"},
 }
 BANNED = {"clu", "tensorflow", "torch"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))

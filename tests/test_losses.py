@@ -6,9 +6,12 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from absl.testing import parameterized
 
 from irsde_jax import losses, sde
+
+pytestmark = pytest.mark.core
 
 SCHEDULE = sde.make_schedule(100, 0.1)
 SHAPE = (4, 6, 5, 3)

@@ -58,8 +58,8 @@ def workdir(tmp_path) -> str:
             ["--wrokdir=x"],
             "unknown flag --wrokdir.*mean 'workdir'.*allowed:.*--config",
         ),
-        (["--mode"], "Missing value for flag --mode.*one of train, evaluate"),
-        (["--mode=trian"], "--mode=trian: not one of train.*did you mean 'train'"),
+        (["--mode"], "Missing value for flag --mode.*one of restore, app"),
+        (["--mode=trian"], "--mode=trian: not one of restore.*did you mean 'train'"),
         (["--config=default"], "--mode=train needs --workdir"),
         (["--seed=x", "--workdir=w"], "--seed=x"),
         (["--workdir=w", "extra"], "unexpected argument 'extra'"),
@@ -192,7 +192,7 @@ def test_our_log_lines_are_shown_by_default_and_no_others():
         "    logging.getLogger('jax').warning('chatter')\n"
         "    warnings.warn('chatter')\n"
         "    absl_logging.error('alarm')\n"
-        "main.MODES['config'] = log\n"
+        "main.MODES['config'] = main.MODES['config']._replace(run=log)\n"
         "main.main()\n"
     )
     command = [sys.executable, "-c", code, "--mode=config", "--config=default"]

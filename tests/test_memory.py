@@ -85,6 +85,15 @@ def test_a_cost_counts_what_overlaps_twice_and_every_sample():
     assert "tiles of 32" in str(cost)
 
 
+def test_speed_is_the_best_of_three_measured_runs_and_measured_once(monkeypatch):
+    restore, times = nafnet(), [10.0, 18.0, 20.0, 24.0, 30.0, 35.0]  # 8, 4 and 5 s
+    monkeypatch.setattr(costs, "_MEASURED", {})
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: times.pop(0))
+    expected = 4.0 / 128**2  # a square of 128 pixels
+    assert costs.seconds_per_pixel(restore) == expected
+    assert costs.seconds_per_pixel(restore) == expected  # the clock has run out
+
+
 def test_several_samples_keep_their_mean_and_variance_as_well():
     restore, tiles = nafnet(), tiling.make_tiles(32)
     single, several = (

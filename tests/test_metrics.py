@@ -13,6 +13,8 @@ from PIL import Image
 
 from irsde_jax import metrics
 
+pytestmark = pytest.mark.core
+
 GOLDEN = json.loads(
     (pathlib.Path(__file__).with_name("golden") / "metrics.json").read_text()
 )

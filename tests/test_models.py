@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from absl.testing import absltest, parameterized
 
 from irsde_jax.models import (
@@ -20,6 +21,8 @@ from irsde_jax.models import (
     make_model,
     nafnet,
 )
+
+pytestmark = pytest.mark.core
 
 SMALL = {
     "unet": dict(features=4, depth=1),
@@ -37,11 +40,7 @@ def small_model(name, **options):
 
 def quick_jit(function):
     """`jax.jit` for programs that run once: compiled fast, not compiled to be fast."""
-    options = {
-        "xla_backend_optimization_level": 0,
-        "xla_cpu_use_fusion_emitters": False,
-    }
-    return jax.jit(function, compiler_options=options)
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @functools.cache

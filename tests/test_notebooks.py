@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+import children
 import jax
 import pytest
 
@@ -163,7 +164,10 @@ def test_a_notebook_runs_and_shows_its_pictures(path, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     folder = {"metadata": {"path": str(tmp_path)}}
     client = nbclient.NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources=folder
+        notebook,
+        timeout=int(children.DEADLINE),
+        kernel_name="python3",
+        resources=folder,
     )
     client.execute()
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]

@@ -7,9 +7,11 @@ import tempfile
 import zipfile
 
 import chex
+import children
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import test_pytorch_file as opcodes
 from absl.testing import parameterized
 from flax import traverse_util
@@ -19,6 +21,8 @@ from irsde_jax.checkpoints import load_pytorch
 from irsde_jax.checkpoints.official import official_names, read_architecture
 from irsde_jax.checkpoints.pytorch_file import read_state_dict
 from irsde_jax.models import ConditionalNAFNet, ConditionalUNet
+
+pytestmark = pytest.mark.core
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "networks"
 # Made with the official PyTorch modules and random weights: NAME.pth holds the weights,
@@ -173,4 +177,6 @@ class ImportTest(parameterized.TestCase):
             "'tensorflow', 'tensorflow_datasets', 'grain'} & set(sys.modules); "
             "assert not heavy, heavy"
         )
-        subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, timeout=children.DEADLINE
+        )

@@ -10,9 +10,12 @@ import zipfile
 import chex
 import ml_dtypes
 import numpy as np
+import pytest
 from absl.testing import absltest, parameterized
 
 from irsde_jax.checkpoints.pytorch_file import read_state_dict
+
+pytestmark = pytest.mark.core
 
 STORAGE_TYPES = {
     "float64": "DoubleStorage",

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from irsde_jax import command_line, configuration
+from irsde_jax import configuration
+from irsde_jax.cli.flags import known_names
+from irsde_jax.cli.modes import MODES
 from irsde_jax.configuration.values import flatten
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,7 +49,6 @@ def test_settings_exist():
 
 def test_modes_and_flags_exist():
     modes = set(re.findall(r"--mode=([a-z]+)", TEXT))
-    assert modes == set(command_line.FLAGS_OF_MODE) - {"train"}
-    flags = {name for names in command_line.FLAGS_OF_MODE.values() for name in names}
+    assert modes == set(MODES) - {"train"}
     named = set(re.findall(r"irsde_jax\.main[^`]*? --([a-z_]+)[ =`\n]", TEXT))
-    assert named <= flags | {"mode"}
+    assert named <= known_names()

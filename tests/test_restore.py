@@ -15,6 +15,8 @@ from irsde_jax.checkpoints import runs
 from irsde_jax.data import images
 from irsde_jax.train_step import TrainState
 
+pytestmark = pytest.mark.core
+
 GOLDEN = Path(__file__).with_name("golden") / "networks"
 
 

@@ -9,6 +9,8 @@ import pytest
 from irsde_jax import configuration, samplers, sde
 from irsde_jax.restorer import Restorer
 
+pytestmark = pytest.mark.core
+
 TRACES = []
 
 

@@ -4,10 +4,13 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from absl.testing import parameterized
 
 from irsde_jax import samplers, sde
 from irsde_jax.samplers import SOLVERS, sample, timestep_grid
+
+pytestmark = pytest.mark.core
 
 SCHEDULE = sde.make_schedule(100, 10 / 255)
 SHAPE = (2, 4, 5, 3)

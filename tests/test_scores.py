@@ -110,6 +110,24 @@ def test_only_the_first_of_a_size_includes_compilation():
     assert len(calls) == 2  # once more, for the clock
 
 
+def test_seconds_are_those_of_the_restorer_alone(monkeypatch):
+    now, image = [0.0], make_image(0, (8, 8, 3))
+    monkeypatch.setattr(scores.time, "perf_counter", lambda: now[0])
+
+    def restorer(image, *, key):
+        del key
+        now[0] += 1.5 + now[0]
+        return image
+
+    source = pairs.ArrayPairs([image, image, image], [image, image, image])
+    rows = []
+    for result in scores.evaluate_images(restorer, source):
+        rows.append(result.row())
+        now[0] += 1000.0  # writing its picture, say
+    assert [row["seconds"] for row in rows] == [1.5, 1003.0, 3006.0]
+    assert scores.summarise(rows)["median_seconds"] == (1003.0 + 3006.0) / 2
+
+
 def test_small_images_have_no_ssim_and_are_left_out_of_its_mean():
     clean = [make_image(0, (10, 30, 3)), make_image(1)]
     source = pairs.ArrayPairs(clean, [0.5 * image for image in clean])

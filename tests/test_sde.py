@@ -4,10 +4,13 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from absl.testing import parameterized
 from jax.scipy.stats import norm
 
 from irsde_jax import sde
+
+pytestmark = pytest.mark.core
 
 SCHEDULES = [
     (thetas, num_steps)

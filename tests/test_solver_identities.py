@@ -12,10 +12,13 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from absl.testing import parameterized
 
 from irsde_jax import processes, sde
 from irsde_jax.samplers import SOLVERS, timestep_grid
+
+pytestmark = pytest.mark.core
 
 STEPS = (100, 99, 50, 49, 10, 2, 1, 0)
 STRIDES = tuple(itertools.combinations(STEPS, 2))

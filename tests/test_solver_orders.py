@@ -20,10 +20,13 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from absl.testing import parameterized
 
 from irsde_jax import sde
 from irsde_jax.samplers import SOLVERS, timestep_grid
+
+pytestmark = pytest.mark.core
 
 NUM_EVALS = (32, 64, 128, 256, 512)
 # The strides are whole numbers of steps: no grid is rounded.

@@ -9,6 +9,8 @@ from test_restorer import denoiser, make, photo
 from irsde_jax import configuration, models, samplers, sde, tiling
 from irsde_jax.restorer import Restorer, make_model
 
+pytestmark = pytest.mark.core
+
 SCHEDULE = sde.make_schedule(100, 10 / 255)
 STEPS = samplers.timestep_grid(SCHEDULE, 3)
 RADIUS = 3  # pixels that the network below sees to each side

@@ -5,9 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from absl.testing import parameterized
 
 from irsde_jax import losses, optimizers, processes, sde, train_step
+
+pytestmark = pytest.mark.core
 
 SCHEDULE = sde.make_schedule(100, 0.1)
 BATCH, SHAPE = 8, (8, 6, 6, 3)

@@ -21,6 +21,8 @@ from irsde_jax import (
 )
 from irsde_jax.checkpoints import weights_file
 
+pytestmark = pytest.mark.core
+
 
 @pytest.fixture(scope="module")
 def config():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import children
 import jax
 import numpy as np
 from PIL import Image
@@ -66,24 +67,26 @@ def start(
         *([f"--compilation_cache={cache}"] if cache else []),
     ]
     with (log or Path(f"{workdir}.log")).open("a") as output:
-        return subprocess.Popen(
+        return children.start(
             command, cwd=ROOT, env=environment, stdout=output, stderr=output
         )
 
 
 def run(config: Path, workdir: Path, *flags: str, **options) -> int:
     """Trains to the end; returns the exit code."""
-    process = start(config, workdir, *flags, **options)
-    try:
-        return process.wait(timeout=300)
-    finally:
-        process.kill()  # nothing, if it has ended
+    return children.exit_code(start(config, workdir, *flags, **options))
 
 
 def said(workdir: Path) -> str:
     """What the processes of a work directory have said so far."""
     path = Path(f"{workdir}.log")
     return path.read_text() if path.exists() else ""
+
+
+def num_lines(workdir: Path) -> int:
+    """How many lines the log of metrics has: a sign of life."""
+    path = workdir / "logs" / "metrics.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def losses(workdir: Path) -> list[float]:

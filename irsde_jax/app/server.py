@@ -44,7 +44,7 @@ def run(
         ValueError: see `restore.load`.
     """
     restorer = restore.open_restorer(config, workdir, weights)
-    limits = Limits(**restorer.config.app)
+    limits = configuration.call_with(Limits, restorer.config, "app")
     costs.seconds_per_pixel(restorer)  # measured while nothing else is restored
     with _stop_signal() as stop, _temporary_folder() as folder:
         try:

@@ -6,6 +6,7 @@ below `train`, `evaluate` and `restore` sees it. It imports neither JAX nor the 
 the package, so that a mistake is reported at once.
 """
 
+from irsde_jax.configuration.groups import call_with
 from irsde_jax.configuration.loading import (
     complete,
     config_dir,
@@ -15,6 +16,7 @@ from irsde_jax.configuration.loading import (
     load,
 )
 from irsde_jax.configuration.overrides import override, split_overrides
+from irsde_jax.configuration.paths import PATH_SETTINGS, expand_home
 from irsde_jax.configuration.stored import (
     differences,
     from_json,
@@ -27,12 +29,15 @@ from irsde_jax.configuration.stored import (
 from irsde_jax.configuration.values import UsageError, nearest
 
 __all__ = [
+    "PATH_SETTINGS",
     "UsageError",
+    "call_with",
     "complete",
     "config_dir",
     "config_names",
     "config_variants",
     "differences",
+    "expand_home",
     "find_config",
     "from_json",
     "has_stored",

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import ml_collections
 
+from irsde_jax.configuration.groups import check_keys, check_types, is_open
 from irsde_jax.configuration.overrides import override
-from irsde_jax.configuration.values import UsageError, flatten, nearest
-
-# Groups whose keys depend on their `name`, so that default.py does not list them all.
-_OPEN_GROUPS = ("model", "degradation")
+from irsde_jax.configuration.values import UsageError, nearest
 
 
 def config_dir() -> Path:
@@ -70,7 +68,12 @@ def load(source: str, overrides: Sequence[str] = ()) -> ml_collections.ConfigDic
     path = find_config(name)
     config = _call(path, [argument] if colon else [])
     if path.resolve() != (config_dir() / "default.py").resolve():
-        _check_keys(config, _call(config_dir() / "default.py", []), path)
+        default = _call(config_dir() / "default.py", [])
+        try:
+            check_keys(config, default)
+            check_types(config, default)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from error
     return override(config, overrides)
 
 
@@ -79,12 +82,17 @@ def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
 
     A configuration stored by an earlier version lacks them; their defaults are what
     that version did.
+
+    Raises:
+        UsageError: if a setting has another type than in default.py.
     """
+    defaults = _call(config_dir() / "default.py", [])
+    check_types(config, defaults)
     with config.unlocked():
-        for name, default in _call(config_dir() / "default.py", []).items():
+        for name, default in defaults.items():
             if name not in config:
                 config[name] = default
-            elif isinstance(default, ml_collections.ConfigDict) and not _is_open(name):
+            elif isinstance(default, ml_collections.ConfigDict) and not is_open(name):
                 missing = set(default) - set(config[name])
                 for key in missing:
                     # the reference, which also holds the type of an unset value
@@ -115,21 +123,3 @@ def _call(path: Path, arguments: list[str]) -> ml_collections.ConfigDict:
     if not isinstance(config, ml_collections.ConfigDict):
         raise UsageError(f"{path}: get_config() must return a ConfigDict")
     return config
-
-
-def _check_keys(
-    config: ml_collections.ConfigDict, default: ml_collections.ConfigDict, path: Path
-) -> None:
-    """Raises if an experiment has a key that default.py has not, or lacks one."""
-    keys = {key for key in flatten(config) if not _is_open(key)}
-    known = {key for key in flatten(default) if not _is_open(key)}
-    for key in sorted(keys - known):
-        raise UsageError(
-            f"{path}: {key!r} is not a setting of default.py{nearest(key, known)}"
-        )
-    for key in sorted(known - keys):
-        raise UsageError(f"{path} lacks {key!r}; start from default.py")
-
-
-def _is_open(key: str) -> bool:
-    return key.partition(".")[0] in _OPEN_GROUPS

@@ -8,6 +8,8 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
+from irsde_jax.configuration.groups import describe_type
+from irsde_jax.configuration.paths import expand_settings
 from irsde_jax.configuration.values import (
     UsageError,
     flatten,
@@ -21,6 +23,9 @@ def split_overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Parts a command line into `--config.key=value` overrides and all else.
 
     `--config.key value` and `--noconfig.key` are understood and written that way.
+
+    Raises:
+        UsageError: if a setting has no value, or has two.
     """
     overrides, rest = [], []
     items = iter(argv)
@@ -37,7 +42,21 @@ def split_overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             if not value or value.startswith("--"):
                 raise UsageError(f"--{name} has no value; write --{name}=VALUE")
             overrides.append(f"--{name}={value}")
+    _check_given_once(overrides)
     return overrides, rest
+
+
+def _check_given_once(overrides: Sequence[str]) -> None:
+    """Raises if two overrides set the same value."""
+    first: dict[str, str] = {}
+    for item in overrides:
+        key = item.partition("=")[0]
+        if key in first:
+            raise UsageError(
+                f"{key} is given twice, as {first[key]} and {item}, but takes one "
+                "value; leave one of them out"
+            )
+        first[key] = item
 
 
 def override(
@@ -45,8 +64,11 @@ def override(
 ) -> ml_collections.ConfigDict:
     """A locked copy of `config` with values such as `--config.train.batch_size=8`.
 
+    In settings that name files or folders, a leading ~ becomes the home folder.
+
     Raises:
-        UsageError: if a key is unknown or a value is of the wrong type.
+        UsageError: if a key is unknown, a value is of the wrong type or a home folder
+            is unknown.
     """
     config = copy.deepcopy(config).lock()
     for item in overrides:
@@ -54,6 +76,7 @@ def override(
         key = flag.removeprefix("--config.")
         _check_key(config, key)
         _set(config, key, text)
+    expand_settings(config)
     return config
 
 
@@ -80,7 +103,8 @@ def _set(config: ml_collections.ConfigDict, key: str, text: str) -> None:
     """Sets one value in place, read from text by the type of the present one."""
     old = flatten(config)[key]
     # The message is made first: a value that may be None is changed in place.
-    message = f"--config.{key}={text}: {text!r} is not {_kind(old)}; it is {_show(old)}"
+    wanted = describe_type(old)
+    message = f"--config.{key}={text}: {text!r} is not {wanted}; it is {_show(old)}"
     argv = ["", f"--config.{key}={text}"]
     values = flags.FlagValues()
     config_flags.DEFINE_config_dict(
@@ -93,15 +117,6 @@ def _set(config: ml_collections.ConfigDict, key: str, text: str) -> None:
         raise UsageError(message) from error
     if kinds and {type(item) for item in unwrap(flatten(config)[key])} - kinds:
         raise UsageError(message)
-
-
-def _kind(value: Any) -> str:
-    """A type in words, as an error says it."""
-    kind = value_type(value)
-    if kind is tuple and unwrap(value):
-        return f"a tuple of {type(unwrap(value)[0]).__name__}, such as '(1, 2)'"
-    names = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
-    return names.get(kind, f"a {kind.__name__}")
 
 
 def _show(value: Any) -> str:

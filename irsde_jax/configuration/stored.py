@@ -10,7 +10,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from irsde_jax.configuration.loading import complete
-from irsde_jax.configuration.values import flatten, unwrap
+from irsde_jax.configuration.values import UsageError, flatten, unwrap
 
 FILE_NAME = "config.json"
 FORMAT_VERSION = 1
@@ -123,7 +123,8 @@ def read_stored(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
 
     Raises:
         FileNotFoundError: if there is none.
-        ValueError: if it is damaged or of another format version.
+        ValueError: if it is damaged or of another format version, or if a value has the
+            wrong type.
     """
     path = Path(workdir) / FILE_NAME
     if not path.is_file():
@@ -141,4 +142,7 @@ def read_stored(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
             f"{path} has format version {version!r}; this version of irsde_jax reads "
             f"{FORMAT_VERSION}."
         )
-    return complete(from_json(json.dumps(config)))
+    try:
+        return complete(from_json(json.dumps(config)))
+    except UsageError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -105,6 +105,11 @@ def _decode_open(image: Image.Image, data: bytes) -> ImageFile:
     return _from_pillow(image)
 
 
+def has_quality(suffix: str) -> bool:
+    """Whether files that end in `suffix`, a key of `FORMATS`, may lose details."""
+    return FORMATS[suffix] in _SAVE_OPTIONS
+
+
 def encode(image: ImageFile, suffix: str, quality: int | None = None) -> bytes:
     """The bytes of a file that ends in `suffix` and holds the image.
 

@@ -87,8 +87,9 @@ def make_degradation(name: str, **options: Any) -> Degradation | None:
                 f"degradation name={part!r} is not one of "
                 f"{sorted([*DEGRADATIONS, PAIRED])}.{hint}"
             )
-    _check_sigma(options.get("sigma", 0.0))
     taken = [_options(DEGRADATIONS[part]) for part in names]
+    _check_numbers(taken, options)
+    _check_sigma(options.get("sigma", 0.0))
     _check_options(name, taken, options)
     steps = tuple(
         functools.partial(
@@ -140,6 +141,25 @@ def _check_options(
     for key, parameter in known.items():
         if parameter.default is parameter.empty and key not in options:
             raise ValueError(f"degradation {name!r} needs the option {key!r}.")
+
+
+def _check_numbers(
+    taken: list[dict[str, inspect.Parameter]], options: dict[str, Any]
+) -> None:
+    """Raises if an option is text where the functions take numbers."""
+    texts = {
+        key
+        for parameters in taken
+        for key, parameter in parameters.items()
+        if parameter.annotation in (str, str | None)
+    }
+    for key, value in options.items():
+        values = value if isinstance(value, tuple | list) else [value]
+        if key not in texts and any(isinstance(item, str) for item in values):
+            raise ValueError(
+                f"degradation {key}={value!r} is text; it must be a number or a pair "
+                "of numbers."
+            )
 
 
 def _check_sigma(sigma: Level) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import numbers
 from typing import Any
 
 import chex
@@ -39,7 +40,7 @@ def make_model(name: str, **options: Any) -> nn.Module:
             name "float32" or "bfloat16" (or that type itself).
 
     Raises:
-        ValueError: for an unknown name, option or dtype.
+        ValueError: for an unknown name, option or dtype, or a value of another type.
     """
     if name not in MODELS:
         raise ValueError(f"The model {name!r} is not one of {sorted(MODELS)}.")
@@ -51,6 +52,8 @@ def make_model(name: str, **options: Any) -> nn.Module:
         raise ValueError(
             f"The model {name!r} has no option {option!r}; it has {allowed}.{hint}"
         )
+    for option, value in options.items():
+        _check_type(option, value, getattr(MODELS[name], option))
     options = {
         option: tuple(value) if isinstance(value, list) else value
         for option, value in options.items()
@@ -58,6 +61,25 @@ def make_model(name: str, **options: Any) -> nn.Module:
     if "dtype" in options:
         options["dtype"] = _compute_dtype(options["dtype"])
     return MODELS[name](**options)
+
+
+def _check_type(option: str, value: Any, default: Any) -> None:
+    """Raises if an option has another type than its default; `dtype` may have any."""
+    if option == "dtype":
+        return
+    if isinstance(default, tuple):
+        is_right = isinstance(value, tuple | list) and all(map(_is_integer, value))
+        wanted = "a tuple of integers, such as (1, 1)"
+    elif isinstance(default, bool):
+        is_right, wanted = isinstance(value, bool), "True or False"
+    else:
+        is_right, wanted = _is_integer(value), "an integer"
+    if not is_right:
+        raise ValueError(f"model {option}={value!r} must be {wanted}.")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def init_params(model: nn.Module, key: PRNGKey) -> chex.ArrayTree:

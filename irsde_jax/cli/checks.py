@@ -1,0 +1,119 @@
+"""Which flags go together: what is missing, and what would be ignored, is an error."""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from irsde_jax import configuration
+from irsde_jax.cli.flags import FLAGS, split_weights
+from irsde_jax.cli.modes import MODES
+from irsde_jax.configuration import UsageError
+
+_PROCESSES = ("coordinator", "num_processes", "process_id")
+
+
+def check_combination(values: flags.FlagValues, overrides: Sequence[str]) -> None:
+    """Raises a UsageError if a flag is missing, or if one would be ignored."""
+    _check_modes_of_flags(values)
+    _check_needs(values)
+    _check_weights(values)
+    _check_overrides(values, overrides)
+    if values.mode == "train":
+        _check_processes(values)
+    if values.mode == "check" and values.overwrite and not values.output:
+        raise UsageError(
+            "--overwrite has no effect on --mode=check without --output; name the "
+            "folder of the contact sheet, or leave --overwrite out"
+        )
+
+
+def _check_modes_of_flags(values: flags.FlagValues) -> None:
+    """Raises if a flag is given that the mode does not use."""
+    for flag in FLAGS:
+        if values[flag.name].present and values.mode not in flag.modes:
+            raise UsageError(
+                f"--{flag.name} means nothing to --mode={values.mode}; it goes with "
+                f"--mode={', '.join(flag.modes)}"
+            )
+
+
+def _check_needs(values: flags.FlagValues) -> None:
+    """Raises if the mode lacks a flag that it needs."""
+    for need, purpose in MODES[values.mode].needs.items():
+        if any(values[name].value for name in need.split(" or ")):
+            continue
+        names = " or ".join(f"--{name}" for name in need.split(" or "))
+        if values.mode == "train" and not values.config:
+            experiments = ", ".join(configuration.config_names())
+            names = f"--config, one of {experiments}, and {names}"
+        hint = f" (--mode={values.mode} --help explains the flags)"
+        raise UsageError(f"--mode={values.mode} needs {names}, {purpose}{hint}")
+
+
+def _check_weights(values: flags.FlagValues) -> None:
+    """Raises if the weights are not what the mode takes, or hide another flag."""
+    mode, names = values.mode, split_weights(values.weights)
+    if len(names) > 1 and mode != "evaluate":
+        raise UsageError(
+            f"--weights={values.weights}: --mode={mode} takes one; --mode=evaluate "
+            "compares several"
+        )
+    if len(set(names)) < len(names) or "" in names:
+        raise UsageError(f"--weights={values.weights}: one is empty or given twice")
+    official = [name for name in names if name.endswith(".pth")]
+    if official and mode != "train" and not values.config:
+        experiments = ", ".join(configuration.config_names())
+        raise UsageError(
+            f"--weights={official[0]}: a .pth file holds no schedule, so it needs "
+            f"--config, one of {experiments} or a file"
+        )
+    if not (names and values.workdir) or mode == "train":
+        return
+    # An evaluation takes its weights from one and its folder of results from the other.
+    if mode != "evaluate" or values.output:
+        ignored = "beside --weights"
+        if mode == "evaluate":
+            ignored += " and --output"
+        raise UsageError(
+            f"--workdir={values.workdir} would be ignored {ignored}; leave one out"
+        )
+
+
+def _check_overrides(values: flags.FlagValues, overrides: Sequence[str]) -> None:
+    """Raises if a setting of the configuration would be ignored."""
+    if overrides and not MODES[values.mode].takes_config:
+        raise UsageError(
+            f"{overrides[0]} means nothing to --mode={values.mode}, which reads no "
+            "configuration; leave it out"
+        )
+    seeds = [item for item in overrides if item.startswith("--config.seed=")]
+    if seeds and values.mode == "restore":
+        raise UsageError(
+            f"{seeds[0]} means nothing to --mode=restore; write --seed="
+            f"{seeds[0].partition('=')[2]}"
+        )
+    if seeds and values.seed is not None:
+        raise UsageError(
+            f"--seed={values.seed} and {seeds[0]} set the same value; leave one out"
+        )
+
+
+def _check_processes(values: flags.FlagValues) -> None:
+    """Raises unless the processes of a training are described completely."""
+    named = [name for name in _PROCESSES if values[name].present]
+    if values.distributed and named:
+        raise UsageError(
+            "--distributed asks the cluster's environment; it goes without "
+            f"--{named[0]}"
+        )
+    if named and len(named) < len(_PROCESSES):
+        raise UsageError(
+            "a training in several processes needs all of "
+            + ", ".join(f"--{name}" for name in _PROCESSES)
+            + f"; given: {', '.join(f'--{name}' for name in named)}"
+        )
+    if named and values.process_id >= values.num_processes:
+        raise UsageError(
+            f"--process_id={values.process_id}: the processes of --num_processes="
+            f"{values.num_processes} are counted from 0 to {values.num_processes - 1}"
+        )

@@ -1,0 +1,34 @@
+"""What the command line prints: log lines, and errors in one line."""
+
+import logging
+import sys
+import warnings
+
+from absl import logging as absl_logging
+
+
+def report(error: object, code: int) -> int:
+    """Prints an error as one line on standard error; returns the exit code."""
+    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    return code
+
+
+def set_up_logging(verbosity: int | None) -> None:
+    """Shows the log lines of this package alone, or those of all libraries.
+
+    Args:
+        verbosity: The level of absl for all libraries: -1 is warnings, 0 information,
+            1 debugging. None shows the lines of this package alone.
+    """
+    logger = logging.getLogger("irsde_jax")
+    logger.setLevel(logging.DEBUG if verbosity and verbosity > 0 else logging.INFO)
+    logger.propagate = False
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
+    if verbosity is None:
+        absl_logging.set_verbosity(absl_logging.ERROR)
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+    else:
+        absl_logging.set_verbosity(verbosity)

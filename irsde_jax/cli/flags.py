@@ -1,0 +1,282 @@
+"""The flags of the command line: one table, from which everything else is derived.
+
+To add a flag, add one entry to `FLAGS` and pass its value on in `modes`. The parser,
+the help pages and the check that a flag belongs to a mode follow from the entry.
+"""
+
+import enum
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from absl import flags
+
+from irsde_jax import configuration
+
+DEFAULT_MODE = "train"
+
+
+class Kind(enum.Enum):
+    """The type of a flag's value."""
+
+    TEXT = "text"
+    INTEGER = "an integer"
+    DECIMAL = "a number"
+    SWITCH = "true or false"
+    PATH = "a path"
+    PATHS = "paths, joined by commas"
+
+
+class Flag(NamedTuple):
+    """A flag of the command line.
+
+    Attributes:
+        name: The name, without dashes.
+        kind: The type of the value.
+        modes: The modes that use the flag. In other modes it is an error.
+        help: Whole sentences; the overview shows the first one.
+        value: The placeholder for the value on the help pages, such as "DIR".
+        low: The smallest number allowed. None is no limit.
+        high: The largest number allowed. None is no limit.
+        again: What to do instead of giving the flag twice. `Kind.PATHS` without it
+            joins the values by commas.
+        may_be_empty: Whether the flag accepts an empty value.
+    """
+
+    name: str
+    kind: Kind
+    modes: tuple[str, ...]
+    help: str
+    value: str = ""
+    low: float | None = None
+    high: float | None = None
+    again: str = ""
+    may_be_empty: bool = False
+
+
+_USES_WEIGHTS = ("evaluate", "restore", "pack", "export", "app")
+_HAS_CONFIG = ("train", "check", *_USES_WEIGHTS, "config")
+_IS_SEEDED = ("train", "evaluate", "restore")
+_HAS_OUTPUT = ("evaluate", "restore", "check", "pack", "export", "plot")
+
+FLAGS: tuple[Flag, ...] = (
+    Flag(
+        *("config", Kind.PATH, _HAS_CONFIG),
+        help="The experiment: a name, NAME:VARIANT or a Python file. By default it is "
+        "the configuration that is stored with the weights or in the work directory.",
+        value="NAME",
+        again="join variants by commas, as in --config=deraining:small,synthetic",
+    ),
+    Flag(
+        *("workdir", Kind.PATHS, (*_HAS_CONFIG, "plot")),
+        help="The folder of a training run: checkpoints, logs and configuration. "
+        "--mode=plot takes several, joined by commas.",
+        value="DIR",
+        again="--mode=plot takes several, joined by commas",
+    ),
+    Flag(
+        *("weights", Kind.PATHS, ("train", *_USES_WEIGHTS, "config")),
+        help="The weights: a shipped name, a work directory, a .safetensors or .pth "
+        "file. --mode=train starts from them. --mode=evaluate compares several: A,B.",
+        value="NAME",
+    ),
+    Flag(
+        *("input", Kind.PATH, ("restore",)),
+        help="The image, the folder or the quoted pattern ('trip/*.jpg') to restore.",
+        value="PATH",
+        again="a folder or a quoted pattern such as 'trip/*.jpg' names several images",
+    ),
+    Flag(
+        *("output", Kind.PATH, _HAS_OUTPUT),
+        help="The folder, or the file, for the results.",
+        value="PATH",
+    ),
+    Flag(
+        *("overwrite", Kind.SWITCH, _HAS_OUTPUT),
+        help="Replace results that exist already.",
+    ),
+    Flag(
+        *("suffix", Kind.TEXT, ("restore",)),
+        help="The text that is appended to the names of restored images, such as "
+        "_clean.",
+        value="TEXT",
+        may_be_empty=True,
+    ),
+    Flag(
+        *("format", Kind.TEXT, ("restore",)),
+        help="The format of restored images, such as png. By default it is the format "
+        "of each original.",
+        value="NAME",
+    ),
+    Flag(
+        *("quality", Kind.INTEGER, ("restore",)),
+        help="The quality of restored JPEG and WebP images, from 1 to 100.",
+        value="N",
+        low=1,
+        high=100,
+    ),
+    Flag(
+        *("num_samples", Kind.INTEGER, ("restore",)),
+        help="The number of restorations of each image. Their mean is written, and a "
+        "map of where they differ.",
+        value="N",
+        low=1,
+    ),
+    Flag(
+        *("seed", Kind.INTEGER, _IS_SEEDED),
+        help="The seed of all random numbers.",
+        value="N",
+    ),
+    Flag(
+        *("compilation_cache", Kind.PATH, (*_IS_SEEDED, "app")),
+        help="The folder that keeps compiled programs between runs.",
+        value="DIR",
+    ),
+    Flag(
+        *("sizes", Kind.TEXT, ("export",)),
+        help="The image sizes to export, such as 256x256,512x768.",
+        value="HxW,HxW",
+        again="join the sizes by commas",
+    ),
+    Flag(
+        *("platforms", Kind.TEXT, ("export",)),
+        help="The platforms that exported programs run on, such as cpu,cuda,tpu.",
+        value="NAMES",
+        again="join the platforms by commas",
+    ),
+    Flag(
+        *("host", Kind.TEXT, ("app",)),
+        help="The network address of the page; 0.0.0.0 lets other machines in.",
+        value="ADDRESS",
+    ),
+    Flag(
+        *("port", Kind.INTEGER, ("app",)),
+        help="The port of the page. By default it is the first free one from 7860.",
+        value="N",
+        low=1,
+        high=65535,
+    ),
+    Flag(
+        *("distributed", Kind.SWITCH, ("train",)),
+        help="Join the processes that the environment of the cluster names.",
+    ),
+    Flag(
+        *("coordinator", Kind.TEXT, ("train",)),
+        help="The address of process 0, for a training in several processes.",
+        value="HOST:PORT",
+    ),
+    Flag(
+        *("num_processes", Kind.INTEGER, ("train",)),
+        help="The number of processes that train together.",
+        value="N",
+        low=1,
+    ),
+    Flag(
+        *("process_id", Kind.INTEGER, ("train",)),
+        help="The number of this process, counted from 0.",
+        value="N",
+        low=0,
+    ),
+)
+
+
+def flags_of(mode: str) -> tuple[Flag, ...]:
+    """The flags that a mode uses, in the order of the table."""
+    return tuple(flag for flag in FLAGS if mode in flag.modes)
+
+
+def known_names() -> set[str]:
+    """The names of all flags that users may give."""
+    return {"mode", "verbosity", *(flag.name for flag in FLAGS)}
+
+
+def split_weights(text: str | None) -> list[str]:
+    """The weights that `--weights=A,B` names; an existing path with a comma is one."""
+    if text is None:
+        return []
+    return [text] if Path(text).exists() else text.split(",")
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines `--mode` and all flags of the table in `values`."""
+    mode = Flag("mode", Kind.TEXT, (), help="The mode: what to do.", value="MODE")
+    flags.DEFINE_flag(_AbslFlag(mode, DEFAULT_MODE), values)
+    for flag in FLAGS:
+        default = False if flag.kind is Kind.SWITCH else None
+        flags.DEFINE_flag(_AbslFlag(flag, default), values)
+
+
+class _AbslFlag(flags.Flag):
+    """A flag of the table, as absl parses it."""
+
+    def __init__(self, flag: Flag, default: str | bool | None):
+        self._flag = flag
+        self._given = ""  # the last value, as the user wrote it
+        is_switch = flag.kind is Kind.SWITCH
+        serializer: flags.ArgumentSerializer = flags.ArgumentSerializer()
+        super().__init__(
+            _parser(flag), serializer, flag.name, default, flag.help, boolean=is_switch
+        )
+
+    def parse(self, argument: str) -> None:
+        """Reads one more value; a second one is an error, or is joined to the first."""
+        first = self.value if self.present else None
+        is_joined = self._flag.kind is Kind.PATHS and not self._flag.again
+        if self.present and not is_joined:
+            advice = self._flag.again or "leave one of them out"
+            raise flags.IllegalFlagValueError(
+                f"--{self.name} is given twice, as --{self.name}={self._given} and "
+                f"--{self.name}={argument}, but takes one value; {advice}"
+            )
+        super().parse(argument)
+        self._given = argument
+        if first is not None:
+            self.value = f"{first},{self.value}"
+
+
+def _parser(flag: Flag) -> flags.ArgumentParser:
+    if flag.kind is Kind.SWITCH:
+        return flags.BooleanParser()
+    if flag.kind in (Kind.INTEGER, Kind.DECIMAL):
+        return _NumberParser(flag)
+    return _TextParser(flag)
+
+
+class _NumberParser(flags.ArgumentParser):
+    """Reads a number within the limits of the flag."""
+
+    def __init__(self, flag: Flag):
+        self._type = int if flag.kind is Kind.INTEGER else float
+        self._low = -math.inf if flag.low is None else flag.low
+        self._high = math.inf if flag.high is None else flag.high
+        limits = [f"at least {flag.low:g}"] if flag.low is not None else []
+        limits += [f"at most {flag.high:g}"] if flag.high is not None else []
+        self._allowed = ", ".join([flag.kind.value, " and ".join(limits)]).strip(", ")
+
+    def parse(self, argument: str) -> float:
+        """The number that `argument` says."""
+        try:
+            number = self._type(argument)
+        except ValueError:
+            raise ValueError(f"the value must be {self._allowed}") from None
+        if not (math.isfinite(number) and self._low <= number <= self._high):
+            raise ValueError(f"the value must be {self._allowed}")
+        return number
+
+
+class _TextParser(flags.ArgumentParser):
+    """Reads text, or paths whose home folder is written as ~."""
+
+    def __init__(self, flag: Flag):
+        self._flag = flag
+
+    def parse(self, argument: str) -> str:
+        """The text, with home folders expanded in paths."""
+        if not argument and not self._flag.may_be_empty:
+            raise ValueError("the value is empty; give one, or leave the flag out")
+        if self._flag.kind is Kind.PATH:
+            return configuration.expand_home(argument)
+        if self._flag.kind is Kind.PATHS:
+            parts = split_weights(argument)
+            return ",".join(configuration.expand_home(part) for part in parts)
+        return argument

@@ -1,0 +1,234 @@
+"""The modes of the command line: one table, and one function for each mode.
+
+A function turns the values of the flags into the arguments of one function of the
+library. The imports are inside, because JAX takes seconds to import.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
+
+import ml_collections
+from absl import flags
+
+from irsde_jax import configuration
+from irsde_jax.cli.flags import split_weights
+
+Config: TypeAlias = ml_collections.ConfigDict
+
+WEIGHTS = "weights or workdir"
+"""The need of a mode that takes its network from either flag."""
+
+
+def _train(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import hosts, train
+
+    if values.distributed or values.coordinator:
+        hosts.initialize(values.coordinator, values.num_processes, values.process_id)
+    train.train(config, values.workdir, weights=values.weights)
+
+
+def _evaluate(
+    values: flags.FlagValues, config: Config | None, *others: Config | None
+) -> None:
+    from irsde_jax import evaluate
+
+    names = split_weights(values.weights)
+    more = {"others": list(zip(names[1:], others))} if others else {}
+    evaluate.run(
+        config=config,
+        workdir=values.workdir,
+        weights=names[0] if names else None,
+        output=values.output,
+        overwrite=values.overwrite,
+        **more,
+    )
+
+
+def _restore(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import restore
+
+    restore.run(
+        config=config,
+        workdir=values.workdir,
+        weights=values.weights,
+        input=values.input,
+        output=values.output,
+        seed=values.seed or 0,
+        overwrite=values.overwrite,
+        suffix=values.suffix or "",
+        kind=values.format,
+        quality=values.quality,
+        num_samples=1 if values.num_samples is None else values.num_samples,
+    )
+
+
+def _check(values: flags.FlagValues, config: Config | None) -> int:
+    from irsde_jax import check
+
+    assert config is not None  # the mode requires one
+    findings = check.run(config, output=values.output, overwrite=values.overwrite)
+    return int(any(finding.is_error for finding in findings))
+
+
+def _pack(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import pack
+
+    source = values.weights or values.workdir
+    pack.run(config, source, values.output, overwrite=values.overwrite)
+
+
+def _export(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import export
+
+    export.run(
+        config,
+        values.weights or values.workdir,
+        values.output,
+        export.parse_sizes(values.sizes or export.DEFAULT_SIZES),
+        export.parse_platforms(values.platforms or export.DEFAULT_PLATFORMS),
+        overwrite=values.overwrite,
+    )
+
+
+def _print_weights(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import weights
+
+    del values, config
+    print(weights.table())
+
+
+def _app(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax.app import server
+
+    server.run(
+        config=config,
+        workdir=values.workdir,
+        weights=values.weights,
+        host=values.host or server.HOST,
+        port=values.port,
+    )
+
+
+def _plot(values: flags.FlagValues, config: Config | None) -> None:
+    from irsde_jax import curves
+
+    del config
+    curves.run(
+        values.workdir.split(","), output=values.output, overwrite=values.overwrite
+    )
+
+
+def _print_config(values: flags.FlagValues, config: Config | None) -> None:
+    del values
+    assert config is not None  # the mode requires one
+    print(configuration.to_text(config))
+
+
+class Mode(NamedTuple):
+    """A mode of the command line.
+
+    Attributes:
+        summary: What it does, in one line of the overview.
+        run: The function of the flags and the configuration that does it. Its result
+            is the exit code; None is 0.
+        examples: Command lines without the program's name; the overview shows the
+            first one.
+        needs: Flags that must be given, and what each one is for. A key may be
+            `WEIGHTS`.
+        takes_config: Whether the mode reads a configuration, which `--config.KEY=VALUE`
+            changes.
+        needs_config: Whether it fails without one.
+    """
+
+    summary: str
+    run: Callable[..., int | None]
+    examples: tuple[str, ...]
+    needs: Mapping[str, str] = MappingProxyType({})
+    takes_config: bool = True
+    needs_config: bool = False
+
+
+MODES: dict[str, Mode] = {
+    "restore": Mode(
+        "Restore image files.",
+        _restore,
+        (
+            "--mode=restore --weights=denoising-small --input=photos --output=restored",
+            "--mode=restore --weights=denoising-small --input='trip/*.jpg' "
+            "--output=out --format=png",
+            "--mode=restore --weights=runs/rain --input=wet.png --output=dry.png "
+            "--config.sampling.num_evals=20",
+        ),
+        {
+            WEIGHTS: "for the network",
+            "input": "the image or folder to restore",
+            "output": "the folder for the results",
+        },
+    ),
+    "app": Mode(
+        "Serve a web page that restores photographs.",
+        _app,
+        ("--mode=app --weights=denoising-small --port=8000",),
+        {WEIGHTS: "for the network"},
+    ),
+    "weights": Mode(
+        "List the weights that are shipped with the package.",
+        _print_weights,
+        ("--mode=weights",),
+        takes_config=False,
+    ),
+    "train": Mode(
+        "Train a network, or continue a training that was stopped. This is the default "
+        "mode.",
+        _train,
+        (
+            "--config=deraining --workdir=runs/rain --config.data.train_dir=photos "
+            "--config.validation.dir=",
+            "--config=quickstart --workdir=runs/quick --config.train.batch_size=8",
+            "--config=denoising --workdir=runs/tuned --weights=denoising-small",
+        ),
+        {"workdir": "for its results"},
+        needs_config=True,
+    ),
+    "evaluate": Mode(
+        "Measure weights on test images, and write a report.",
+        _evaluate,
+        (
+            "--mode=evaluate --workdir=runs/rain --config.evaluation.dir=photos/test",
+            "--mode=evaluate --weights=runs/a,runs/b --output=compared",
+        ),
+        {WEIGHTS: "for the network"},
+    ),
+    "check": Mode(
+        "Look for mistakes in the images of an experiment before its training.",
+        _check,
+        ("--mode=check --config=deraining --config.data.train_dir=photos",),
+        needs_config=True,
+    ),
+    "plot": Mode(
+        "Draw the learning curves of trainings.",
+        _plot,
+        ("--mode=plot --workdir=runs/a,runs/b --output=curves.png",),
+        {"workdir": "one or several joined by commas"},
+        takes_config=False,
+    ),
+    "pack": Mode(
+        "Write the weights of a training to one small file.",
+        _pack,
+        ("--mode=pack --workdir=runs/rain --output=rain.safetensors",),
+        {WEIGHTS: "for the network", "output": "the file NAME.safetensors"},
+    ),
+    "export": Mode(
+        "Write programs that restore without this package.",
+        _export,
+        ("--mode=export --workdir=runs/rain --output=exported --sizes=256x256,64x96",),
+        {WEIGHTS: "for the network", "output": "the folder for the programs"},
+    ),
+    "config": Mode(
+        "Print all settings of a configuration.",
+        _print_config,
+        ("--mode=config --config=deraining:small",),
+        needs_config=True,
+    ),
+}
