@@ -123,6 +123,19 @@ FLAGS: tuple[Flag, ...] = (
         low=1,
     ),
     Flag(
+        *("mask", Kind.PATH, ("restore",)),
+        help="The mask for inpainting weights, where white is filled: an image, or a "
+        "folder of masks that are named as the images. By default white areas of the "
+        "images are filled, or what was erased.",
+        value="PATH",
+        again="a folder holds a mask for each image",
+    ),
+    Flag(
+        *("mask_keep", Kind.SWITCH, ("restore",)),
+        help="White in --mask is kept, and the rest filled, as in the masks of the "
+        "published test sets.",
+    ),
+    Flag(
         *("seed", Kind.INTEGER, _IS_SEEDED),
         help="The seed of all random numbers.",
         value="N",

@@ -60,6 +60,8 @@ def _restore(values: flags.FlagValues, config: Config | None) -> None:
         kind=values.format,
         quality=values.quality,
         num_samples=1 if values.num_samples is None else values.num_samples,
+        mask=values.mask,
+        mask_keep=values.mask_keep,
     )
 
 
@@ -159,6 +161,8 @@ MODES: dict[str, Mode] = {
             "--output=out --format=png",
             "--mode=restore --weights=runs/rain --input=wet.png --output=dry.png "
             "--config.sampling.num_evals=20",
+            "--mode=restore --weights=inpainting-small --input=photo.png "
+            "--mask=white_is_filled.png --output=out",
         ),
         {
             WEIGHTS: "for the network",
