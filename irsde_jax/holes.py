@@ -1,7 +1,9 @@
 """Holes of images: where they are, and a smooth surface over them.
 
-A hole is a pixel of which nothing is known. It is white, exactly `HOLE` in all
-channels, as in the published inpainting sets.
+A hole is a pixel of which nothing is known. Arrays of a data set mark it: it is white,
+exactly `HOLE` in all channels, as in the published inpainting sets (`find`). Files that
+people paint do not keep to that: `irsde_jax.data.painted_holes` finds their holes, and
+hands them down as a mask of their own.
 """
 
 import jax
@@ -26,7 +28,7 @@ def find(image: Array) -> Array:
     return (image == HOLE).all(axis=-1)
 
 
-def fill_smoothly(image: Array) -> Array:
+def fill_smoothly(image: Array, hole: Array | None = None) -> Array:
     """The image with its holes filled by what is known around them, without edges.
 
     It is nearly the harmonic function that joins the borders of a hole, each pixel the
@@ -34,7 +36,8 @@ def fill_smoothly(image: Array) -> Array:
     levels carry colours far, from one to the next, and a few sweeps settle each.
 
     Args:
-        image: with holes, see `find`, shape [H, W, C].
+        image: The image with its holes, shape [H, W, C].
+        hole: The pixels to fill, bool [H, W]. None stands for those that `find` finds.
 
     Returns:
         The image, shape of `image`; where it was known it is as it was.
@@ -43,7 +46,8 @@ def fill_smoothly(image: Array) -> Array:
         Bornemann & Deuflhard (1996), "The cascadic multigrid method for elliptic
         problems", Numerische Mathematik 75, for the order of the levels.
     """
-    weight = 1.0 - find(image)[..., None].astype(image.dtype)
+    hole = find(image) if hole is None else hole
+    weight = 1.0 - hole[..., None].astype(image.dtype)
     levels = [(image * weight, weight)]
     while max(levels[-1][0].shape[:2]) > 1:
         levels.append(_coarsen(*levels[-1]))

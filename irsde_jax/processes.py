@@ -35,7 +35,8 @@ class Process(NamedTuple):
         conditional: whether the network sees the degraded image.
         starts_at_input: whether the reverse starts at the degraded image itself, at the
             step of its noise level, rather than at mu + lambda z at step T.
-        mean: encoded degraded images -> mu of the kernels; None for the clean image.
+        mean: (encoded degraded images, where they are known) -> mu of the kernels;
+            None for the clean image.
         bind: (network, degraded images) -> the `NoiseFn` of losses and samplers.
         encode: images in [0, 1] -> states.
         decode: states -> images in [0, 1].
@@ -46,7 +47,7 @@ class Process(NamedTuple):
 
     conditional: bool
     starts_at_input: bool
-    mean: Callable[[Array], Array | None]
+    mean: Callable[[Array, Array | None], Array | None]
     bind: Callable[[NoiseFn, Array], NoiseFn]
     encode: Callable[[Array], Array]
     decode: Callable[[Array], Array]
@@ -72,6 +73,28 @@ def _same(x: Array) -> Array:
     return x
 
 
+def _degraded(state: Array, known: Array | None) -> Array:
+    """The mean of the paper."""
+    del known
+    return state
+
+
+def _no_mean(state: Array, known: Array | None) -> None:
+    """The mean of a process that reverts to the unknown clean image."""
+    del state, known
+
+
+def _zeros(state: Array, known: Array | None) -> Array:
+    del known
+    return jnp.zeros_like(state)
+
+
+def _filled(state: Array, known: Array | None) -> Array:
+    """The degraded images, with a smooth surface where they are not known."""
+    assert known is not None
+    return jax.vmap(holes.fill_smoothly)(state, ~known[..., 0])
+
+
 def _to_signed(x: Array) -> Array:
     return 2.0 * x - 1.0
 
@@ -92,18 +115,22 @@ def _see_degraded(network: NoiseFn, degraded: Array) -> NoiseFn:
 
 
 def _is_no_hole(degraded: Array) -> Array:
+    return _outside(holes.find(degraded), degraded)
+
+
+def _outside(hole: Array, images: Array) -> Array:
     """Of every channel, as solvers work on canvases without pixels."""
-    return jnp.broadcast_to(~holes.find(degraded)[..., None], degraded.shape)
+    return jnp.broadcast_to(~hole[..., None], images.shape)
 
 
 PROCESSES: dict[str, Process] = {
-    "irsde": Process(True, False, _same, _see_mu, _same, _same),
-    "denoising": Process(False, True, lambda _: None, _see_mu, _same, _same),
+    "irsde": Process(True, False, _degraded, _see_mu, _same, _same),
+    "denoising": Process(False, True, _no_mean, _see_mu, _same, _same),
     "inpainting": Process(
-        *(True, False, jax.vmap(holes.fill_smoothly), _see_degraded, _same, _same),
+        *(True, False, _filled, _see_degraded, _same, _same),
         known=_is_no_hole,
     ),
-    "ddpm": Process(True, False, jnp.zeros_like, _see_degraded, _to_signed, _to_unit),
+    "ddpm": Process(True, False, _zeros, _see_degraded, _to_signed, _to_unit),
 }
 
 
@@ -175,11 +202,33 @@ def training_loss(
     return loss(keys, schedule, noise_fn, process.encode(x0), given.mean)
 
 
-def prepare(process: Process, degraded: Array) -> Given:
-    """What a process takes from degraded images in [0, 1], shape [batch, H, W, C]."""
+def prepare(process: Process, degraded: Array, hole: Array | None = None) -> Given:
+    """What a process takes from degraded images.
+
+    Args:
+        process: a value of `PROCESSES`.
+        degraded: The degraded images in [0, 1], shape [batch, H, W, C].
+        hole: Where they are to be filled, bool [batch, H, W], for a process that fills
+            holes. What the images show there is not looked at, and white pixels
+            elsewhere are known. None stands for the holes that `holes.find` finds.
+
+    Raises:
+        ValueError: if there are holes and the process fills none.
+    """
+    if hole is not None and process.known is None:
+        raise ValueError(
+            "a mask of holes was given, and this process fills none: leave the mask "
+            "out, or use weights of process='inpainting'."
+        )
+    if hole is not None:
+        # The network learnt from holes that are white.
+        degraded = jnp.where(hole[..., None], holes.HOLE, degraded)
     state = process.encode(degraded)
-    known = None if process.known is None else process.known(state)
-    return Given(state, process.mean(state), known)
+    if process.known is None:
+        known = None
+    else:
+        known = process.known(state) if hole is None else _outside(hole, state)
+    return Given(state, process.mean(state, known), known)
 
 
 def restore(

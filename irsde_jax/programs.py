@@ -22,9 +22,13 @@ _STATIC = ("model", "process", "solver", "debias", "clip", "tiles", "is_grey")
 
 
 @functools.partial(jax.jit, static_argnames="process")
-def prepare(images: Array | Given, *, process: Process) -> Given:
+def prepare(
+    images: Array | Given, hole: Array | None = None, *, process: Process
+) -> Given:
     """`processes.prepare`, of images that are not prepared yet."""
-    return images if isinstance(images, Given) else processes.prepare(process, images)
+    if isinstance(images, Given):
+        return images
+    return processes.prepare(process, images, hole)
 
 
 @functools.partial(jax.jit, static_argnames=_STATIC)

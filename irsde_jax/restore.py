@@ -3,7 +3,7 @@
 import logging
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -14,6 +14,8 @@ import numpy as np
 from irsde_jax import (
     costs,
     file_names,
+    filling,
+    hole_jobs,
     noisy_images,
     processes,
     transparency,
@@ -21,6 +23,7 @@ from irsde_jax import (
 )
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
+from irsde_jax.data.hole_masks import HoleMask
 from irsde_jax.data.images import ImageFile
 from irsde_jax.jobs import Job, check_quality, plan
 from irsde_jax.loading import load, open_restorer
@@ -62,6 +65,8 @@ def run(
     num_samples: int = 1,
     max_megapixels: float | None = None,
     provenance: bool = True,
+    mask: str | os.PathLike | None = None,
+    mask_keep: bool = False,
 ) -> list[Path]:
     """`--mode restore`: restores an image file, a folder, or what a pattern matches.
 
@@ -90,6 +95,11 @@ def run(
             means `data.formats.DEFAULT_MEGAPIXELS`.
         provenance: Whether the metadata of a result say how it was made: see
             `provenance.describe`.
+        mask: For weights that fill holes, an image in which white marks what is filled,
+            or a folder of such images, named as those of the input
+            (`hole_masks.match`). None: holes are painted into the images in white, or
+            erased.
+        mask_keep: Whether white in the masks marks what is kept.
 
     Returns:
         The results written, without maps.
@@ -110,6 +120,7 @@ def run(
         overwrite=overwrite,
         with_spread=num_samples > 1,
     )
+    jobs = hole_jobs.without_masks(jobs, mask)
     check_quality(quality, jobs)
     todo = [
         job
@@ -130,6 +141,14 @@ def run(
         restorer = open_restorer(config, workdir, weights)
         if num_samples > 1:
             _require_noise(restorer)
+        masks = hole_jobs.find_masks(ready, mask, mask_keep)
+        if masks and not fills(restorer):
+            raise ValueError(
+                f"--mask={mask}: these weights are of process "
+                f"{restorer.config.process!r}, which fills no holes. Leave --mask out, "
+                "or take weights of process 'inpainting', such as "
+                "--weights=inpainting-small."
+            )
         writing = Writing(
             overwrite=overwrite, quality=quality, max_megapixels=max_megapixels
         )
@@ -137,7 +156,21 @@ def run(
             name = workdir if weights is None else weights
             made_by = provenance_of(restorer, name, seed, num_samples)
             writing = writing._replace(made_by=made_by)
-        _restore_all(restorer, ready, outcome, seed, num_samples, writing)
+        sized = _look(restorer, ready, outcome, num_samples, max_megapixels)
+        sized = _tell_holes(restorer, sized, outcome, masks, mask, max_megapixels)
+
+        def restore_one(job: Job) -> None:
+            key, hole_mask = file_key(seed, job.name), masks.get(job.name)
+            if num_samples == 1:
+                _restore_one(restorer, job.source, job.target, key, writing, hole_mask)
+            else:
+                _restore_samples(restorer, job, key, num_samples, writing, hole_mask)
+
+        turns.take(
+            *(sized, restore_one, outcome),
+            overwrite=overwrite,
+            with_spread=num_samples > 1,
+        )
     if todo:
         logger.info(outcome.describe(len(todo), output))
     if outcome.failures:
@@ -145,31 +178,39 @@ def run(
     return outcome.written
 
 
-def _restore_all(
+def _look(
     restorer: Restorer,
     jobs: Sequence[Job],
     outcome: turns.Outcome,
-    seed: int,
     num_samples: int,
-    writing: "Writing",
-) -> None:
-    """Restores what can be restored; `outcome` takes up what becomes of the jobs."""
-    sized, failures = _measure(restorer, jobs, num_samples, writing.max_megapixels)
+    max_megapixels: float | None,
+) -> list[Sized]:
+    """Measures the images and announces what they cost; `outcome` takes failures."""
+    sized, failures = _measure(restorer, jobs, num_samples, max_megapixels)
     outcome.failures |= failures
     _announce(restorer, sized, num_samples)
+    return sized
 
-    def restore_one(job: Job) -> None:
-        key = file_key(seed, job.name)
-        if num_samples == 1:
-            _restore_one(restorer, job.source, job.target, key, writing)
-        else:
-            _restore_samples(restorer, job, key, num_samples, writing)
 
-    turns.take(
-        *(sized, restore_one, outcome),
-        overwrite=writing.overwrite,
-        with_spread=num_samples > 1,
+def _tell_holes(
+    restorer: Restorer,
+    sized: list[Sized],
+    outcome: turns.Outcome,
+    masks: Mapping[str, HoleMask],
+    mask: str | os.PathLike | None,
+    max_megapixels: float | None,
+) -> list[Sized]:
+    """Logs what will be filled; returns the images that can be filled."""
+    if not fills(restorer):
+        return sized
+    unfit = hole_jobs.tell(
+        [size.job for size in sized],
+        *(masks, mask),
+        data_range=restorer.config.data.data_range,
+        max_megapixels=max_megapixels,
     )
+    outcome.failures |= unfit
+    return [size for size in sized if size.job.name not in unfit]
 
 
 def restore_file(
@@ -182,11 +223,13 @@ def restore_file(
     quality: int | None = None,
     max_megapixels: float | None = None,
     made_by: str | None = None,
+    mask: HoleMask | None = None,
 ) -> None:
     """Restores one image file, of any size, grey or colour, with or without alpha.
 
     Weights of super-resolution enlarge it. Its transparency is enlarged by the filter
-    that the colours are enlarged by before they are restored.
+    that the colours are enlarged by before they are restored. Where holes are filled,
+    the rest of the image comes back to the bit.
 
     Args:
         restorer: The weights.
@@ -198,13 +241,14 @@ def restore_file(
         max_megapixels: The largest image that is read, in millions of pixels; None
             means `data.formats.DEFAULT_MEGAPIXELS`.
         made_by: How the result was made, for its metadata; None says nothing.
+        mask: The holes to fill; None means those that are painted into the image.
     """
     writing = Writing(overwrite, quality, max_megapixels, made_by)
-    _restore_one(restorer, source, target, key, writing)
+    _restore_one(restorer, source, target, key, writing, mask)
 
 
 class Writing(NamedTuple):
-    """How results are read and written: the last arguments of `restore_file`."""
+    """How results are read and written: arguments of `restore_file`."""
 
     overwrite: bool = False
     quality: int | None = None
@@ -213,10 +257,22 @@ class Writing(NamedTuple):
 
 
 def _restore_one(
-    restorer: Restorer, source: Path, target: Path, key: PRNGKey, writing: Writing
+    restorer: Restorer,
+    source: Path,
+    target: Path,
+    key: PRNGKey,
+    writing: Writing,
+    mask: HoleMask | None,
 ) -> None:
     image, given = _read(restorer, source, target, writing)
-    result = _like(image, restorer(given.pixels, key=key, sigma=given.sigma))
+    if not fills(restorer):
+        result = _like(image, restorer(given.pixels, key=key, sigma=given.sigma))
+    else:
+        holes = filling.find(image, source, mask)
+        restored = given.pixels
+        if holes.hole.any():
+            restored = restorer(given.pixels, key=key, mask=holes.unknown)
+        result = filling.put_back(holes, image, _like(image, restored))
     images.write_image(
         target, result, overwrite=writing.overwrite, quality=writing.quality
     )
@@ -228,18 +284,25 @@ def _restore_samples(
     key: PRNGKey,
     num_samples: int,
     writing: Writing,
+    mask: HoleMask | None,
 ) -> None:
     """Writes the mean of several restorations and the map of their spread."""
     overwrite, quality = writing.overwrite, writing.quality
     image, given = _read(restorer, job.source, job.target, writing)
+    holes = filling.find(image, job.source, mask) if fills(restorer) else None
     found = restorer.uncertainty(
-        given.pixels, num_samples=num_samples, key=key, sigma=given.sigma
+        given.pixels,
+        num_samples=num_samples,
+        key=key,
+        sigma=given.sigma,
+        mask=None if holes is None else holes.unknown,
     )
     spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
-    if overwrite or not os.path.isfile(
-        job.target
-    ):  # else a run stopped between the two
+    # A run may have stopped between the two files.
+    if overwrite or not os.path.isfile(job.target):
         result = _like(image, found.mean)
+        if holes is not None:
+            result = filling.put_back(holes, image, result)
         images.write_image(job.target, result, overwrite=overwrite, quality=quality)
     images.write_image(job.spread, ImageFile(spread, None, 8), overwrite=overwrite)
 
@@ -312,6 +375,11 @@ def _like(image: ImageFile, restored: np.ndarray) -> ImageFile:
     return image._replace(pixels=restored)
 
 
+def fills(restorer: Restorer) -> bool:
+    """Whether the weights fill holes of images of the same size."""
+    return restorer.process.known is not None and restorer.config.data.scale == 1
+
+
 def _require_noise(restorer: Restorer) -> None:
     """Raises if several restorations of an image would all be the same."""
     solver = restorer.config.sampling.solver
@@ -352,7 +420,6 @@ def _announce(restorer: Restorer, sized: Sequence[Sized], num_samples: int) -> N
         logger.info("super-resolution: the results are %d times as large", scale)
     each = restorer.num_evals()
     evals = num_samples * each
-    _warn_of_jpeg(restorer, [size.job for size in sized])
     megapixels = sum(size.height * size.width for size in sized) / 1e6
     largest = max(sized, key=lambda size: size.height * size.width)
     of_largest = (largest.height, largest.width)
@@ -371,14 +438,3 @@ def _announce(restorer: Restorer, sized: Sequence[Sized], num_samples: int) -> N
         *(len(sized), megapixels, evals, largest.height, largest.width),
         *(needed / 1e9, f" in tiles of {tiles.side}" if tiles else "", time),
     )
-
-
-def _warn_of_jpeg(restorer: Restorer, jobs: Sequence[Job]) -> None:
-    """Warns where holes are looked for in files that do not keep them."""
-    count = sum(job.source.suffix.lower() in (".jpg", ".jpeg") for job in jobs)
-    if restorer.process.known is not None and count:
-        logger.warning(
-            "%d image(s) are JPEG, which changes pixels along the rim of a hole, so "
-            "that they are white no more and are kept. Draw holes into PNG files.",
-            count,
-        )

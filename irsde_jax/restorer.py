@@ -26,6 +26,7 @@ from irsde_jax import (
     tiling,
 )
 from irsde_jax.array_types import Array, PRNGKey
+from irsde_jax.data import hole_masks
 from irsde_jax.data.images import enlarge
 from irsde_jax.noisy_images import Noisy
 from irsde_jax.tiling import Tiles
@@ -55,6 +56,7 @@ class _Call(NamedTuple):
     solver: str | None
     num_evals: int | None
     sigma: float | None
+    mask: np.ndarray | None
     num_samples: int = 1
     chunk: int = 1
 
@@ -99,6 +101,7 @@ class Restorer:
         num_evals: int | None = None,
         sigma: float | None = None,
         enlarged: bool = False,
+        mask: np.ndarray | None = None,
     ) -> np.ndarray:
         """Restores images of any size, in tiles where memory asks for it: see `tiles`.
 
@@ -119,6 +122,10 @@ class Restorer:
             sigma: noise level of the images in image units, for the Denoising process;
                 None: the configuration's, or else estimated from each image.
             enlarged: Whether the images have been enlarged already, see `enlarge`.
+            mask: The holes to fill, for the inpainting process: bool, or uint8 of 0 and
+                255, shape [H, W] for all images or [batch, H, W]. True and 255 mark
+                what is filled. All other pixels come back as they are, white ones too.
+                None: a pixel that is exactly white in all channels is a hole.
 
         Returns:
             The restored images in the type and the layout of `images`, clipped to
@@ -129,7 +136,7 @@ class Restorer:
             ValueError: for images of another type, rank or number of channels, or an
                 argument out of range.
         """
-        images, call = np.asarray(images), _Call(key, solver, num_evals, sigma)
+        images, call = np.asarray(images), _Call(key, solver, num_evals, sigma, mask)
         finish = noisy_images.finish
         restored = self._map(programs.restore, finish, images, call, enlarged)
         return batches.like(restored, images)
@@ -145,6 +152,7 @@ class Restorer:
         num_evals: int | None = None,
         sigma: float | None = None,
         enlarged: bool = False,
+        mask: np.ndarray | None = None,
     ) -> Uncertainty:
         """The mean and the spread of `num_samples` restorations of each image.
 
@@ -159,6 +167,7 @@ class Restorer:
             num_evals: network evaluations of each restoration.
             sigma: noise level, for the Denoising process.
             enlarged: Whether the images have been enlarged already.
+            mask: The holes to fill, for the inpainting process.
 
         Raises:
             ValueError: see `__call__`; also if `num_samples` or `chunk` is below 1.
@@ -172,7 +181,7 @@ class Restorer:
         moments = functools.partial(
             programs.moments, num_samples=num_samples, chunk=chunk
         )
-        call = _Call(key, solver, num_evals, sigma, num_samples, chunk)
+        call = _Call(key, solver, num_evals, sigma, mask, num_samples, chunk)
         finish = noisy_images.finish_moments
         both = self._map(moments, finish, images, call, enlarged)
         mean, variance = both[:, 0], both[:, 1]
@@ -268,13 +277,13 @@ class Restorer:
         keys = samplers.image_keys(key, len(batch))
         if call.sigma is None:
             call = call._replace(sigma=self.config.sampling.sigma)
+        hole = self._as_holes(call.mask, batch)
         if self.process.starts_at_input:
             return self._denoise(program, finish, batch, keys, call)
         is_grey = batch.shape[-1] < channels
         if is_grey:
             batch = np.repeat(batch, channels, axis=-1)
-        self._warn_of_nothing_to_do(batch)
-        return self._run(program, batch, keys, call, call.sigma, is_grey)
+        return self._run(program, batch, keys, call, call.sigma, is_grey, hole)
 
     def _denoise(
         self,
@@ -310,15 +319,19 @@ class Restorer:
         call: "_Call",
         sigma: float | None,
         is_grey: bool,
+        hole: np.ndarray | None = None,
     ) -> np.ndarray:
         """What a program makes of a batch of one noise level, in tiles if need be."""
         timesteps = self.timesteps(call.num_evals, sigma)
         height, width = batch.shape[1:3]
         together = call.chunk * len(batch)
         tiles = self.tiles(height, width, together, call.num_samples)
-        inputs, size = batch, None
+        inputs: Any = batch
+        size = None
         if tiles is not None:
-            inputs, size = self._to_canvases(batch, tiles)
+            inputs, size = self._to_canvases(batch, hole, tiles)
+        elif hole is not None:
+            inputs = programs.prepare(batch, hole, process=self.process)
         restored = program(
             *(self.params, self.schedule, keys, inputs, timesteps),
             size=size,
@@ -330,12 +343,14 @@ class Restorer:
         shape = (*batch.shape[:-1], 1 if is_grey else batch.shape[-1])
         return tiling.from_canvas(np.asarray(restored), size, shape)
 
-    def _to_canvases(self, batch: np.ndarray, tiles: Tiles) -> tuple[Any, np.ndarray]:
+    def _to_canvases(
+        self, batch: np.ndarray, hole: np.ndarray | None, tiles: Tiles
+    ) -> tuple[Any, np.ndarray]:
         """What the programs take of images that are cut, and the size of these."""
         if self.process.known is None:
             return tiling.to_canvas(batch, tiles)
         # A hole is filled from its neighbours, which a canvas does not know.
-        given = jax.device_get(programs.prepare(batch, process=self.process))
+        given = jax.device_get(programs.prepare(batch, hole, process=self.process))
         on_canvas = [tiling.to_canvas(part, tiles) for part in given]
         canvases, sizes = zip(*on_canvas, strict=True)
         return processes.Given(*canvases), sizes[0]
@@ -381,6 +396,21 @@ class Restorer:
             images,
             self.timesteps(None, sigma),
         )
+
+    def _as_holes(
+        self, mask: np.ndarray | None, batch: np.ndarray
+    ) -> np.ndarray | None:
+        """The holes that a mask marks, bool [batch, H, W]; None without a mask."""
+        if mask is None:
+            self._warn_of_nothing_to_do(batch)
+            return None
+        if self.process.known is None:
+            raise ValueError(
+                f"a mask was given, and these weights are of process "
+                f"{self.config.process!r}, which fills no holes. Leave the mask out, "
+                "or use weights of process 'inpainting', such as 'inpainting-small'."
+            )
+        return hole_masks.from_array(mask, batch.shape[:3])
 
     def _warn_of_nothing_to_do(self, batch: np.ndarray) -> None:
         """Warns of images that are known to be clean already, and come back as such."""

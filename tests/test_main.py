@@ -144,12 +144,24 @@ def test_restoring_gets_its_arguments(calls, workdir):
         "num_samples": 1,
         "max_megapixels": None,
         "provenance": True,
+        "mask": None,
+        "mask_keep": False,
     }
     assert shipped["config"] is None
     assert (shipped["suffix"], shipped["kind"]) == ("_x", "jpg")
     assert (shipped["quality"], shipped["num_samples"]) == (80, 4)
     assert (shipped["max_megapixels"], shipped["provenance"]) == (250.5, False)
     assert shipped["seed"] == 5
+
+
+def test_restoring_gets_its_mask(calls, workdir):
+    files = ("--mode=restore", "--input=i", "--output=o", "--weights", workdir)
+    assert run(*files, "--mask=m.png") == 0
+    assert run(*files, "--mask=m", "--mask_keep") == 0
+    found = [(options["mask"], options["mask_keep"]) for _, _, options in calls]
+    assert found == [("m.png", False), ("m", True)]
+    with pytest.raises(UsageError, match="--mask_keep has no effect without --mask"):
+        run(*files, "--mask_keep")
 
 
 def test_evaluating_gets_its_arguments(calls):

@@ -224,7 +224,7 @@ class DdpmTest(chex.TestCase):
         case = Case(dtype, max_sigma=1.0)
         degraded = jnp.asarray(case.mu, dtype)
         state = process.encode(degraded)
-        case.mu = np.asarray(process.mean(state), np.float64)
+        case.mu = np.asarray(process.mean(state, None), np.float64)
         alpha_bar = case.a**2
         for t, s in strides:
             x = case.state(case.noises[0], t)

@@ -13,8 +13,9 @@ from typing import Any
 import gradio as gr
 import jax
 
-from irsde_jax.app import choices, restoring
+from irsde_jax.app import choices, painting, restoring
 from irsde_jax.app.choices import Limits, Settings
+from irsde_jax.restore import fills
 from irsde_jax.restorer import Restorer
 
 logger = logging.getLogger(__name__)
@@ -23,22 +24,27 @@ NOTHING_YET = "The cost is shown here as soon as there is a photograph."
 
 
 def look(restorer: Restorer, limits: Limits, upload: str | None) -> list[Any]:
-    """For `size`, the picture, and results that are none any more."""
-    hidden = [gr.update(visible=False)] * 4
+    """For `size`, the picture, the editor, and results that are none any more."""
+    hidden = [gr.update(visible=False)] * 5
     if upload is None:
-        return [None, gr.update(value=None, visible=True), *hidden]
+        return [None, gr.update(value=None, visible=True), None, *hidden]
     try:
         found = restoring.look(restorer, Path(upload), limits)
     except (ValueError, OSError, MemoryError) as error:
         message = _words(error)
         gr.Warning(message)
-        return [message, gr.update(value=None, visible=True), *hidden]
-    size = found.height, found.width
-    return [size, gr.update(value=found.picture, visible=True), *hidden]
+        return [message, gr.update(value=None, visible=True), None, *hidden]
+    size = found.height, found.width, found.note
+    picture = found.picture if fills(restorer) else None
+    shown = picture is None  # else the editor shows it
+    return [size, gr.update(value=found.picture, visible=shown), picture, *hidden]
 
 
 def tell_cost(
-    restorer: Restorer, limits: Limits, size: tuple[int, int] | str | None, *values: Any
+    restorer: Restorer,
+    limits: Limits,
+    size: tuple[int, int, str] | str | None,
+    *values: Any,
 ) -> str:
     """What is to be expected of a restoration, before it is asked for."""
     if size is None:
@@ -47,7 +53,8 @@ def tell_cost(
         return f"**Not possible:** {size}"
     try:
         settings = _settings(restorer, *values)
-        cost = restoring.cost(restorer, *size, settings, limits)
+        height, width, found = size
+        cost = restoring.cost(restorer, height, width, settings, limits)
     except ValueError as error:
         return f"**Not possible:** {_words(error)}"
     note = ""
@@ -56,6 +63,8 @@ def tell_cost(
             f" There will be no uncertainty map: {settings.solver} draws no noise in "
             "this process, so that all samples are alike; posterior does."
         )
+    if found:
+        note += f"\n\n**Holes:** unless you paint over them, {html.escape(found)}"
     return f"**Cost:** {html.escape(str(cost))}.{note}"
 
 
@@ -66,9 +75,10 @@ def restore(
     limits: Limits,
     folder: Path,
     upload: str | None,
+    drawing: dict[str, Any] | None,
     *values: Any,
 ) -> list[Any]:
-    """For the picture, the slider, what is said, the download and the map.
+    """For the picture, the slider, what is said, the downloads and the map.
 
     `name` is that of the weights; `has_command` says whether `--mode=restore` with this
     name restores alike, so that its command is shown.
@@ -78,7 +88,8 @@ def restore(
     settings = _settings(restorer, *values)
     try:
         result = restoring.restore_upload(
-            restorer, Path(upload), settings, limits, folder, name
+            *(restorer, Path(upload), settings, limits, folder, name),
+            paint=painting.paint_of(drawing),
         )
     except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
         logger.info("not restored: %s", error)
@@ -91,10 +102,15 @@ def restore(
     )
     if has_command:
         start = ("python", "-m", "irsde_jax.main", "--mode=restore")
-        files = (f"--input={Path(upload).name}", f"--output={result.file.name}")
+        files = [f"--input={Path(upload).name}", f"--output={result.file.name}"]
+        if result.mask is not None:
+            files.append(f"--mask={result.mask.name}")
         settled = (*choices.overrides(settings), f"--seed={settings.seed}")
         command = shlex.join([*start, f"--weights={name}", *settled, *files])
         said += f" The same file by a command:\n```sh\n{command}\n```"
+    if result.note:
+        said += f"\n\n{html.escape(result.note)}"
+    has_mask = result.mask is not None
     level = 255 * result.white
     label = f"Where the samples differ: lightest is a std of {level:.1f} (of 255)"
     return [
@@ -102,6 +118,7 @@ def restore(
         gr.update(value=(result.before, result.after), visible=True),
         gr.update(value=said, visible=True),
         gr.update(value=str(result.file), visible=True),
+        gr.update(value=str(result.mask) if has_mask else None, visible=has_mask),
         gr.update(value=result.spread, visible=result.spread is not None, label=label),
     ]
 

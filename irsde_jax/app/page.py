@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import jax
 
+from irsde_jax import restore
 from irsde_jax.app import answers, choices
 from irsde_jax.app.choices import Limits
 from irsde_jax.data import images
@@ -140,6 +141,7 @@ def build(
                     buttons=["fullscreen"],
                     elem_id="before",
                 )
+                editor = _editor(restorer)
                 slider = gr.ImageSlider(
                     label="Before | after: drag the line",
                     format="png",  # the default, WebP, would blur what is compared
@@ -155,6 +157,9 @@ def build(
                     variant="primary",
                     visible=False,
                     elem_id="download",
+                )
+                mask = gr.DownloadButton(
+                    "Download the mask", visible=False, elem_id="mask"
                 )
                 spread = gr.Image(
                     format="png",
@@ -174,7 +179,7 @@ def build(
             form,
         ]
         size = gr.State(None)  # of the present upload, or what is wrong with it
-        results = [slider, said, download, spread]
+        results = [slider, said, download, mask, spread]
         tell_cost = {
             "fn": functools.partial(answers.tell_cost, restorer, limits),
             "inputs": [size, *controls],
@@ -189,7 +194,7 @@ def build(
         upload.change(
             functools.partial(answers.look, restorer, limits),
             upload,
-            [size, before, *results],
+            [size, before, editor, *results],
             **_LOOKING,
         ).then(**tell_cost, **_LOOKING)
         changes = [control.change for control in controls]
@@ -202,7 +207,7 @@ def build(
                 answers.restore,
                 *(restorer, name, has_command, limits, folder),
             ),
-            [upload, *controls],
+            [upload, editor, *controls],
             [before, *results],
             show_progress_on=[before, slider],
             **_RESTORING,
@@ -217,6 +222,22 @@ def _heading(restorer: Restorer, name: str) -> str:
         f"# Restore a photograph: {restorer.config.task}\n"
         f"Weights `{name}`, {count / 1e6:.2f} M parameters, {process}. Photographs "
         "stay on the machine that serves this page, and are deleted after an hour."
+    )
+
+
+def _editor(restorer: Restorer) -> gr.ImageEditor:
+    """A brush that marks what is to be filled; hidden where nothing is."""
+    return gr.ImageEditor(
+        label="Paint over what is to be filled",
+        image_mode="RGBA",
+        format="png",
+        sources=(),
+        transforms=(),
+        layers=False,
+        brush=gr.Brush(colors=["#ffffff"], color_mode="fixed"),
+        height=520,
+        visible=restore.fills(restorer),
+        elem_id="paint",
     )
 
 

@@ -15,11 +15,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from irsde_jax import costs, provenance, restore
-from irsde_jax.app import pictures
+from irsde_jax import costs, filling, provenance, restore
+from irsde_jax.app import painting, pictures
 from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
 from irsde_jax.costs import Cost
 from irsde_jax.data import images
+from irsde_jax.data.hole_masks import HoleMask
 from irsde_jax.restorer import Restorer
 
 _MOST_PROGRAMS = 32  # that are kept compiled
@@ -33,11 +34,13 @@ class Look(NamedTuple):
         picture: uint8 [H, W, 3], for the page.
         height: pixels of the result.
         width: pixels of the result.
+        note: What will be filled unless something is painted over it, in sentences.
     """
 
     picture: np.ndarray
     height: int
     width: int
+    note: str = ""
 
 
 class Result(NamedTuple):
@@ -53,6 +56,8 @@ class Result(NamedTuple):
             in image units.
         seconds: that it took.
         estimated: seconds that it was to take.
+        note: What was filled, in sentences.
+        mask: The mask file that says what was filled; None where nothing was painted.
     """
 
     file: Path
@@ -62,6 +67,8 @@ class Result(NamedTuple):
     white: float
     seconds: float
     estimated: float
+    note: str = ""
+    mask: Path | None = None
 
 
 def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
@@ -72,7 +79,9 @@ def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
         ValueError: if it is too large, damaged or no image of these weights.
     """
     pixels = restorer.enlarge(_read(restorer, upload, limits).pixels)
-    return Look(pictures.to_picture(pixels), *pixels.shape[:2])
+    note = _fill_note(upload, None) if restore.fills(restorer) else ""
+    height, width = pixels.shape[:2]
+    return Look(pictures.to_picture(pixels), height, width, note)
 
 
 def cost(
@@ -124,6 +133,7 @@ def restore_upload(
     limits: Limits,
     folder: Path,
     name: str | None = None,
+    paint: np.ndarray | None = None,
 ) -> Result:
     """Restores an uploaded file: what `--mode=restore` writes for it, bit for bit.
 
@@ -135,6 +145,8 @@ def restore_upload(
         limits: what is too much.
         folder: the result goes to a folder of its own in it.
         name: The name of the weights, which the metadata of the result mention.
+        paint: Where a visitor painted, bool [h, w], for weights that fill holes: a mask
+            of it decides. None: the holes are those of the upload.
 
     Raises:
         OSError: if the upload is gone, or the disk full.
@@ -150,19 +162,31 @@ def restore_upload(
     target = folder / uuid.uuid4().hex / f"{upload.stem}_restored{suffix}"
     target.parent.mkdir(parents=True)
     key = restore.file_key(settings.seed, upload.name)
-    with _names_alone(upload, target):
+    mask, unknown, note = None, None, ""
+    if paint is not None and restore.fills(restorer):
+        mask = HoleMask(target.with_name(f"{upload.stem}_mask.png"))
+        painting.write_mask(paint, height, width, mask.path)
+    with _names_alone(upload, target, target.parent):
         made_by = provenance.describe(chosen, name, settings.seed)
         restore.restore_file(
             *(chosen, upload, target, key),
             max_megapixels=limits.megapixels,
             made_by=made_by,
+            mask=mask,
         )
+        if restore.fills(restorer):
+            unknown = filling.read(upload, mask).unknown
+            note = _fill_note(upload, mask)
         after = images.read_image(target, chosen.config.data.data_range).pixels
     _forget_old_programs((height, width, settings.solver, settings.num_evals))
     spread, white = None, 0.0
     if num_samples := _num_samples(restorer, settings):
         std = chosen.uncertainty(
-            given.pixels, num_samples=num_samples, key=key, sigma=given.sigma
+            given.pixels,
+            num_samples=num_samples,
+            key=key,
+            sigma=given.sigma,
+            mask=unknown,
         ).std
         spread, white = pictures.to_map(std)
     return Result(
@@ -173,7 +197,18 @@ def restore_upload(
         white,
         seconds=time.perf_counter() - start,
         estimated=expected.seconds,
+        note=note,
+        mask=None if mask is None else mask.path,
     )
+
+
+def _fill_note(upload: Path, mask: HoleMask | None) -> str:
+    """What will be filled, with warnings, or why it cannot be, in sentences."""
+    try:
+        found = filling.read(upload, mask)
+    except ValueError as error:
+        return str(error)
+    return " ".join((f"{found}.", *found.warnings))
 
 
 def _forget_old_programs(program: tuple[int, int, str, int]) -> None:

@@ -21,6 +21,11 @@ def check_combination(values: flags.FlagValues, overrides: Sequence[str]) -> Non
     _check_overrides(values, overrides)
     if values.mode == "train":
         _check_processes(values)
+    if values.mask_keep and not values.mask:
+        raise UsageError(
+            "--mask_keep has no effect without --mask; name the mask in which white is "
+            "kept, or leave --mask_keep out"
+        )
     if values.mode == "check" and values.overwrite and not values.output:
         raise UsageError(
             "--overwrite has no effect on --mode=check without --output; name the "

@@ -76,8 +76,9 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag(
         *("weights", Kind.PATHS, ("train", *_USES_WEIGHTS, "config")),
-        help="The weights: a shipped name, a work directory, a .safetensors "
-        "file or an official PyTorch file. --mode=train starts from them. --mode=evaluate compares several: A,B.",
+        help="The weights: a shipped name, a work directory, a .safetensors or a "
+        "PyTorch file. --mode=train starts from them. --mode=evaluate takes several: "
+        "A,B.",
         value="NAME",
     ),
     Flag(
@@ -121,6 +122,19 @@ FLAGS: tuple[Flag, ...] = (
         "map of where they differ.",
         value="N",
         low=1,
+    ),
+    Flag(
+        *("mask", Kind.PATH, ("restore",)),
+        help="The mask for inpainting weights, where white is filled: an image, or a "
+        "folder of masks that are named as the images. By default white areas of the "
+        "images are filled, or what was erased.",
+        value="PATH",
+        again="a folder holds a mask for each image",
+    ),
+    Flag(
+        *("mask_keep", Kind.SWITCH, ("restore",)),
+        help="White in --mask is kept, and the rest filled, as in the masks of the "
+        "published test sets.",
     ),
     Flag(
         *("max_megapixels", Kind.DECIMAL, ("restore",)),

@@ -62,6 +62,8 @@ def _restore(values: flags.FlagValues, config: Config | None) -> None:
         num_samples=1 if values.num_samples is None else values.num_samples,
         max_megapixels=values.max_megapixels,
         provenance=not values.no_metadata,
+        mask=values.mask,
+        mask_keep=values.mask_keep,
     )
 
 
@@ -161,6 +163,8 @@ MODES: dict[str, Mode] = {
             "--output=out --format=png",
             "--mode=restore --workdir=runs/a --input=a.png --output=b.png "
             "--config.sampling.clip=True",
+            "--mode=restore --weights=inpainting-small --input=photo.png "
+            "--mask=white_is_filled.png --output=out",
         ),
         {
             WEIGHTS: "for the network",

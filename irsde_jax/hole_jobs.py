@@ -1,0 +1,100 @@
+"""The holes of a run of `--mode=restore`: its masks, and what it will fill."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from irsde_jax import filling
+from irsde_jax.data import compression, hole_masks
+from irsde_jax.data.arrays import UNIT_RANGE, DataRange
+from irsde_jax.data.hole_masks import HoleMask
+from irsde_jax.jobs import Job
+
+logger = logging.getLogger(__name__)
+
+
+def without_masks(jobs: list[Job], mask: str | os.PathLike | None) -> list[Job]:
+    """The jobs whose images are not masks: masks may lie among the images.
+
+    Args:
+        jobs: The jobs of a run.
+        mask: The mask file, or the folder of masks; None: there is none.
+    """
+    if mask is None:
+        return jobs
+    place = Path(mask).resolve()
+    sources = [(job, job.source.resolve()) for job in jobs]
+    rest = [job for job, path in sources if place not in (path, *path.parents)]
+    return rest or jobs  # a folder of masks as the input is a mistake that others name
+
+
+def find_masks(
+    jobs: Sequence[Job], mask: str | os.PathLike | None, is_keep: bool
+) -> dict[str, HoleMask]:
+    """The masks of the jobs, by name; see `hole_masks.match`.
+
+    Raises:
+        ValueError: if `is_keep` is True and there is no mask.
+    """
+    if mask is None:
+        if is_keep:
+            raise ValueError(
+                "--mask_keep says that white in a mask is kept, and no mask is given: "
+                "add --mask, or leave --mask_keep out."
+            )
+        return {}
+    return hole_masks.match(Path(mask), [job.name for job in jobs], is_keep)
+
+
+def tell(
+    jobs: Sequence[Job],
+    masks: Mapping[str, HoleMask],
+    mask: str | os.PathLike | None,
+    *,
+    data_range: DataRange = UNIT_RANGE,
+    max_megapixels: float | None = None,
+) -> dict[str, str]:
+    """Logs what will be filled in each image, with warnings.
+
+    Args:
+        jobs: The jobs of a run.
+        masks: The mask of each image, by name.
+        mask: Where the masks come from; None: the images show their holes.
+        data_range: The floats of `.npy` files that become 0 and 1.
+        max_megapixels: The largest image that is read, in millions of pixels.
+
+    Returns:
+        Name -> what is wrong, for the images that cannot be filled.
+    """
+    failures = {}
+    num_lossy = 0
+    for job in jobs:
+        try:
+            if mask is not None and job.name not in masks:
+                stem = job.name.removesuffix(job.source.suffix)
+                raise ValueError(
+                    f"it has no mask in --mask={mask}; allowed are {job.name}, and "
+                    f"{stem} or {stem}_mask with any ending. Add one: a black mask "
+                    "keeps the image as it is."
+                )
+            found = filling.read(
+                *(job.source, masks.get(job.name)),
+                data_range=data_range,
+                max_megapixels=max_megapixels,
+            )
+        except (ValueError, OSError) as error:
+            failures[job.name] = str(error)
+            continue
+        logger.info("%s: %s", job.name, found)
+        for warning in found.warnings:
+            logger.warning("%s: %s", job.name, warning)
+        num_lossy += mask is None and compression.is_lossy(job.source)
+    if num_lossy:
+        logger.warning(
+            "%d image(s) have lossy compression (JPEG, WebP), which changes pixels "
+            "around a hole: a wider rim is filled. Draw holes into PNG files, or give "
+            "--mask.",
+            num_lossy,
+        )
+    return failures
