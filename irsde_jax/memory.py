@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr, Var
+from jax.extend.core import Jaxpr, Var
 
 
 def peak_bytes(function: Callable[..., Any], *arguments: Any) -> int:
@@ -60,10 +60,10 @@ def _bodies(equation: Any) -> Iterator[Jaxpr]:
     """The programs that an equation runs: of a loop, a branch, a jitted function."""
     for value in equation.params.values():
         for item in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(item, ClosedJaxpr):
-                yield item.jaxpr
-            elif isinstance(item, Jaxpr):
-                yield item
+            # A closed jaxpr holds the jaxpr; newer versions of JAX have one type only.
+            body = getattr(item, "jaxpr", item)
+            if isinstance(body, Jaxpr):
+                yield body
 
 
 def _bytes(var: Any) -> int:

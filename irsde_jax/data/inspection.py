@@ -117,7 +117,7 @@ def find_shift(clean: np.ndarray, degraded: np.ndarray) -> tuple[int, int] | Non
     rows, columns = (
         int(index) - (size if index > size // 2 else 0)
         for index, size in zip(
-            np.unravel_index(peaks.argmax(), peaks.shape), peaks.shape
+            np.unravel_index(int(np.argmax(peaks)), peaks.shape), peaks.shape
         )
     )
     # Blur that is symmetric may have a pair of peaks, on both sides of no shift.
@@ -224,7 +224,7 @@ def histogram(values: Iterable[float]) -> list[str]:
     width = next((w for w in widths if np.ptp(values) / w < _MAX_BARS - 1), 100)
     bins = np.floor(values / width).astype(int)
     counts = np.bincount(bins - bins.min())
-    scale = min(1.0, _BAR_LENGTH / counts.max())
+    scale = min(1.0, _BAR_LENGTH / int(np.max(counts)))
     return [
         f"{left * width:4d} to {(left + 1) * width:3d} dB {count:6d} "
         f"{'#' * int(np.ceil(count * scale))}".rstrip()
