@@ -5,7 +5,8 @@
 DATA holds the sets as folders: CBSD68 and Kodak24 (clean), Rain100 (GT, LQ_L and LQ_H),
 Set5 (GT, LQ_x4), CelebA-HQ (clean, brought to 256 x 256) and masks (thin, thick). Whole
 images, 8 bits; the baselines are those of `--mode evaluate`. Energy is that of
-benchmarks/solvers.py: 1 is the texture of the clean images, less is blur.
+benchmarks/solvers.py: 1 is the texture of the clean images, less is blur. LPIPS needs
+`pip install "irsde_jax[lpips]"`.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from irsde_jax import (
     holes,
     methods,
     metrics,
+    perceptual,
     scores,
 )
 from irsde_jax.data import degradations, images
@@ -124,7 +126,9 @@ _METRICS = {
 }
 
 
-def measure(result: scores.Result, stage: str, border: int) -> dict[str, float]:
+def measure(
+    result: scores.Result, stage: str, border: int, lpips: perceptual.Lpips
+) -> dict[str, float]:
     """The scores of one image; inside the holes too, where it has any."""
     restored, clean = result.images[stage], result.images["reference"]
     found = {
@@ -134,6 +138,8 @@ def measure(result: scores.Result, stage: str, border: int) -> dict[str, float]:
         for channels in ("RGB", "Y")
         for name, function in _METRICS.items()
     }
+    if lpips.weights is not None:
+        found["LPIPS"] = lpips(restored, clean, border)
     energies = [crops.laplacian_energy(image) for image in (restored, clean)]
     found["energy"] = energies[0] / energies[1]
     masked = holes.find(result.images["degraded"])
@@ -160,6 +166,9 @@ def rows_of(
     problem = baselines.make_problem(config, degrade is not None)
     chosen = baselines.choose(("auto",), config.task)
     compared += methods.baseline_methods(chosen, problem, compared)
+    lpips = perceptual.open_lpips()
+    if lpips.not_computed:
+        print(f"LPIPS: {lpips.not_computed}")
     for number, method in enumerate(compared):
         if method.function is None:
             print(f"{method.name}: {method.not_computed}")
@@ -171,9 +180,9 @@ def rows_of(
             seconds += [] if result.compiled else [result.seconds]
             for border in test_set.borders:
                 if number == 0:
-                    entry = measure(result, "degraded", border)
+                    entry = measure(result, "degraded", border, lpips)
                     found.setdefault((border, "degraded"), []).append(entry)
-                entry = measure(result, "restored", border)
+                entry = measure(result, "restored", border, lpips)
                 found.setdefault((border, method.name), []).append(entry)
         for (border, name), entries in found.items():
             mean = {
@@ -185,13 +194,16 @@ def rows_of(
             yield border, name, mean
 
 
+_DIGITS = {"SSIM": 4, "LPIP": 3}
+
+
 def print_table(rows: list[tuple[str, dict[str, float]]]) -> None:
     """In Markdown."""
     columns = list(dict.fromkeys(key for _, row in rows for key in row))
     print(f"| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for name, row in rows:
         cells = [
-            f"{row[key]:.{4 if 'SSIM' in key else 2}f}" if key in row else "-"
+            f"{row[key]:.{_DIGITS.get(key[:4], 2)}f}" if key in row else "-"
             for key in columns
         ]
         print(f"| {name} | {' | '.join(cells)} |")

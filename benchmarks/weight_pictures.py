@@ -97,7 +97,8 @@ def main() -> None:
         degrade = degradations.make_degradation(**example.degradation)
         assert degrade is not None
         degraded = np.asarray(degrade(jax.random.key(index), clean))
-        restored = images.to_uint8(restorer(degraded)) / np.float32(255)
+        restored = images.to_uint8(restorer(degraded, enlarged=True))
+        restored = restored / np.float32(255)
         before, after = (
             float(metrics.psnr(np.asarray(image, np.float32), clean))
             for image in (images.to_uint8(degraded) / np.float32(255), restored)

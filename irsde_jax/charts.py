@@ -41,7 +41,8 @@ def means_chart(entries: Sequence[Entry]) -> bytes:
     for panel, name in zip(panels, metrics):
         for place, entry in enumerate(shown):
             _draw_interval(panel, place, entry["scores"].get(name), entry["kind"])
-        better = "lower is better" if name == "lpips" else "higher is better"
+        is_low = name in tables.LOWER_IS_BETTER
+        better = "lower is better" if is_low else "higher is better"
         panel.set_xlabel(f"{tables.METRICS[name]} ({better})")
     _draw_gains(panels[-1], shown)
     for panel in panels:

@@ -36,6 +36,8 @@ class TestSet(NamedTuple):
         lpips: computed where it has weights.
         bits: of the results: 8 in PNG files, or 32 (floats) in `.npy` files.
         data_range: of the floats in files.
+        num_grey: The number of grey images to which noise is added in one channel, in
+            place of several.
     """
 
     source: Source
@@ -45,6 +47,7 @@ class TestSet(NamedTuple):
     lpips: Lpips
     bits: int = 8
     data_range: DataRange = UNIT_RANGE
+    num_grey: int = 0
 
     def pictures(self, index: int) -> dict[str, np.ndarray]:
         """The "reference" and the "degraded" image, clipped to [0, 1]."""

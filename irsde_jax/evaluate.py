@@ -18,6 +18,8 @@ from irsde_jax import (
     configuration,
     experiment,
     figures,
+    file_names,
+    grey,
     methods,
     perceptual,
     record,
@@ -36,6 +38,9 @@ from irsde_jax.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
+
+# Half of the third decimal: 25/255 may be written as 0.098.
+_ROUNDING = 0.0005 + 1e-9
 
 
 def run(
@@ -92,9 +97,13 @@ def run(
     chosen = baselines.choose(settings.baselines, config.task)
 
     degrade = degradations.make_degradation(**config.degradation)
-    source = _open_test_set(config, None if degrade else True)
+    source, num_grey = _open_test_set(config, None if degrade else True)
     if "mu" in source[0]:
         degrade = None  # the test set brings its own degraded images
+    if degrade is None or not degradations.adds_noise(config.degradation.name):
+        num_grey = 0
+    else:
+        degrade = grey.in_one_channel(degrade)
     target = _prepare_output(output, workdir, settings.dir, overwrite)
     for _, opened in restorers:
         _warn_of_another_noise_level(opened, degrade)
@@ -108,6 +117,7 @@ def run(
         lpips,
         _result_bits(config),
         config.data.data_range,
+        num_grey,
     )
 
     files = test_set.file_names()
@@ -126,7 +136,7 @@ def run(
     no_fid = _add_fid(entries, test_set, target, config.model.channels)
 
     found = record.of_evaluation(compared[0], config, test_set, rows, entries)
-    found["lpips"] = dict(not_computed=lpips.not_computed)
+    found["lpips"] = dict(not_computed=lpips.not_computed, origin=lpips.origin)
     found["fid"] = dict(not_computed=no_fid)
     if settings.num_samples:
         found["uncertainty"] = sheets.write_uncertainty(
@@ -141,7 +151,7 @@ def run(
     (target / "metrics.json").write_text(text + "\n", encoding="utf-8")
     pictures = cases.choose(entries, test_set, files, target)
     page = report.to_html(record.finite(found), pictures)
-    (target / "report.html").write_text(page, encoding="utf-8")
+    (target / "report.html").write_text(file_names.escaped(page), encoding="utf-8")
     print(
         f"{settings.dir}: {len(rows)} images, {found['solver']}, {found['num_evals']} "
         f"evaluations, seed {config.seed}; {found['bits']} bits, border "
@@ -190,8 +200,12 @@ def _add_fid(
     return ""
 
 
-def _open_test_set(config: Config, paired: bool | None) -> Source:
-    """The images of the test set, each of which has been read once."""
+def _open_test_set(config: Config, paired: bool | None) -> tuple[Source, int]:
+    """The images of the test set, each of which has been read once.
+
+    Returns:
+        The images, and how many of them are grey in several equal channels.
+    """
     address = config.evaluation.dir
     if not sources.is_dataset(address) and not Path(address).is_dir():
         raise FileNotFoundError(
@@ -199,9 +213,8 @@ def _open_test_set(config: Config, paired: bool | None) -> Source:
             "images by --config.evaluation.dir=DIR."
         )
     source = experiment.open_source(config, address, paired)
-    for index in range(len(source)):
-        source[index]
-    return source
+    clean = (source[index]["x0"] for index in range(len(source)))
+    return source, sum(x0.shape[-1] > 1 and grey.is_grey(x0) for x0 in clean)
 
 
 def _warn_of_another_noise_level(
@@ -210,7 +223,10 @@ def _warn_of_another_noise_level(
     added = restorer.config.degradation.get("sigma")
     told = restorer.config.sampling.sigma
     is_told = restorer.process.starts_at_input and told is not None
-    if degrade is not None and is_told and added != told:
+    if degrade is None or not is_told:
+        return
+    is_same = isinstance(added, float | int) and abs(added - told) <= _ROUNDING
+    if not is_same:
         logger.warning(
             "degradation.sigma=%s is added, but the process is told sampling.sigma=%s.",
             added,

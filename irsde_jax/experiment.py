@@ -181,7 +181,8 @@ def make_validation(config: Config, model: Any) -> Any:
         degraded = np.asarray(jax.vmap(degrade)(keys, jnp.asarray(clean)))
 
     def validate(ema_params):
-        restored = Restorer(model, jax.device_get(ema_params), config)(degraded)
+        restore = Restorer(model, jax.device_get(ema_params), config)
+        restored = restore(degraded, enlarged=True)
         rounded = np.round(restored * 255) / 255
         scores = {
             "validation_psnr": float(metrics.psnr(rounded, clean).mean()),

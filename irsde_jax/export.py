@@ -2,20 +2,21 @@
 
 The folder holds, for each image size, a StableHLO program (HEIGHTxWIDTH.stablehlo), and
 beside them the weights (weights.npz), the configuration (config.json), what the
-programs take and return (export.json), and `restore.py`, which calls them with jax,
-numpy and flatbuffers alone. Solver, evaluations and noise level are fixed at export;
-the batch is free.
+programs take and return (export.json, README.md), and `restore.py`, which calls them
+with jax, numpy and flatbuffers alone. Solver, evaluations and noise level are fixed at
+export; the batch is free. A program for super-resolution takes the small image.
 
 Serialization and its guarantees: https://docs.jax.dev/en/latest/export/export.html.
 """
 
+import contextlib
 import importlib.util
 import json
 import logging
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,10 +28,13 @@ import ml_collections
 import numpy as np
 from flax import traverse_util
 
-import irsde_jax
-from irsde_jax import configuration, programs, restore, samplers
+from irsde_jax import configuration, export_readme, programs, restore, samplers, weights
 from irsde_jax.array_types import Array
+from irsde_jax.data import resampling
+from irsde_jax.export_notes import LICENCE, SCRIPT, WEIGHTS, describe
 from irsde_jax.restorer import Restorer
+
+__all__ = ["describe", "export_program", "parse_platforms", "parse_sizes", "run"]
 
 Config: TypeAlias = ml_collections.ConfigDict
 Size: TypeAlias = tuple[int, int]
@@ -40,9 +44,8 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 DEFAULT_PLATFORMS = "cpu,cuda,tpu"
 DEFAULT_SIZES = "256x256"
 
-MANIFEST, SCRIPT, WEIGHTS = "export.json", "restore.py", "weights.npz"
+MANIFEST, README = "export.json", "README.md"
 SUFFIX = ".stablehlo"
-FORMAT_VERSION = 1
 
 
 def parse_sizes(text: str) -> list[Size]:
@@ -117,16 +120,7 @@ def run(
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     temporary.mkdir(parents=True)
     try:
-        np.savez(temporary / WEIGHTS, **_flat(jax.device_get(restorer.params)))
-        shutil.copy(Path(__file__).with_name("standalone.py"), temporary / SCRIPT)
-        configuration.write(restorer.config, temporary)
-        for size in sizes:
-            program = export_program(restorer, size, platforms)
-            (temporary / _name(size)).write_bytes(program.serialize())
-            logger.info("%s", _name(size))
-        manifest = describe(restorer, sizes, platforms)
-        text = json.dumps(manifest, indent=2) + "\n"
-        (temporary / MANIFEST).write_text(text, encoding="utf-8")
+        _write(temporary, restorer, os.fspath(source), sizes, platforms)
         folder.mkdir(exist_ok=True)
         # The manifest goes first and comes last: with it the folder is whole.
         for name in (MANIFEST, *stale):
@@ -136,14 +130,43 @@ def run(
             (temporary / name).replace(folder / name)
     finally:
         shutil.rmtree(temporary)
-    if restorer.config.data.scale > 1:
-        logger.info(
-            "super-resolution: the programs take images that are already enlarged %d "
-            "times (%s)",
-            *(restorer.config.data.scale, restorer.config.data.enlarge),
-        )
+    if (scale := restorer.config.data.scale) > 1:
+        logger.info("super-resolution: the results are %d times as large", scale)
     logger.info("python %s IMAGE RESULT", folder / SCRIPT)
     return folder
+
+
+def _write(
+    folder: Path,
+    restorer: Restorer,
+    source: str,
+    sizes: Sequence[Size],
+    platforms: Sequence[str],
+) -> None:
+    """Writes all files of an export into an empty folder."""
+    np.savez(folder / WEIGHTS, **_flat(jax.device_get(restorer.params)))
+    shutil.copy(Path(__file__).with_name("standalone.py"), folder / SCRIPT)
+    configuration.write(restorer.config, folder)
+    for size in sizes:
+        program = export_program(restorer, size, platforms)
+        (folder / _name(size)).write_bytes(program.serialize())
+        logger.info("%s", _name(size))
+    is_shipped = _is_shipped(source)
+    if is_shipped:
+        shutil.copy(weights.LICENCE, folder / LICENCE)
+    programs_of = {_name(size): size for size in sizes}
+    manifest = describe(restorer, programs_of, platforms, source)
+    text = export_readme.readme(manifest, is_shipped)
+    (folder / README).write_text(text, encoding="utf-8")
+    text = json.dumps(manifest, indent=2) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _is_shipped(source: str) -> bool:
+    """Whether `restore.load` takes the weights from those of the package."""
+    path = Path(source)
+    by_name = not path.is_dir() and weights.find(source) is not None
+    return by_name or path.resolve().parent == weights.FOLDER.resolve()
 
 
 def export_program(
@@ -153,40 +176,56 @@ def export_program(
 
     `weights` are the parameters by their flat names; `seed` is uint32, shape []; images
     and result are float32 in [0, 1], shape [batch, H, W, C], for any batch. The result
-    is that of `restorer(images, key=jax.random.key(seed))`.
+    is that of `restorer(images, key=jax.random.key(seed))`. For super-resolution the
+    images are the small ones, and the program enlarges them as `images.enlarge` does.
 
     Raises:
         ValueError: for the Denoising process without a noise level, or settings that
             `Restorer.check` refuses.
     """
     timesteps = _timesteps(restorer)
-    restorer.check(1, *size)
-    if restorer.tiles(*size) is not None:
+    data = restorer.config.data
+    height, width = (data.scale * side for side in size)
+    restorer.check(1, height, width)
+    if restorer.tiles(height, width) is not None:
         raise ValueError(
-            f"{size[0]} x {size[1]} would be restored in tiles (sampling.tile="
+            f"{height} x {width} pixels would be restored in tiles (sampling.tile="
             f"{restorer.config.sampling.tile}, memory_gigabytes="
             f"{restorer.config.sampling.memory_gigabytes:g}); a program restores whole "
             "images: export it with --config.sampling.tile=0."
         )
 
-    def program(weights: dict[str, Array], seed: Array, images: Array) -> Array:
+    def program(params: dict[str, Array], seed: Array, images: Array) -> Array:
         # Not folded into constants, which would round otherwise than the library does.
         schedule, grid = jax.lax.optimization_barrier((restorer.schedule, timesteps))
         return programs.restore(
-            traverse_util.unflatten_dict(weights, sep="/"),
+            traverse_util.unflatten_dict(params, sep="/"),
             schedule,
             samplers.image_keys(jax.random.key(seed), images.shape[0]),
-            images,
+            resampling.enlarge(images, data.scale, data.enlarge),
             grid,
             **restorer.program_options(),
         )
 
     (batch,) = jax.export.symbolic_shape("batch")
-    return jax.export.export(jax.jit(program), platforms=platforms)(
-        jax.eval_shape(lambda: _flat(restorer.params)),
-        jax.ShapeDtypeStruct((), jnp.uint32),
-        jax.ShapeDtypeStruct((batch, *size, restorer.model.channels), jnp.float32),
-    )
+    with _without_source_paths():
+        return jax.export.export(jax.jit(program), platforms=platforms)(
+            jax.eval_shape(lambda: _flat(restorer.params)),
+            jax.ShapeDtypeStruct((), jnp.uint32),
+            jax.ShapeDtypeStruct((batch, *size, restorer.model.channels), jnp.float32),
+        )
+
+
+@contextlib.contextmanager
+def _without_source_paths() -> Iterator[None]:
+    """Keeps the paths of this machine's Python files out of the programs."""
+    name = "jax_traceback_in_locations_limit"
+    limit = getattr(jax.config, name)
+    jax.config.update(name, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(name, limit)
 
 
 def _timesteps(restorer: Restorer) -> Array:
@@ -207,34 +246,6 @@ def _timesteps(restorer: Restorer) -> Array:
     return timesteps
 
 
-def describe(
-    restorer: Restorer, sizes: Sequence[Size], platforms: Sequence[str]
-) -> dict[str, Any]:
-    """What `export.json` says: the arguments of the programs, and what they compute."""
-    sampling = restorer.config.sampling
-    channels = restorer.model.channels
-    image = f"float32 [batch, H, W, {channels}] in [0, 1]"
-    return {
-        "format_version": FORMAT_VERSION,
-        "programs": {_name(size): ["batch", *size, channels] for size in sizes},
-        "arguments": [
-            f"weights: the arrays of {WEIGHTS} as a dictionary, name to float32",
-            "seed: uint32 []; image i is restored with the key "
-            "jax.random.fold_in(jax.random.key(seed), i)",
-            f"images: {image}",
-        ],
-        "result": image,
-        "task": restorer.config.task,
-        "process": restorer.config.process,
-        "solver": sampling.solver,
-        "num_evals": restorer.num_evals(),
-        "sigma": sampling.sigma,
-        "scale": restorer.config.data.scale,
-        "platforms": list(platforms),
-        "versions": {"irsde_jax": irsde_jax.__version__, "jax": jax.__version__},
-    }
-
-
 def _claim(folder: Path, overwrite: bool) -> list[str]:
     """The files of an earlier export in the folder, which are to be replaced."""
     if folder.exists() and not folder.is_dir():
@@ -249,7 +260,14 @@ def _claim(folder: Path, overwrite: bool) -> list[str]:
             f"{folder} holds an export; choose another --output, or replace it with "
             "--overwrite."
         )
-    return [path.name for path in found if path.suffix == SUFFIX]
+    text = folder / README
+    if text.is_file() and export_readme.TITLE not in text.read_text("utf-8", "replace"):
+        raise FileExistsError(
+            f"{text} was not written by an export, which would replace it. Move it, or "
+            "choose another --output."
+        )
+    names = [path.name for path in found]
+    return [name for name in names if name.endswith(SUFFIX) or name == LICENCE]
 
 
 def _require_flatbuffers() -> None:

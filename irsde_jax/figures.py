@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from irsde_jax import file_names
 from irsde_jax.data import images
 
 _BACKGROUND, _INK, _FAINT = (244, 244, 242), (24, 24, 28), (110, 110, 116)
@@ -112,8 +113,8 @@ def score_table(rows: Sequence[Mapping[str, Any]], mean: Mapping[str, float]) ->
 
     Args:
         rows: for each image "name", "degraded_psnr_rgb" and so on (degraded, restored;
-            psnr, ssim; rgb, y), "seconds", and "compiled": whether these include
-            compilation.
+            psnr, ssim; rgb, y), perhaps "degraded_lpips" and "restored_lpips",
+            "seconds", and "compiled": whether these include compilation.
         mean: the scores over all images, and "median_seconds".
 
     Returns:
@@ -121,15 +122,20 @@ def score_table(rows: Sequence[Mapping[str, Any]], mean: Mapping[str, float]) ->
     """
     width = max(5, *(len(row["name"]) for row in rows))
     psnr, ssim = f"{'degr.':>9}{'rest.':>7}{'gain':>8}", f"{'degr.':>9}{'rest.':>8}"
+    has_lpips = "restored_lpips" in rows[0]
     groups = [("PSNR RGB", 24), ("SSIM RGB", 17), ("PSNR Y", 24), ("SSIM Y", 17)]
+    groups += [("LPIPS", 17)] if has_lpips else []
     title = "".join(f"{group:>{len(group) + 4}}".ljust(size) for group, size in groups)
-    heading = f"{'image':{width}}{(psnr + ssim) * 2}{'seconds':>10}"
+    columns = (psnr + ssim) * 2 + (ssim if has_lpips else "")
+    heading = f"{'image':{width}}{columns}{'seconds':>10}"
     rule = "-" * len(heading)
     summary = dict(mean, name="mean", seconds=mean["median_seconds"], compiled=False)
     lines = [" " * width + title.rstrip(), heading, rule]
     lines += [_score_line(row, width) for row in rows]
     lines += [rule, _score_line(summary, width)]
     notes = ["PSNR and gain in dB; seconds: of the mean, the median."]
+    if has_lpips:
+        notes.append("LPIPS: lower is better; -: it needs 31 x 31 pixels.")
     if any(row["compiled"] for row in rows):
         notes.append("*: with compilation, the first of its size; not in the median.")
     if any(math.isnan(row["restored_ssim_rgb"]) for row in rows):
@@ -142,11 +148,17 @@ def _score_line(row: Mapping[str, Any], width: int) -> str:
     for channels in ("rgb", "y"):
         before, after = (row[f"{stage}_psnr_{channels}"] for stage in _STAGES)
         line += f"{before:9.2f}{after:7.2f}{after - before:+8.2f}"
-        before, after = (row[f"{stage}_ssim_{channels}"] for stage in _STAGES)
-        shown = ["-" if math.isnan(x) else f"{x:.4f}" for x in (before, after)]
-        line += f"{shown[0]:>9}{shown[1]:>8}"
+        line += _pair(row, f"ssim_{channels}")
+    line += _pair(row, "lpips") if "restored_lpips" in row else ""
     seconds = "-" if math.isnan(row["seconds"]) else f"{row['seconds']:.2f}"
     return f"{line}{seconds:>10}{'*' if row['compiled'] else ''}"
+
+
+def _pair(row: Mapping[str, Any], metric: str) -> str:
+    """A score before and after, four digits each."""
+    values = [row[f"{stage}_{metric}"] for stage in _STAGES]
+    shown = ["-" if math.isnan(value) else f"{value:.4f}" for value in values]
+    return f"{shown[0]:>9}{shown[1]:>8}"
 
 
 def _check(
@@ -200,7 +212,7 @@ def _write(
     pen: Any, left: int, top: int, text: str, width: int, size: int, ink: Colour
 ) -> None:
     """One line of text, cut to the width."""
-    text = " ".join(text.split())
+    text = file_names.escaped(" ".join(text.split()))
     font = ImageFont.load_default(size)
     if font.getlength(text) > width:
         while text and font.getlength(text + "...") > width:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from irsde_jax.data import compression, hole_masks, images, painted_holes
+from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.hole_masks import HoleMask
 from irsde_jax.data.images import ImageFile
 
@@ -41,9 +42,23 @@ class Filling(NamedTuple):
         return f"{_percent(self.share)} of its pixels are filled ({self.origin})"
 
 
-def read(source: Path, mask: HoleMask | None = None) -> Filling:
-    """What is to be filled in the image file `source`; see `find`."""
-    return find(images.read_image(source), source, mask)
+def read(
+    source: Path,
+    mask: HoleMask | None = None,
+    *,
+    data_range: DataRange = UNIT_RANGE,
+    max_megapixels: float | None = None,
+) -> Filling:
+    """What is to be filled in an image file.
+
+    Args:
+        source: The file.
+        mask: The mask of the image, see `find`.
+        data_range: The floats of an `.npy` file that become 0 and 1.
+        max_megapixels: The largest image that is read, in millions of pixels.
+    """
+    image = images.read_image(source, data_range, max_megapixels=max_megapixels)
+    return find(image, source, mask)
 
 
 def find(image: ImageFile, source: Path, mask: HoleMask | None = None) -> Filling:

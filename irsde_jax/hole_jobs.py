@@ -7,6 +7,7 @@ from pathlib import Path
 
 from irsde_jax import filling
 from irsde_jax.data import compression, hole_masks
+from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.hole_masks import HoleMask
 from irsde_jax.jobs import Job
 
@@ -50,6 +51,9 @@ def tell(
     jobs: Sequence[Job],
     masks: Mapping[str, HoleMask],
     mask: str | os.PathLike | None,
+    *,
+    data_range: DataRange = UNIT_RANGE,
+    max_megapixels: float | None = None,
 ) -> dict[str, str]:
     """Logs what will be filled in each image, with warnings.
 
@@ -57,6 +61,8 @@ def tell(
         jobs: The jobs of a run.
         masks: The mask of each image, by name.
         mask: Where the masks come from; None: the images show their holes.
+        data_range: The floats of `.npy` files that become 0 and 1.
+        max_megapixels: The largest image that is read, in millions of pixels.
 
     Returns:
         Name -> what is wrong, for the images that cannot be filled.
@@ -72,9 +78,13 @@ def tell(
                     f"{stem} or {stem}_mask with any ending. Add one: a black mask "
                     "keeps the image as it is."
                 )
-            found = filling.read(job.source, masks.get(job.name))
+            found = filling.read(
+                *(job.source, masks.get(job.name)),
+                data_range=data_range,
+                max_megapixels=max_megapixels,
+            )
         except (ValueError, OSError) as error:
-            failures[job.name] = f"{job.name}: {error}"
+            failures[job.name] = str(error)
             continue
         logger.info("%s: %s", job.name, found)
         for warning in found.warnings:

@@ -1,16 +1,19 @@
-"""Which image files are to be restored, and what their results are called."""
+"""What the results of the images are called, and which of them cannot be written."""
 
-import glob
 import logging
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from irsde_jax import inputs
 from irsde_jax.data import codecs, images
 
 logger = logging.getLogger(__name__)
+
+# Results say in their metadata that this package made them.
+_MARK = b"irsde_jax"
+_SEARCHED = 1 << 16  # bytes at either end of a file
 
 
 class Job(NamedTuple):
@@ -20,11 +23,13 @@ class Job(NamedTuple):
         name: path relative to the input, with "/": with the seed it decides the noise.
         source: the file.
         target: its result.
+        problem: Why it cannot be restored, as far as its names tell. "" if it can.
     """
 
     name: str
     source: Path
     target: Path
+    problem: str = ""
 
     @property
     def spread(self) -> Path:
@@ -37,23 +42,33 @@ def plan(
     output: str | os.PathLike,
     suffix: str = "",
     kind: str | None = None,
+    *,
+    overwrite: bool = False,
+    with_spread: bool = False,
 ) -> list[Job]:
     """What is to be done for `--input` and `--output`.
+
+    Results may lie among their originals, with a suffix or in another format. A file
+    that has the name of the result of another image is then taken for that result: it
+    is not restored itself. No result replaces an original.
 
     Args:
         source: an image file, a folder, or a pattern such as "trip/**/*.jpg". Folders
             and patterns are mirrored in the output.
         output: a folder, or for a single image also the name of a file.
-        suffix: what the names of the results end in, before the format. With one, they
-            may lie beside their originals: a file that is called as the result of
-            another is taken for that, and is no input.
+        suffix: what the names of the results end in, before the format.
         kind: format of the results, such as "png"; None: that of each original.
+        overwrite: Whether existing results are going to be replaced.
+        with_spread: Whether the maps of uncertainty are going to be written as well.
+
+    Returns:
+        A job for each image. Those that cannot be done have a `problem`.
 
     Raises:
         FileNotFoundError: if there is nothing to restore.
         FileExistsError: if `output` is a file where a folder is needed.
-        ValueError: if a result would replace an original, if two results would have
-            the same name, or if `output` is one file and contradicts the others.
+        ValueError: if the format or the name of the output is unknown, or if `output`
+            is one file and contradicts the others.
     """
     source, output = Path(source), Path(output)
     if kind is not None and f".{kind.lower()}" not in images.SUFFIXES:
@@ -62,70 +77,28 @@ def plan(
     if source.is_file():
         target = _target_of_one(source, output, suffix, kind)
         jobs = [Job(source.name, source, target)]
-    else:
-        root, found = _find(source, output)
-        _require_folder(source, output)
-        names = [path.relative_to(root) for path in found]
-        jobs = [
-            Job(n.as_posix(), root / n, output / _renamed(n, suffix, kind))
-            for n in names
-        ]
-    if suffix:  # results beside their originals, of a run that goes on
-        made = {path for job in jobs for path in (job.target, job.spread)}
-        originals = [job for job in jobs if job.source not in made]
-        if len(originals) < len(jobs):
-            left_out = [job.name for job in jobs if job.source in made]
-            logger.info("taken for results, not originals: %s", ", ".join(left_out))
-        jobs = originals
-    _check_targets(jobs)
-    return jobs
-
-
-def _require_folder(source: Path, output: Path) -> None:
-    """Raises if the output of several images is, or is called as, an image file."""
-    if output.is_file():
-        raise FileExistsError(f"--output={output} is a file; give a folder.")
-    if output.suffix.lower() in images.SUFFIXES and not output.is_dir():
-        raise ValueError(
-            f"--output={output} names one image, but --input={source} may be several; "
-            "give a folder. For a folder of that name, make it first."
-        )
-
-
-def _find(source: Path, output: Path) -> tuple[Path, list[Path]]:
-    """The folder that the output mirrors, and the images in it."""
-    if source.is_dir():
-        root, found = source, images.list_images(source, recursive=True)
-    elif glob.has_magic(str(source)):
-        parts = source.parts
-        plain = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-        root = Path(*parts[:plain])
-        matches = glob.glob(str(source), recursive=True)
-        paths = sorted(Path(match) for match in matches)
-        found = [
-            p for p in paths if p.suffix.lower() in images.SUFFIXES and p.is_file()
-        ]
-        # A link to a folder, or a loop, gives its images more paths: one is enough.
-        longest_first = sorted(found, key=lambda path: -len(path.parts))
-        unique = {path.parent.resolve() / path.name: path for path in longest_first}
-        found = sorted(unique.values())
-        if not found:
-            raise FileNotFoundError(
-                f"--input={source} matches no images; a pattern in quotes is such as "
-                "'trip/**/*.jpg'."
-            )
-    else:
+        # A single file is an original, and one that --output names may be replaced.
+        is_named = target == output
+        return _with_problems(jobs, overwrite and not suffix and not is_named, False)
+    found = inputs.find(source, output)
+    _require_folder(source, output)
+    names = [path.relative_to(found.root) for path in found.paths]
+    jobs = [
+        Job(n.as_posix(), found.root / n, output / _renamed(n, suffix, kind))
+        for n in names
+    ]
+    jobs = _without_results(jobs, bool(suffix))
+    if not jobs and not found.failures:
         raise FileNotFoundError(
-            f"--input={source} does not exist; give an image, a folder of images or a "
-            "pattern such as 'trip/*.jpg'."
+            f"--input={source} holds results of earlier runs alone; to restore them "
+            "again, choose another --output."
         )
-    # Results of an earlier run in a folder inside the input are not originals.
-    inside = output.resolve()
-    if inside != root.resolve() and inside.is_relative_to(root.resolve()):
-        found = [p for p in found if not p.resolve().is_relative_to(inside)]
-    if not found:
-        raise FileNotFoundError(f"--input={source} holds results of --output alone.")
-    return root, found
+    jobs = _with_problems(jobs, overwrite and not suffix, with_spread)
+    for path, reason in found.failures.items():
+        name = path.relative_to(found.root)
+        text = f"the folder cannot be listed: {reason}."
+        jobs.append(Job(name.as_posix(), path, output / name, text))
+    return jobs
 
 
 def _renamed(name: Path, suffix: str, kind: str | None) -> Path:
@@ -181,20 +154,110 @@ def check_quality(quality: int | None, jobs: Sequence[Job]) -> None:
         )
 
 
-def _check_targets(jobs: Sequence[Job]) -> None:
-    """Raises if a result would take the place of an original, or of another result."""
-    originals = {job.source.resolve() for job in jobs}
+def _require_folder(source: Path, output: Path) -> None:
+    """Raises if the output of several images is, or is called as, an image file."""
+    if os.path.lexists(output) and not output.is_dir():
+        raise FileExistsError(f"--output={output} is not a folder; give a folder.")
+    if output.suffix.lower() in images.SUFFIXES and not output.is_dir():
+        raise ValueError(
+            f"--output={output} names one image, but --input={source} may be several; "
+            "give a folder. For a folder of that name, make it first."
+        )
+
+
+def _without_results(jobs: Sequence[Job], has_suffix: bool) -> list[Job]:
+    """The jobs of originals: without files that earlier runs made among them."""
+    makers: dict[str, Job] = {}  # the job whose result has that name
     for job in jobs:
-        if originals & {job.target.resolve(), job.spread.resolve()}:
-            raise ValueError(
+        for path in map(_place, (job.target, job.spread)):
+            if path != _place(job.source):
+                makers.setdefault(path, job)
+    originals, results, doubtful = [], [], []
+    for job in jobs:
+        is_beside = _real(job.target.parent) == _real(job.source.parent)
+        maker = makers.get(_place(job.source))
+        if (maker and has_suffix) or (
+            (maker or is_beside) and _says_it_is_a_result(job.source)
+        ):
+            results.append(job.name)
+        elif maker:
+            doubtful.append(f"{job.name} (of {maker.name})")
+        else:
+            originals.append(job)
+    if results:
+        logger.info("taken for results, not originals: %s", ", ".join(results))
+    if doubtful:
+        logger.warning(
+            "taken for results of earlier runs, so that they are neither restored nor "
+            "replaced: %s. If these files are originals, choose another --output, or a "
+            "--suffix.",
+            ", ".join(doubtful),
+        )
+    return originals
+
+
+def _with_problems(
+    jobs: Sequence[Job], spares_others: bool, with_spread: bool
+) -> list[Job]:
+    """The jobs, with what is wrong with the names of their results.
+
+    Args:
+        jobs: The jobs of originals.
+        spares_others: Whether existing results would be replaced, and files among the
+            originals may be originals as well.
+        with_spread: Whether the maps of uncertainty count.
+    """
+    sources = {_real(job.source) for job in jobs}
+    folders = {_real(job.source.parent) for job in jobs}
+    makers: dict[str, list[str]] = {}
+    for job in jobs:
+        for path in (job.target, job.spread) if with_spread else (job.target,):
+            makers.setdefault(os.path.normcase(path), []).append(job.name)
+
+    def problem(job: Job) -> str:
+        if sources & {_real(job.target), _real(job.spread)}:
+            return (
                 f"the result {job.target} would replace its original, or that of "
                 "another image; choose another --output, or a --suffix."
             )
-    counts = Counter(job.target for job in jobs)
-    for job in jobs:
-        if counts[job.target] > 1:
-            same = [other.name for other in jobs if other.target == job.target]
-            raise ValueError(
-                f"{', '.join(same)} would all be {job.target}: leave --format out, or "
-                "restore them to folders of their own."
+        for path in (job.target, job.spread) if with_spread else (job.target,):
+            if len(names := makers[os.path.normcase(path)]) > 1:
+                return (
+                    f"{', '.join(names)} would all be {path}: leave --format out, or "
+                    "restore them to folders of their own."
+                )
+        if (
+            spares_others
+            and _real(job.target.parent) in folders
+            and os.path.isfile(job.target)
+            and not _says_it_is_a_result(job.target)
+        ):
+            return (
+                f"{job.target} exists and is not replaced: it may be an original, "
+                "because it does not say that irsde_jax made it. Remove it, or choose "
+                "another --output, or a --suffix."
             )
+        return ""
+
+    return [job._replace(problem=problem(job)) for job in jobs]
+
+
+def _says_it_is_a_result(path: Path) -> bool:
+    """Whether the metadata of a file names this package."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_SEARCHED)
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _SEARCHED))
+            return _MARK in head or _MARK in file.read()
+    except OSError:
+        return False
+
+
+def _real(path: Path) -> str:
+    """The place that a path leads to, also if nothing is there."""
+    return os.path.realpath(path)
+
+
+def _place(path: Path) -> str:
+    """The place of a file, which may itself be a link, without linked folders."""
+    return os.path.join(_real(path.parent), path.name)

@@ -1,4 +1,4 @@
-"""Weights from wherever they are: a work directory, a name, a file, a .pth."""
+"""Weights from wherever they are: a work directory, a name, a file of any format."""
 
 import os
 from pathlib import Path
@@ -24,19 +24,20 @@ def load(
     Args:
         source: a work directory of `--mode train`, the name of weights that are shipped
             (`irsde_jax.list_weights`), a file of `--mode pack` (.safetensors), or an
-            official PyTorch file (.pth).
-        config: for a .pth, which holds no schedule, the configuration it belongs to, as
-            an object, a name ("deraining") or a path. Elsewhere it is
+            official PyTorch file (.pth, .pt, .ckpt, .bin).
+        config: for a PyTorch file, which holds no schedule, the configuration it
+            belongs to, as an object, a name ("deraining") or a path. Elsewhere it is
             optional: task, process, schedule and network must agree with the stored.
 
     Raises:
         FileNotFoundError: if there are no such weights.
-        ValueError: if `config` is missing for a .pth or disagrees with the weights.
+        ValueError: if `config` is missing for a PyTorch file, or disagrees with the
+            weights.
     """
     path = Path(source)
     if isinstance(config, str | os.PathLike):
         config = configuration.load(os.fspath(config))
-    if path.suffix == ".pth":
+    if weights.is_pytorch(path):
         return _load_official(path, config)
     if path.is_dir():
         return _load_workdir(path, config)
@@ -47,8 +48,9 @@ def load(
     names = ", ".join(known.name for known in weights.list_weights()) or "none"
     raise FileNotFoundError(
         f"no weights {str(source)!r}: it is neither a work directory of --mode=train "
-        "nor a file (.safetensors of --mode=pack, or PyTorch's .pth), and no weights "
-        f"of that name are shipped (there are: {names})."
+        "nor a file (.safetensors of --mode=pack, or of PyTorch: "
+        f"{', '.join(weights.PYTORCH_SUFFIXES)}), and no weights of that name are "
+        f"shipped (there are: {names})."
     )
 
 

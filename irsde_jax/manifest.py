@@ -17,6 +17,7 @@ import ml_collections
 import numpy as np
 
 from irsde_jax import configuration
+from irsde_jax.file_names import to_bytes
 
 FILE_NAME = "summary.json"
 
@@ -85,7 +86,7 @@ def fingerprint(names: Sequence[str], first_batch: Mapping[str, Any]) -> dict[st
         batch.update(np.ascontiguousarray(first_batch[name]).tobytes())
     return {
         "num_images": len(names),
-        "names_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(),
+        "names_sha256": hashlib.sha256(to_bytes("\n".join(names))).hexdigest(),
         "first_batch_sha256": batch.hexdigest(),
     }
 

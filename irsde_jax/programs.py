@@ -18,7 +18,7 @@ from irsde_jax.processes import Given, Process
 from irsde_jax.sde import Schedule
 from irsde_jax.tiling import Tiles
 
-_STATIC = ("model", "process", "solver", "debias", "clip", "tiles")
+_STATIC = ("model", "process", "solver", "debias", "clip", "tiles", "is_grey")
 
 
 @functools.partial(jax.jit, static_argnames="process")
@@ -46,6 +46,7 @@ def restore(
     debias: bool,
     clip: bool = False,
     tiles: Tiles | None = None,
+    is_grey: bool = False,
 ) -> Array:
     """Restores a batch; a program per network, solver, shape, number of evaluations.
 
@@ -63,13 +64,15 @@ def restore(
         debias: see `processes.restore`.
         clip: see `processes.restore`.
         tiles: how the images are cut; None for whole images.
+        is_grey: Whether the mean over channels is returned, as the images are grey.
 
     Returns:
-        Shape of `images`, clipped to [0, 1].
+        Shape of `images`, clipped to [0, 1]. With `is_grey`, C is 1.
     """
     given = prepare(images, process=process)
     if timesteps is None:
-        return process.decode(given.state).clip(0.0, 1.0)
+        restored = process.decode(given.state).clip(0.0, 1.0)
+        return _mean_over_channels(restored, model.channels) if is_grey else restored
 
     def network(x, mu, t):
         return model.apply({"params": params}, x, mu, t)
@@ -88,7 +91,15 @@ def restore(
         debias=debias,
         clip=clip,
     )
-    return restored.clip(0.0, 1.0)
+    restored = restored.clip(0.0, 1.0)
+    return _mean_over_channels(restored, model.channels) if is_grey else restored
+
+
+def _mean_over_channels(images: Array, channels: int) -> Array:
+    """Of images [..., H, W, C], or of canvases [..., length], that become shorter."""
+    whole = images.shape[-1] // channels  # a canvas may end within a pixel
+    images = images[..., : whole * channels]
+    return images.reshape(*images.shape[:-1], whole, channels).mean(axis=-1)
 
 
 @functools.partial(jax.jit, static_argnames=(*_STATIC, "num_samples", "chunk"))
@@ -132,7 +143,7 @@ def moments(
         squares = squares + new_squares + jnp.square(shift) * count * new / total
         return (total, mean, squares), None
 
-    zeros = jnp.zeros(given.state.shape, jnp.float32)
+    zeros = jnp.zeros(jax.eval_shape(restore_sample, 0).shape, jnp.float32)
     firsts = jnp.arange(0, num_samples, chunk)
     (count, mean, squares), _ = jax.lax.scan(
         add_chunk, (jnp.float32(0), zeros, zeros), firsts

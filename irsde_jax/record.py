@@ -10,7 +10,7 @@ import jax
 import ml_collections
 
 import irsde_jax
-from irsde_jax import configuration, intervals, methods, scores
+from irsde_jax import configuration, file_names, intervals, methods, scores
 from irsde_jax.comparison import Entry, Row, TestSet
 from irsde_jax.data import degradations
 from irsde_jax.methods import Method
@@ -68,11 +68,13 @@ def of_evaluation(
 
 
 def finite(value: Any) -> Any:
-    """None in place of what JSON has no number for: NaN and infinity."""
+    """What JSON holds: None for NaN and infinity, and text that UTF-8 can hold."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
         return [finite(item) for item in value]
+    if isinstance(value, str):
+        return file_names.escaped(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -81,4 +83,8 @@ def _whose_degraded_images(config: Config, test_set: TestSet) -> str:
     if test_set.degrade is None:
         return "those of the test set"
     made = degradations.describe(**config.degradation)
-    return f"made here, {made}, seed {scores.DEGRADATION_SEED}"
+    text = f"made here, {made}, seed {scores.DEGRADATION_SEED}"
+    if test_set.num_grey == 0:
+        return text
+    count = f"{test_set.num_grey} of {len(test_set.source)}"
+    return f"{text}; grey images ({count}) are degraded in one channel"

@@ -21,8 +21,6 @@ from irsde_jax.page import PAGE, SCRIPT, STYLE
 
 Report = Mapping[str, Any]
 
-_LOWER_IS_BETTER = ("lpips", "fid", "seconds")
-
 
 def to_html(report: Report, cases: Sequence[Case]) -> str:
     """The page.
@@ -63,7 +61,7 @@ def _summary_table(entries: Sequence[Report]) -> str:
     columns = [*metrics, "fid", "seconds"]
     best = {name: _best([_mean(e, name) for e in entries], name) for name in columns}
     headings = ["method", "evaluations"]
-    headings += [tables.METRICS[name] for name in metrics]
+    headings += map(tables.heading, metrics)
     headings += ["FID", "s / image", "gain, dB"]
     lines = [_row(map(_text, headings), "th")]
     for entry in entries:
@@ -104,7 +102,7 @@ def _image_table(entries: Sequence[Report]) -> str:
                 is_best = value is not None and value == best
                 cells.append(f"<b>{text}</b>" if is_best else text)
             lines.append(_row(cells))
-        heading = _text(f"{tables.METRICS[metric]} of each image")
+        heading = _text(f"{tables.heading(metric)} of each image")
         table = f"<table>{''.join(lines)}</table>"
         found.append(f"<details><summary>{heading}</summary>{table}</details>")
     return "".join(found)
@@ -199,7 +197,7 @@ def _best(values: Iterable[float | None], column: str) -> float | None:
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return None
-    return min(known) if column in _LOWER_IS_BETTER else max(known)
+    return min(known) if column in tables.LOWER_IS_BETTER else max(known)
 
 
 def _interval(score: Mapping[str, Any] | None, metric: str, sign: str = "") -> str:

@@ -1,26 +1,35 @@
 """Restoring image files: the formats, names and whatever belongs to them kept."""
 
-import errno
 import logging
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import jax
 import ml_collections
 import numpy as np
-from tqdm import tqdm
 
-from irsde_jax import costs, filling, hole_jobs, processes
+from irsde_jax import (
+    costs,
+    file_names,
+    filling,
+    hole_jobs,
+    noisy_images,
+    processes,
+    transparency,
+    turns,
+)
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.data.hole_masks import HoleMask
 from irsde_jax.data.images import ImageFile
 from irsde_jax.jobs import Job, check_quality, plan
 from irsde_jax.loading import load, open_restorer
+from irsde_jax.provenance import describe as provenance_of
 from irsde_jax.restorer import Restorer
+from irsde_jax.turns import Sized
 
 __all__ = ["Restorer", "file_key", "load", "open_restorer", "restore_file", "run"]
 
@@ -36,7 +45,9 @@ _SHORT = 5.0
 
 def file_key(seed: int, name: str) -> PRNGKey:
     """The key of a file: of the seed and its relative path alone."""
-    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+    return jax.random.fold_in(
+        jax.random.key(seed), zlib.crc32(file_names.to_bytes(name))
+    )
 
 
 def run(
@@ -52,17 +63,20 @@ def run(
     kind: str | None = None,
     quality: int | None = None,
     num_samples: int = 1,
+    max_megapixels: float | None = None,
+    provenance: bool = True,
     mask: str | os.PathLike | None = None,
     mask_keep: bool = False,
 ) -> list[Path]:
     """`--mode restore`: restores an image file, a folder, or what a pattern matches.
 
-    A result has the format, the bit depth, the transparency, the EXIF data and the
-    colour profile of its original (`data.metadata` says what TIFF cannot keep); grey
+    A result has the format, the bit depth, the transparency and the metadata of its
+    original (`data.metadata` says what each format holds; a warning names the file
+    whose metadata are not all preserved), and its metadata say how it was made. Grey
     images go through a colour network as grey. It depends on the seed, the image's
     relative path and how it is cut into tiles. Results that exist are finished and
-    skipped: the same command continues a run that was stopped. A file that cannot be
-    restored does not stop the others.
+    skipped: the same command continues a run that was stopped, and several processes
+    may share a folder. A file that cannot be restored does not stop the others.
 
     Args:
         config: see `load`.
@@ -74,9 +88,13 @@ def run(
         overwrite: whether existing results are replaced, rather than skipped.
         suffix: what the names of the results end in.
         kind: format of the results.
-        quality: of JPEG and WebP, see `data.codecs.encode`.
+        quality: of JPEG, AVIF and WebP, see `data.codecs.encode`.
         num_samples: restorations an image. Of several the mean is written, and beside
             it NAME.uncertainty.png: SPREAD_GAIN times their standard deviation.
+        max_megapixels: The largest image that is read, in millions of pixels; None
+            means `data.formats.DEFAULT_MEGAPIXELS`.
+        provenance: Whether the metadata of a result say how it was made: see
+            `provenance.describe`.
         mask: For weights that fill holes, an image in which white marks what is filled,
             or a folder of such images, named as those of the input
             (`hole_masks.match`). None: holes are painted into the images in white, or
@@ -87,74 +105,112 @@ def run(
         The results written, without maps.
 
     Raises:
-        OSError: if the disk is full or read-only; what was finished stays.
-        ValueError: see `jobs.plan`; or, after all others were restored, if some images
-            could not be.
+        OSError: if the disk is full or read-only. Finished results stay.
+        ValueError: if an argument is out of range; or, after all others were restored,
+            if some images could not be.
     """
     if num_samples < 1:
         raise ValueError(f"--num_samples={num_samples} must be at least 1.")
     if quality is not None and not 1 <= quality <= 100:
         raise ValueError(f"--quality={quality} must lie in 1..100.")
-    jobs = hole_jobs.without_masks(plan(input, output, suffix, kind), mask)
+    if max_megapixels is not None and not max_megapixels > 0:
+        raise ValueError(f"--max_megapixels={max_megapixels} must be positive.")
+    jobs = plan(
+        *(input, output, suffix, kind),
+        overwrite=overwrite,
+        with_spread=num_samples > 1,
+    )
+    jobs = hole_jobs.without_masks(jobs, mask)
     check_quality(quality, jobs)
-    todo = [job for job in jobs if overwrite or not _is_done(job, num_samples)]
+    todo = [
+        job
+        for job in jobs
+        if job.problem or overwrite or not turns.is_done(job, num_samples > 1)
+    ]
     if len(todo) < len(jobs):
         logger.info(
             "skipping %d of %d images whose results exist (--overwrite replaces them)",
             len(jobs) - len(todo),
             len(jobs),
         )
-    if not todo:
-        return []
-    restorer = open_restorer(config, workdir, weights)
-    if num_samples > 1:
-        _require_noise(restorer)
-    masks = hole_jobs.find_masks(todo, mask, mask_keep)
-    if masks and not fills(restorer):
-        raise ValueError(
-            f"--mask={mask}: these weights are of process {restorer.config.process!r}, "
-            "which fills no holes. Leave --mask out, or take weights of process "
-            "'inpainting', such as --weights=inpainting-small."
+    outcome = turns.Outcome(
+        failures={job.name: job.problem for job in todo if job.problem}
+    )
+    ready = [job for job in todo if not job.problem]
+    if ready:
+        restorer = open_restorer(config, workdir, weights)
+        if num_samples > 1:
+            _require_noise(restorer)
+        masks = hole_jobs.find_masks(ready, mask, mask_keep)
+        if masks and not fills(restorer):
+            raise ValueError(
+                f"--mask={mask}: these weights are of process "
+                f"{restorer.config.process!r}, which fills no holes. Leave --mask out, "
+                "or take weights of process 'inpainting', such as "
+                "--weights=inpainting-small."
+            )
+        writing = Writing(
+            overwrite=overwrite, quality=quality, max_megapixels=max_megapixels
         )
-    sized, failures = _measure(restorer, todo, num_samples)
-    _announce(restorer, sized, num_samples)
-    if fills(restorer):
-        unfit = hole_jobs.tell([size.job for size in sized], masks, mask)
-        sized = [size for size in sized if size.job.name not in unfit]
-        failures += unfit.values()
-    written = []
-    for job in _with_progress(sized):
-        try:
-            job.target.parent.mkdir(parents=True, exist_ok=True)
+        if provenance:
+            name = workdir if weights is None else weights
+            made_by = provenance_of(restorer, name, seed, num_samples)
+            writing = writing._replace(made_by=made_by)
+        sized = _look(restorer, ready, outcome, num_samples, max_megapixels)
+        sized = _tell_holes(restorer, sized, outcome, masks, mask, max_megapixels)
+
+        def restore_one(job: Job) -> None:
             key, hole_mask = file_key(seed, job.name), masks.get(job.name)
             if num_samples == 1:
-                restore_file(
-                    *(restorer, job.source, job.target, key, overwrite),
-                    quality=quality,
-                    mask=hole_mask,
-                )
+                _restore_one(restorer, job.source, job.target, key, writing, hole_mask)
             else:
-                _restore_samples(
-                    *(restorer, job, key, num_samples, quality, overwrite, hole_mask)
-                )
-            written.append(job.target)
-        except (ValueError, OSError) as error:
-            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EROFS):
-                raise
-            failures.append(f"{job.name}: {error}")
-        except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            reason = (str(error).splitlines() or ["out of memory"])[0]
-            failures.append(
-                f"{job.name}: {reason} (a smaller --config.sampling.memory_gigabytes "
-                "or --config.sampling.tile needs less memory)."
-            )
-    logger.info("restored %d of %d images to %s", len(written), len(todo), output)
-    if failures:
-        raise ValueError(
-            f"{len(failures)} of {len(todo)} images were not restored. "
-            + " ".join(failures)
+                _restore_samples(restorer, job, key, num_samples, writing, hole_mask)
+
+        turns.take(
+            *(sized, restore_one, outcome),
+            overwrite=overwrite,
+            with_spread=num_samples > 1,
         )
-    return written
+    if todo:
+        logger.info(outcome.describe(len(todo), output))
+    if outcome.failures:
+        raise ValueError(outcome.report(len(todo)))
+    return outcome.written
+
+
+def _look(
+    restorer: Restorer,
+    jobs: Sequence[Job],
+    outcome: turns.Outcome,
+    num_samples: int,
+    max_megapixels: float | None,
+) -> list[Sized]:
+    """Measures the images and announces what they cost; `outcome` takes failures."""
+    sized, failures = _measure(restorer, jobs, num_samples, max_megapixels)
+    outcome.failures |= failures
+    _announce(restorer, sized, num_samples)
+    return sized
+
+
+def _tell_holes(
+    restorer: Restorer,
+    sized: list[Sized],
+    outcome: turns.Outcome,
+    masks: Mapping[str, HoleMask],
+    mask: str | os.PathLike | None,
+    max_megapixels: float | None,
+) -> list[Sized]:
+    """Logs what will be filled; returns the images that can be filled."""
+    if not fills(restorer):
+        return sized
+    unfit = hole_jobs.tell(
+        [size.job for size in sized],
+        *(masks, mask),
+        data_range=restorer.config.data.data_range,
+        max_megapixels=max_megapixels,
+    )
+    outcome.failures |= unfit
+    return [size for size in sized if size.job.name not in unfit]
 
 
 def restore_file(
@@ -165,32 +221,61 @@ def restore_file(
     overwrite: bool = False,
     *,
     quality: int | None = None,
+    max_megapixels: float | None = None,
+    made_by: str | None = None,
     mask: HoleMask | None = None,
 ) -> None:
     """Restores one image file, of any size, grey or colour, with or without alpha.
 
-    For super-resolution it is enlarged first, as the images of the training were. Where
-    holes are filled, the rest of the image comes back to the bit.
+    Weights of super-resolution enlarge it. Its transparency is enlarged by the filter
+    that the colours are enlarged by before they are restored. Where holes are filled,
+    the rest of the image comes back to the bit.
 
     Args:
-        restorer: What restores.
-        source: The image file.
+        restorer: The weights.
+        source: The file of the image.
         target: The file of the result.
         key: The key of the sampling noise.
-        overwrite: Whether `target` may exist.
-        quality: The quality of JPEG and WebP, 1 to 100.
-        mask: The holes to fill; None: those that are painted into the image.
+        overwrite: Whether an existing result is replaced.
+        quality: The quality of JPEG, AVIF and lossy WebP, see `data.codecs.encode`.
+        max_megapixels: The largest image that is read, in millions of pixels; None
+            means `data.formats.DEFAULT_MEGAPIXELS`.
+        made_by: How the result was made, for its metadata; None says nothing.
+        mask: The holes to fill; None means those that are painted into the image.
     """
-    image, pixels = _read(restorer, source, target)
+    writing = Writing(overwrite, quality, max_megapixels, made_by)
+    _restore_one(restorer, source, target, key, writing, mask)
+
+
+class Writing(NamedTuple):
+    """How results are read and written: arguments of `restore_file`."""
+
+    overwrite: bool = False
+    quality: int | None = None
+    max_megapixels: float | None = None
+    made_by: str | None = None
+
+
+def _restore_one(
+    restorer: Restorer,
+    source: Path,
+    target: Path,
+    key: PRNGKey,
+    writing: Writing,
+    mask: HoleMask | None,
+) -> None:
+    image, given = _read(restorer, source, target, writing)
     if not fills(restorer):
-        result = _like(image, restorer(pixels, key=key))
+        result = _like(image, restorer(given.pixels, key=key, sigma=given.sigma))
     else:
         holes = filling.find(image, source, mask)
-        restored = pixels
+        restored = given.pixels
         if holes.hole.any():
-            restored = restorer(pixels, key=key, mask=holes.unknown)
+            restored = restorer(given.pixels, key=key, mask=holes.unknown)
         result = filling.put_back(holes, image, _like(image, restored))
-    images.write_image(target, result, overwrite=overwrite, quality=quality)
+    images.write_image(
+        target, result, overwrite=writing.overwrite, quality=writing.quality
+    )
 
 
 def _restore_samples(
@@ -198,17 +283,23 @@ def _restore_samples(
     job: Job,
     key: PRNGKey,
     num_samples: int,
-    quality: int | None,
-    overwrite: bool,
+    writing: Writing,
     mask: HoleMask | None,
 ) -> None:
     """Writes the mean of several restorations and the map of their spread."""
-    image, pixels = _read(restorer, job.source, job.target)
+    overwrite, quality = writing.overwrite, writing.quality
+    image, given = _read(restorer, job.source, job.target, writing)
     holes = filling.find(image, job.source, mask) if fills(restorer) else None
-    unknown = None if holes is None else holes.unknown
-    found = restorer.uncertainty(pixels, num_samples=num_samples, key=key, mask=unknown)
+    found = restorer.uncertainty(
+        given.pixels,
+        num_samples=num_samples,
+        key=key,
+        sigma=given.sigma,
+        mask=None if holes is None else holes.unknown,
+    )
     spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
-    if overwrite or not job.target.exists():  # else a run was stopped between the two
+    # A run may have stopped between the two files.
+    if overwrite or not os.path.isfile(job.target):
         result = _like(image, found.mean)
         if holes is not None:
             result = filling.put_back(holes, image, result)
@@ -216,22 +307,65 @@ def _restore_samples(
     images.write_image(job.spread, ImageFile(spread, None, 8), overwrite=overwrite)
 
 
+class Given(NamedTuple):
+    """What a restorer is given of an image file.
+
+    Attributes:
+        pixels: float32 [H, W, C], not enlarged.
+        sigma: The noise level in image units; None leaves it to the restorer.
+    """
+
+    pixels: np.ndarray
+    sigma: float | None
+
+
+def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
+    """The pixels of an image for a restorer, with no stray colours where it is clear.
+
+    Args:
+        restorer: The weights. In the process "inpainting", whose holes are transparent
+            pixels as well, the pixels are left as they are.
+        image: The content of the file.
+        name: What to call the image in an error.
+
+    Raises:
+        ValueError: if the image has another number of channels than the network.
+    """
+    channels = restorer.model.channels
+    pixels = images.to_channels(image.pixels, channels, name)
+    if restorer.process.known is not None:
+        return Given(pixels, None)
+    is_blind = (
+        restorer.process.starts_at_input and restorer.config.sampling.sigma is None
+    )
+    sigma = None
+    if is_blind and image.alpha is not None:
+        opaque = transparency.blacken_transparent(image.pixels, image.alpha)
+        sigma = noisy_images.noise_level(opaque)
+    return Given(transparency.fill_transparent(pixels, image.alpha), sigma)
+
+
 def _read(
-    restorer: Restorer, source: Path, target: Path
-) -> tuple[ImageFile, np.ndarray]:
-    """An image, its alpha as large as the result, and what the network is given.
+    restorer: Restorer, source: Path, target: Path, writing: Writing
+) -> tuple[ImageFile, Given]:
+    """An image, its alpha as large as the result, and what the restorer is given.
+
+    Its metadata say how the result is made.
 
     Raises at once what writing the result to `target` would raise.
     """
-    channels, data = restorer.model.channels, restorer.config.data
-    image = images.read_image(source, data.data_range, with_metadata=True)
-    images.check_writable(target, image.pixels.shape[-1], image.alpha is not None)
-    pixels = images.to_channels(image.pixels, channels, str(source))
-    pixels = images.enlarge(pixels, data.scale, data.enlarge)
+    data_range = restorer.config.data.data_range
+    image = images.read_image(source, data_range, True, writing.max_megapixels)
+    image = image._replace(metadata=image.metadata._replace(software=writing.made_by))
+    images.check_writable(target, image.pixels.shape[-1], image.is_transparent)
+    height, width, found = image.pixels.shape
+    found += image.is_transparent
+    scale = restorer.scale
+    images.check_size(target, scale * height, scale * width, found, image.bits)
+    given = as_given(restorer, image, str(source))
     if image.alpha is not None:
-        alpha = images.enlarge(image.alpha, data.scale, data.enlarge).clip(0, 1)
-        image = image._replace(alpha=alpha)
-    return image, pixels
+        image = image._replace(alpha=restorer.enlarge(image.alpha).clip(0, 1))
+    return image, given
 
 
 def _like(image: ImageFile, restored: np.ndarray) -> ImageFile:
@@ -246,10 +380,6 @@ def fills(restorer: Restorer) -> bool:
     return restorer.process.known is not None and restorer.config.data.scale == 1
 
 
-def _is_done(job: Job, num_samples: int) -> bool:
-    return job.target.exists() and (num_samples == 1 or job.spread.exists())
-
-
 def _require_noise(restorer: Restorer) -> None:
     """Raises if several restorations of an image would all be the same."""
     solver = restorer.config.sampling.solver
@@ -261,35 +391,32 @@ def _require_noise(restorer: Restorer) -> None:
         )
 
 
-class _Sized(NamedTuple):
-    """A job, and the pixels that its result will have."""
-
-    job: Job
-    height: int
-    width: int
-
-
 def _measure(
-    restorer: Restorer, jobs: Sequence[Job], num_samples: int
-) -> tuple[list[_Sized], list[str]]:
+    restorer: Restorer,
+    jobs: Sequence[Job],
+    num_samples: int,
+    max_megapixels: float | None,
+) -> tuple[list[Sized], dict[str, str]]:
     """The jobs with their sizes, by the headers; and what is wrong with the others."""
-    scale = restorer.config.data.scale
-    sized, failures = [], []
+    scale = restorer.scale
+    sized, failures = [], {}
     for job in jobs:
         try:
-            height, width = (scale * side for side in images.read_size(job.source))
+            size = images.read_size(job.source, max_megapixels)
+            height, width = (scale * side for side in size)
+            images.check_size(job.target, height, width)
             restorer.tiles(height, width, num_samples=num_samples)
-            sized.append(_Sized(job, height, width))
+            sized.append(Sized(job, height, width))
         except (ValueError, OSError) as error:
-            failures.append(f"{job.name}: {error}")
+            failures[job.name] = str(error)
     return sized, failures
 
 
-def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> None:
+def _announce(restorer: Restorer, sized: Sequence[Sized], num_samples: int) -> None:
     """Logs what the run will cost: pixels, evaluations, memory, and a long time."""
     if not sized:
         return
-    if (scale := restorer.config.data.scale) > 1:
+    if (scale := restorer.scale) > 1:
         logger.info("super-resolution: the results are %d times as large", scale)
     each = restorer.num_evals()
     evals = num_samples * each
@@ -311,14 +438,3 @@ def _announce(restorer: Restorer, sized: Sequence[_Sized], num_samples: int) -> 
         *(len(sized), megapixels, evals, largest.height, largest.width),
         *(needed / 1e9, f" in tiles of {tiles.side}" if tiles else "", time),
     )
-
-
-def _with_progress(sized: Sequence[_Sized]) -> Iterator[Job]:
-    """The jobs, with a bar that counts pixels and tells the time left."""
-    total = sum(size.height * size.width for size in sized)
-    with tqdm(
-        total=total, desc="restore", unit="px", unit_scale=True, disable=not sized
-    ) as bar:
-        for size in sized:
-            yield size.job
-            bar.update(size.height * size.width)

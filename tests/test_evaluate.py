@@ -181,3 +181,30 @@ def test_another_noise_level_than_the_process_is_told_is_said(start, caplog):
     with caplog.at_level(logging.WARNING):
         start("--config.degradation.sigma=0.2")
     assert "degradation.sigma=0.2 is added" in caplog.text
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_of_grey_images_is_grey(start, tmp_path, channels):
+    """In one channel, as in the literature, and baselines too are given one."""
+    grey = make_image(5, (16, 20, 1)).repeat(channels, axis=-1)
+    (tmp_path / "photos" / "a.png").unlink()
+    write(tmp_path / "photos" / "a.png", grey)
+    report = start(output=tmp_path / "results")
+    degraded, *_ = start.restorer.calls[0]
+    assert degraded.shape == (16, 20, 3)
+    np.testing.assert_array_equal(degraded, degraded[..., :1].repeat(3, axis=-1))
+    colourful = start.restorer.calls[1][0]
+    assert np.abs(colourful - colourful[..., :1]).max() > 0.1
+    text = "seed 0; grey images (1 of 3) are degraded in one channel"
+    assert report["degraded"].endswith(text)
+    assert text in (tmp_path / "results" / "report.html").read_text("utf-8")
+    found = images.read_image(tmp_path / "results" / "methods" / "wavelet" / "a.png")
+    assert np.ptp(found.pixels, axis=-1).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "is_said"), [(0.098, False), (0.0985, False), (0.1, True), (0.09, True)]
+)
+def test_a_rounded_noise_level_is_no_other_one(start, caplog, told, is_said):
+    start(f"--config.sampling.sigma={told}", "--config.evaluation.baselines=()")
+    assert ("the process is told" in caplog.text) == is_said

@@ -12,21 +12,22 @@ import jax
 import numpy as np
 import pytest
 from absl import flags
+from tiny_exports import run, write_weights
 
 import irsde_jax
-from irsde_jax import configuration, export, main, models, restorer
-from irsde_jax.checkpoints import weights_file
+from irsde_jax import configuration, export, main, restore
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
 
 SIZE = (9, 14)  # of no multiple of two: the network pads and crops
 SEED = 4_000_000_000  # more than an int32 holds
-TINY = dict(width=4, enc_blocks=(1,), dec_blocks=(1,), middle_blocks=0)
 
 # What a machine has that only runs programs: jax and its requirements, flatbuffers.
 INSTALLED = ("jax", "jaxlib", "ml_dtypes", "opt_einsum", "scipy", "numpy")
 INSTALLED += ("flatbuffers", "pillow")
-EXPORTED = ("irsde", "denoising", "inpainting")
+EXPORTED = ("irsde", "denoising", "inpainting", "sr")
+
+SAME_SIZE = EXPORTED[:-1]
 
 # The commands of a user, one after the other in one process: `-I -S` knows no installed
 # package, and PATH holds the few above.
@@ -48,23 +49,6 @@ sys.exit(", ".join(strangers & set(sys.modules)) or None)
 """
 
 
-def run(*arguments) -> int:
-    """The exit code of `python -m irsde_jax.main ARGUMENTS`."""
-    values = flags.FlagValues()
-    main.define_flags(values)
-    overrides = main.parse(["main", *map(str, arguments)], values)
-    return main.run(values, overrides)
-
-
-def write_weights(path: Path, name: str, **sampling) -> Path:
-    """Random weights of a tiny network, with their configuration."""
-    config = configuration.load(name).unlock()
-    config.model.update(TINY)
-    config.sampling.update(num_evals=8, **sampling)
-    params = models.init_params(restorer.make_model(config), jax.random.key(1))
-    return weights_file.write(path, jax.device_get(params), config.lock())
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("weights")
@@ -72,7 +56,8 @@ def weights(tmp_path_factory) -> dict[str, Path]:
     denoising = write_weights(folder / "noise.safetensors", "denoising:small")
     filled = write_weights(folder / "filled.safetensors", "inpainting:filled,small")
     blind = write_weights(folder / "blind.safetensors", "denoising:small", sigma=None)
-    return dict(irsde=irsde, denoising=denoising, inpainting=filled, blind=blind)
+    sr = write_weights(folder / "sr.safetensors", "super_resolution:small", True)
+    return dict(irsde=irsde, denoising=denoising, inpainting=filled, blind=blind, sr=sr)
 
 
 @pytest.fixture(scope="module")
@@ -118,22 +103,44 @@ def test_programs_run_without_the_package(exported, weights, alone, tmp_path):
     commands = []
     for batch, image in images.items():
         np.save(tmp_path / f"{batch}.npy", image)
-        for name, folder in exported.items():
+        for name in SAME_SIZE:
+            folder = exported[name]
             result = tmp_path / f"{name}_{batch}.npy"
             source = tmp_path / f"{batch}.npy"
             commands.append([folder / "restore.py", source, result, SEED])
     done = run_alone(alone, *commands)
     assert done.returncode == 0, done.stderr
-    for name in exported:
-        restore = irsde_jax.load(weights[name])
+    for name in SAME_SIZE:
+        restorer = irsde_jax.load(weights[name])
         for batch, image in images.items():
-            expected = restore(image, key=jax.random.key(SEED))
+            expected = restorer(image, key=jax.random.key(SEED))
             found = np.load(tmp_path / f"{name}_{batch}.npy")
             assert found.dtype == np.float32
             np.testing.assert_array_equal(found, expected)
             assert np.abs(found - image).max() > 0.05  # something was done
-        other = restore(image, key=jax.random.key(0))
+        other = restorer(image, key=jax.random.key(0))
         assert (name == "denoising") == np.array_equal(found, other)
+
+
+def test_super_resolution_takes_the_small_image(exported, weights, alone, tmp_path):
+    """The library's restoration of the file, but for the rounding of the enlarging."""
+    small = np.random.default_rng(0).uniform(0.2, 0.8, (*SIZE, 3))
+    np.save(tmp_path / "in.npy", small.astype(np.float32))
+    command = [exported["sr"] / "restore.py", tmp_path / "in.npy"]
+    done = run_alone(alone, [*command, tmp_path / "out.npy", SEED])
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / "out.npy")
+    files = tmp_path / "in.npy", tmp_path / "library.npy"
+    restore.restore_file(irsde_jax.load(weights["sr"]), *files, jax.random.key(SEED))
+    expected = np.load(tmp_path / "library.npy")
+    assert found.shape == expected.shape == (4 * SIZE[0], 4 * SIZE[1], 3)
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+    inside = (expected > 0) & (expected < 1)
+    assert inside.mean() > 0.8  # clipped values would agree too easily
+    manifest = json.loads((exported["sr"] / "export.json").read_text("utf-8"))
+    assert manifest["programs"] == {"9x14.stablehlo": ["batch", *SIZE, 3]}
+    assert (manifest["scale"], manifest["enlarge"]) == (4, "bicubic")
+    assert manifest["result"].startswith("float32 [batch, 4 H, 4 W, 3]")
 
 
 def test_script_restores_an_image_file(exported, weights, alone, tmp_path):
@@ -160,7 +167,8 @@ def test_script_names_the_sizes_that_there_are(exported, alone, tmp_path):
 def test_folder_says_what_it_holds(exported, weights):
     folder = exported["denoising"]
     names = {"9x14.stablehlo", "config.json", "export.json", "restore.py"}
-    assert {path.name for path in folder.iterdir()} == names | {"weights.npz"}
+    names |= {"weights.npz", "README.md"}
+    assert {path.name for path in folder.iterdir()} == names
     assert {path.name for path in folder.parent.iterdir()} == set(exported)
     stored = configuration.read_stored(folder)
     given = irsde_jax.load(weights["denoising"]).config
@@ -170,7 +178,9 @@ def test_folder_says_what_it_holds(exported, weights):
     assert found["sigma"] == pytest.approx(25 / 255)
     assert (found["solver"], found["num_evals"]) == ("mr_ode_2", 8)
     assert len(found["arguments"]) == 3
-    program = jax.export.deserialize((folder / "9x14.stablehlo").read_bytes())
+    data = (folder / "9x14.stablehlo").read_bytes()
+    assert b"irsde_jax/" not in data  # no paths of the machine that exported it
+    program = jax.export.deserialize(bytearray(data))
     assert program.platforms == ("cpu", "cuda", "tpu")
     # The weights are beside the program, not in it.
     assert program.in_avals[-1].shape[1:] == (*SIZE, 3)
@@ -180,8 +190,8 @@ def test_folder_says_what_it_holds(exported, weights):
 
 def test_nothing_is_replaced_unasked(weights, tmp_path, capsys):
     folder = tmp_path / "out"
-    common = ("--mode=export", f"--output={folder}", "--platforms=cpu")
-    arguments = (*common, f"--weights={weights['denoising']}")
+    common = ("--mode=export", "--platforms=cpu", f"--weights={weights['denoising']}")
+    arguments = (*common, f"--output={folder}")
     assert run(*arguments, "--sizes=8x8") == 0
     before = {path: path.read_bytes() for path in folder.iterdir()}
     assert run(*arguments, "--sizes=8x8") == 1
@@ -198,7 +208,7 @@ def test_nothing_is_replaced_unasked(weights, tmp_path, capsys):
     (folder / "export.json").unlink()
     assert run(*arguments, "--overwrite") == 1
     assert "holds no export" in capsys.readouterr().err
-    assert run(*arguments, f"--output={weights['denoising']}") == 1
+    assert run(*common, f"--output={weights['denoising']}") == 1
     assert "is a file" in capsys.readouterr().err
 
 

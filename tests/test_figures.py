@@ -107,6 +107,19 @@ def test_the_table_has_a_line_an_image_with_the_gain():
     assert "*" not in "".join(table)
 
 
+def test_the_table_has_lpips_where_it_was_computed():
+    scores = make_scores("a", 20.0, 21.0)
+    assert "LPIPS" not in figures.score_table([scores], scores)
+    scores |= dict(degraded_lpips=0.3125, restored_lpips=0.125)
+    small = scores | dict(degraded_lpips=math.nan, restored_lpips=math.nan)
+    table = figures.score_table([scores, small], scores).splitlines()
+    assert table[0].endswith("LPIPS")
+    assert table[3].split()[-3:] == ["0.3125", "0.1250", "1.50"]
+    assert table[4].split()[-3:] == ["-", "-", "1.50"]
+    assert len({len(line) for line in table[1:7]}) == 1  # in columns
+    assert any("LPIPS: lower is better" in line for line in table)
+
+
 def test_the_table_explains_its_marks():
     rows = [make_scores("tiny", 20.0, 21.0, ssim=math.nan, compiled=True)]
     table = figures.score_table(rows, make_scores("", 20.0, 21.0, math.nan, math.nan))

@@ -14,13 +14,14 @@ LONG = {"faults", "hosts", "interruption", "manifest", "profiling", "step_metric
 EDGE = {"optimizers", "configuration", "logs", "figures"}
 # What `evaluate` is made of.
 JUDGING = {"baselines", "cases", "comparison", "intervals", "perceptual", "report"}
-JUDGING |= {"methods", "record", "scores", "sheets", "tables"}
+JUDGING |= {"file_names", "methods", "record", "scores", "sheets", "tables"}
 
 # Module or subpackage -> what it may import of ours. A new module is added here.
 ALLOWED = {
     "__init__": {"weights", "restore", "samplers", "sde"},
     "array_types": set(),
     "configuration": set(),
+    "file_names": set(),
     "events": set(),
     "logs": {"events"},
     "optimizers": set(),
@@ -34,25 +35,39 @@ ALLOWED = {
     "losses": {"array_types", "sde"},
     "solvers": {"array_types", "sde"},
     "samplers": {"array_types", "sde", "solvers"},
-    "figures": {"array_types", "data"},
+    "figures": {"array_types", "data", "file_names"},
     "hosts": set(),
     "interruption": set(),
     "step_metrics": {"array_types"},
     "train_step": {"array_types", "losses", "processes", "sde", "step_metrics"},
     "faults": {"train_step"},
     "profiling": set(),
-    "manifest": {"configuration"},
+    "manifest": {"configuration", "file_names"},
     "checkpoints": {"array_types", "configuration", "hosts", "models", "train_step"},
     "tiling": {"array_types"},
     "memory": set(),
     "programs": {"array_types", "processes", "sde", "tiling"},
-    "restorer": MATHS
-    | {"configuration", "data", "memory", "models", "programs", "tiling"},
+    "batches": set(),
+    "grey": {"array_types"},
+    "transparency": {"array_types", "holes"},
+    "noisy_images": {"array_types", "data", "grey", "sde"},
+    "tile_choice": {"tiling"},
+    "restorer": {
+        *(
+            MATHS
+            | {"batches", "configuration", "data", "memory", "models", "noisy_images"}
+        ),
+        *("programs", "tile_choice", "tiling"),
+    },
     "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
-    "jobs": {"data"},
+    "inputs": {"data"},
+    "jobs": {"data", "inputs"},
+    "turns": {"data", "jobs"},
+    "provenance": {"restorer"},
     "restore": {
-        *("array_types", "costs", "data", "filling", "hole_jobs", "jobs", "loading"),
-        *("processes", "restorer"),
+        *("array_types", "costs", "data", "file_names", "filling", "hole_jobs"),
+        *("jobs", "loading", "noisy_images", "processes", "provenance", "restorer"),
+        *("transparency", "turns"),
     },
     "filling": {"data"},
     "hole_jobs": {"data", "filling", "jobs"},
@@ -61,7 +76,9 @@ ALLOWED = {
     "intervals": set(),
     "perceptual": {"data", "lpips"},
     "baselines": {"data", "holes"},
-    "methods": {"baselines", "configuration", "restorer", "samplers"},
+    "methods": {
+        *("baselines", "configuration", "grey", "restorer", "samplers", "weights"),
+    },
     "sheets": {"data", "figures", "metrics", "restore", "restorer", "scores"},
     "comparison": {
         *("data", "intervals", "methods", "perceptual", "scores", "sheets"),
@@ -69,14 +86,17 @@ ALLOWED = {
     "cases": {"comparison", "data", "methods"},
     "record": {
         *("comparison", "configuration", "data", "intervals", "methods", "scores"),
+        "file_names",
     },
-    "tables": set(),
+    "tables": {"file_names"},
     "charts": {"tables"},
     "page": set(),
     "report": {"cases", "charts", "page", "tables"},
-    "evaluate": PARTS | EDGE | JUDGING | {"experiment", "restore", "restorer"},
+    "evaluate": {
+        *(PARTS | EDGE | JUDGING | {"experiment", "grey", "restore", "restorer"}),
+    },
     "experiment": PARTS | EDGE | {"restorer"},
-    "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer"},
+    "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer", "weights"},
     "check": {"data", "figures", "logs"},
     "curves": {"logs"},
     "photographs": {"data"},
@@ -89,20 +109,25 @@ ALLOWED = {
     "weights": {"tables"},
     "app": {
         *("array_types", "configuration", "costs", "data", "filling", "loading"),
-        "restore",
-        *("restorer",),
+        *("provenance", "restore", "restorer"),
         *("processes", "samplers"),
     },
     "pack": {"checkpoints", "restore"},
     # Runs where the package is not installed.
     "standalone": set(),
-    "export": MATHS | {"configuration", "programs", "restore", "restorer"},
+    "export_notes": {"restorer"},
+    "export_readme": {"export_notes"},
+    "export": MATHS
+    | {
+        *("configuration", "data", "export_notes", "export_readme", "programs"),
+        *("restore", "restorer", "weights"),
+    },
     "cli": {
         *{"app", "export", "loading", "pack", "weights"},
         *{"check", "configuration", "curves", "evaluate", "restore", "train"},
         *{"hosts", "interruption"},
     },
-    "main": {"cli", "configuration"},
+    "main": {"cli", "configuration", "file_names"},
 }
 BANNED = {"clu", "tensorflow", "torch"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))

@@ -127,7 +127,8 @@ def test_restoring_gets_its_arguments(calls, workdir):
     files = ("--mode=restore", "--input=i", "--output=o")
     assert run(*files, "--weights", workdir, "--overwrite") == 0
     kept = ("--suffix=_x", "--format=jpg", "--quality=80", "--num_samples=4")
-    assert run(*files, "--weights=shipped-name", "--seed=5", *kept) == 0
+    read = ("--max_megapixels=250.5", "--no_metadata")
+    assert run(*files, "--weights=shipped-name", "--seed=5", *kept, *read) == 0
     (_, _, stored), (_, _, shipped) = calls
     assert stored.pop("config") == configuration.load("quickstart")
     assert stored == {
@@ -141,12 +142,15 @@ def test_restoring_gets_its_arguments(calls, workdir):
         "kind": None,
         "quality": None,
         "num_samples": 1,
+        "max_megapixels": None,
+        "provenance": True,
         "mask": None,
         "mask_keep": False,
     }
     assert shipped["config"] is None
     assert (shipped["suffix"], shipped["kind"]) == ("_x", "jpg")
     assert (shipped["quality"], shipped["num_samples"]) == (80, 4)
+    assert (shipped["max_megapixels"], shipped["provenance"]) == (250.5, False)
     assert shipped["seed"] == 5
 
 

@@ -1,5 +1,6 @@
 """The wheel is complete: every module, the configs, the type marker, the licence."""
 
+import os
 import re
 import subprocess
 import sys
@@ -74,3 +75,28 @@ def test_the_wheel_needs_no_extra_to_run(wheel):
     assert "Requires-Python: >=3.11" in text
     base = re.findall(r"^Requires-Dist: ([\w.-]+)[^;\n]*$", text, re.M)
     assert {"jax", "flax", "optax", "orbax-checkpoint", "chex", "numpy"} <= set(base)
+
+
+def test_the_wheel_installs_the_command(wheel, tmp_path):
+    pytest.importorskip("pip")
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index"]
+    command += ["--no-compile", "--target", str(tmp_path), wheel.filename]
+    subprocess.run(command, check=True, capture_output=True)
+    program = tmp_path / "bin" / "irsde-jax"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, program, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+        )
+
+    shown = run("--mode=config", "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("usage: irsde-jax --mode=config")
+    assert run("--mode=config", "--config=quickstart").returncode == 0
+    assert run("--mode=confg").returncode == 2
+    assert run("--mode=plot", "--workdir=missing").returncode == 1

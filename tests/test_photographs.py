@@ -1,5 +1,7 @@
 """`--mode restore` on what photographers have: formats, folders, hostile files."""
 
+import errno
+import importlib.metadata
 import io
 import os
 import struct
@@ -15,8 +17,9 @@ from test_restore import photo, tiny_restorer
 
 from irsde_jax import jobs, restore
 from irsde_jax.data import images
+from irsde_jax.data.images import ImageFile
 
-ORIENTATION, MAKER = 0x0112, 0x010F
+ORIENTATION, MAKER, SOFTWARE, DESCRIPTION = 0x0112, 0x010F, 0x0131, 0x010E
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -63,10 +66,9 @@ class TestWhatBelongsToAPhotograph:
             assert image.info["icc_profile"] == SRGB
 
     def test_sixteen_bits_keep_them_too(self, run, tmp_path):
-        cv2 = pytest.importorskip("cv2", reason="16-bit colour needs OpenCV")
-        deep = np.random.default_rng(0).integers(0, 65536, (12, 10, 3), np.uint16)
-        _, data = cv2.imencode(".png", deep)
-        data = data.tobytes()
+        deep = np.random.default_rng(0).random((12, 10, 3), np.float32)
+        images.write_image(tmp_path / "deep.png", ImageFile(deep, None, 16))
+        data = (tmp_path / "deep.png").read_bytes()
         body = b"ICC profile\0\0" + zlib.compress(SRGB)
         chunk = struct.pack(">I", len(body)) + b"iCCP" + body
         chunk += struct.pack(">I", zlib.crc32(b"iCCP" + body))
@@ -77,18 +79,13 @@ class TestWhatBelongsToAPhotograph:
             assert image.info["icc_profile"] == SRGB
 
     def test_data_of_a_camera_that_cannot_be_kept_cost_no_photograph(
-        self, run, tmp_path, monkeypatch, caplog
+        self, run, tmp_path, caplog
     ):
-        exif = Image.Exif()
-        exif[MAKER] = "irsde"
-        Image.fromarray(photo()).save(tmp_path / "a.jpg", exif=exif)
-
-        def fail(*_):
-            raise struct.error("required argument is not an integer")
-
-        monkeypatch.setattr(Image.Exif, "tobytes", fail)
+        """The directory of the EXIF data promises more tags than there are bytes."""
+        damaged = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 200) + b"\0" * 14
+        Image.fromarray(photo()).save(tmp_path / "a.jpg", exif=damaged)
         (written,) = run(tmp_path / "a.jpg", tmp_path / "out")
-        assert "not an integer" in caplog.text
+        assert "a.jpg: its EXIF data are damaged and not preserved" in caplog.text
         assert images.read_image(written).pixels.shape == (12, 10, 3)
         # a training does not ask for them
         caplog.clear()
@@ -104,6 +101,101 @@ class TestWhatBelongsToAPhotograph:
             assert "icc_profile" not in image.info
         before = images.read_image(tmp_path / "print.jpg").pixels
         assert np.abs(before - photo() / 255).mean() < 0.05
+
+
+class TestHowItWasMade:
+    def software(self, path):
+        with Image.open(path) as image:
+            if image.format == "PNG":
+                return image.text.get("Software")
+            return image.getexif().get(SOFTWARE)
+
+    @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+    def test_is_in_the_metadata_unless_it_is_unwanted(
+        self, restorer, monkeypatch, tmp_path, suffix
+    ):
+        monkeypatch.setattr(restore, "open_restorer", lambda *_: restorer)
+        source = tmp_path / f"a.{suffix}"
+        Image.fromarray(photo()).save(source)
+        command = (None, None, "some/folder/my.pth", source)
+        (first,) = restore.run(*command, tmp_path / "one", seed=7)
+        version = importlib.metadata.version("irsde_jax")
+        solver = restorer.config.sampling.solver
+        expected = (
+            f"irsde_jax {version}, weights my.pth, solver {solver}, 2 evaluations, "
+            "seed 7"
+        )
+        assert self.software(first) == expected
+        (mean,) = restore.run(*command, tmp_path / "two", seed=7, num_samples=2)
+        assert self.software(mean) == f"{expected}, mean of 2 samples"
+        (silent,) = restore.run(*command, tmp_path / "three", provenance=False, seed=7)
+        assert self.software(silent) is None
+        np.testing.assert_array_equal(
+            images.read_image(first).pixels, images.read_image(silent).pixels
+        )
+
+    def test_what_the_user_wrote_stays(self, run, tmp_path):
+        exif = Image.Exif()
+        exif[SOFTWARE], exif[DESCRIPTION] = "Firmware 2", "my words"
+        Image.fromarray(photo()).save(tmp_path / "a.jpg", exif=exif, comment="mine")
+        (written,) = run(tmp_path / "a.jpg", tmp_path / "out")
+        with Image.open(written) as image:
+            assert image.getexif()[SOFTWARE].startswith("Firmware 2; irsde_jax ")
+            assert image.getexif()[DESCRIPTION] == "my words"
+            assert image.info["comment"] == b"mine"
+
+
+class TestLargeImages:
+    def test_are_refused_by_their_headers_and_restored_if_that_is_allowed(
+        self, restorer, run, tmp_path, monkeypatch
+    ):
+        """Pillow's own limit, which is one for the whole process, plays no part."""
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+        Image.fromarray(photo((12, 10, 3))).save(tmp_path / "a.png")
+
+        def never(*_, **__):
+            raise AssertionError("it was read to its end")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(images, "read_image", never)
+            message = r"a\.png.*12 x 10.*at most 0\.0001.*--max_megapixels=1"
+            with pytest.raises(ValueError, match=message):
+                run(tmp_path / "a.png", tmp_path / "out", max_megapixels=0.0001)
+        (written,) = run(tmp_path / "a.png", tmp_path / "out", max_megapixels=0.00012)
+        assert images.read_size(written) == (12, 10)
+
+    @pytest.mark.parametrize("limit", [0, -1, float("nan")])
+    def test_a_limit_is_positive(self, run, tmp_path, limit):
+        with pytest.raises(ValueError, match=r"--max_megapixels=.* positive"):
+            run(tmp_path, tmp_path / "out", max_megapixels=limit)
+
+
+def test_opaque_alpha_does_not_hinder_jpeg(run, tmp_path):
+    Image.fromarray(photo()).convert("RGBA").save(tmp_path / "a.png")
+    (written,) = run(tmp_path / "a.png", tmp_path / "out", kind="jpg")
+    assert images.read_image(written).pixels.shape == (12, 10, 3)
+    hole = Image.fromarray(photo()).convert("RGBA")
+    hole.putpixel((3, 4), (0, 0, 0, 254))
+    hole.save(tmp_path / "b.png")
+    with pytest.raises(ValueError, match=r"b\.jpg.*no transparency"):
+        run(tmp_path / "b.png", tmp_path / "out", kind="jpg")
+
+
+def test_metadata_that_a_conversion_loses_are_named(run, tmp_path, caplog):
+    exif = Image.Exif()
+    exif[MAKER] = "irsde"
+    options = dict(exif=exif, comment="words", icc_profile=SRGB)
+    Image.fromarray(photo()).save(tmp_path / "a.jpg", **options)
+    run(tmp_path / "a.jpg", tmp_path / "out", kind="bmp")
+    lost = "BMP cannot hold, and so does not preserve: EXIF data, the colour profile, "
+    assert f"a.bmp: {lost}the comment." in caplog.text
+
+
+def test_bands_that_a_network_does_not_know_are_refused_by_name(run, tmp_path):
+    bands = np.random.default_rng(0).random((12, 10, 4), np.float32)
+    images.write_image(tmp_path / "a.tif", ImageFile(bands, None, 8))
+    with pytest.raises(ValueError, match=r"a\.tif has 4 channels where 3"):
+        run(tmp_path / "a.tif", tmp_path / "out")
 
 
 class TestNames:
@@ -129,10 +221,14 @@ class TestNames:
         finer = run(trip / "a.png", trip / "out", kind="jpg", quality=100)
         assert finer[0].stat().st_size > written[0].stat().st_size
 
-    def test_two_results_of_one_name_are_an_error(self, trip, tmp_path):
+    def test_two_results_of_one_name_are_named_and_stop_nobody_else(
+        self, run, trip, tmp_path
+    ):
         Image.fromarray(photo()).save(trip / "a.bmp")
-        with pytest.raises(ValueError, match=r"a\.bmp, a\.png would all be"):
-            jobs.plan(trip, tmp_path / "out", kind="png")
+        with pytest.raises(ValueError, match=r"2 of 3.*a\.bmp, a\.png would all be"):
+            run(trip, tmp_path / "out", kind="png")
+        done = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        assert done == [tmp_path / "out" / "day" / "b.png"]
 
     @pytest.mark.parametrize("kind", ["gif", ".png"])
     def test_unknown_format_is_a_clear_error(self, trip, tmp_path, kind):
@@ -237,8 +333,8 @@ class TestRuns:
             run(trip, tmp_path / "out")
         assert (tmp_path / "out" / "day" / "b.png").exists()
 
-    def test_two_runs_into_one_folder_lose_nothing(self, run, trip, tmp_path):
-        """What another run wrote in the meantime stays, and is said to be there."""
+    def test_two_runs_into_one_folder_lose_nothing(self, run, trip, tmp_path, caplog):
+        """What another run wrote in the meantime stays, and is skipped."""
         out, original = tmp_path / "out", images._encode
         out.mkdir()
 
@@ -248,23 +344,30 @@ class TestRuns:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(images, "_encode", meanwhile)
-            with pytest.raises(ValueError, match=r"1 of 1.*exists already"):
-                run(trip / "a.png", out)
+            caplog.set_level("INFO")
+            assert run(trip / "a.png", out) == []
+        assert "restored 0 of 1" in caplog.text
+        assert "skipped 1 that exist already" in caplog.text
         assert (out / "a.png").read_bytes() == b"theirs"
         assert [path.name for path in out.iterdir()] == ["a.png"]
 
     def test_a_full_disk_stops_the_run_and_leaves_no_pieces(
         self, run, trip, tmp_path, monkeypatch
     ):
-        from pathlib import Path
+        def full(source, target):
+            if target.name == "b.png":
+                raise OSError(errno.ENOSPC, "No space left on device", str(source))
+            os.rename(source, target)
 
-        def full(path, data):
-            raise OSError(28, "No space left on device", str(path))
-
-        monkeypatch.setattr(Path, "write_bytes", full)
-        with pytest.raises(OSError, match="No space left"):
+        monkeypatch.setattr(os, "link", full)
+        monkeypatch.setattr(os, "replace", full)  # where there are no links
+        expected = (
+            r"No space left.*make room.*day.b\.png'\. .*1 image\(s\) were restored"
+        )
+        with pytest.raises(OSError, match=expected):
             run(trip, tmp_path / "out")
-        assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+        found = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        assert [path.name for path in found] == ["a.png"]
 
 
 def bomb():

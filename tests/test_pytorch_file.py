@@ -4,6 +4,7 @@ import io
 import pathlib
 import pickle
 import struct
+import sys
 import tempfile
 import zipfile
 
@@ -73,6 +74,9 @@ class FileTest(parameterized.TestCase):
         self.folder = pathlib.Path(folder.name)
         self.path = self.folder / "weights.pth"
 
+    def read(self, *names):
+        return read_state_dict(self.path, names or ["w"])
+
     def write(self, items, storages=None, root="archive/", **options):
         """A file of the tensors `items` (opcodes by name) in `storages` (arrays)."""
         pickled = ordered_dict(items) if isinstance(items, dict) else items
@@ -102,7 +106,7 @@ class GoodFilesTest(FileTest):
         self.write(
             {"w": contiguous("0", array)}, {"0": stored}, root, byteorder=byteorder
         )
-        state = read_state_dict(self.path)
+        state = self.read()
         self.assertEqual(list(state), ["w"])
         self.assertEqual(state["w"].dtype.newbyteorder("="), array.dtype)
         np.testing.assert_array_equal(state["w"].astype(np.float64), array)
@@ -121,7 +125,8 @@ class GoodFilesTest(FileTest):
             },
             {"0": storage},
         )
-        state = read_state_dict(self.path)
+        names = ("all", "transposed", "part", "scalar", "empty", "repeated")
+        state = self.read(*names)
         whole = storage.reshape(2, 12)
         part = np.array([[5, 7, 9], [11, 13, 15]], np.float32)
         chex.assert_trees_all_equal(
@@ -137,38 +142,36 @@ class GoodFilesTest(FileTest):
         )
         self.assertFalse(state["all"].flags.writeable)
 
-    @parameterized.parameters("params", "state_dict")
-    def test_wrapped(self, wrapper):
-        array = np.ones((2, 2), np.float32)
-        inner = ordered_dict({"w": contiguous("0", array)})
-        self.write({"epoch": b"K\x03", wrapper: inner}, {"0": array})
-        chex.assert_trees_all_equal(read_state_dict(self.path), {"w": array})
-
     def test_parameters_and_plain_dictionaries(self):
         array = np.ones(2, np.float32)
         parameter = b"ctorch._utils\n_rebuild_parameter\n("
         parameter += contiguous("0", array) + b"\x88ccollections\nOrderedDict\n)RtR"
         self.write(b"}(" + written("w") + parameter + b"u", {"0": array})
-        chex.assert_trees_all_equal(read_state_dict(self.path), {"w": array})
+        chex.assert_trees_all_equal(self.read(), {"w": array})
 
 
 class BadFilesTest(FileTest):
     def test_missing(self):
         with self.assertRaisesRegex(FileNotFoundError, "weights.pth"):
-            read_state_dict(self.path)
+            self.read()
         with self.assertRaises(FileNotFoundError):
-            read_state_dict(self.folder)
+            read_state_dict(self.folder, ["w"])
 
     @parameterized.parameters(b"", b"not a zip file", b"\x80\x02}.")
     def test_not_a_zip_file(self, content):
         self.path.write_bytes(content)
         with self.assertRaisesRegex(ValueError, "weights.pth.*not a zip file"):
-            read_state_dict(self.path)
+            self.read()
 
-    def test_legacy_format_comes_with_advice(self):
-        self.path.write_bytes(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.")
-        with self.assertRaisesRegex(ValueError, "Convert it.*weights_only=True"):
-            read_state_dict(self.path)
+    @parameterized.parameters(
+        (b"<!DOCTYPE html><html>", "a web page: download the file itself"),
+        (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
+        (b"PK\x03\x04" + bytes(100), "whose end is missing: download it again"),
+    )
+    def test_what_is_often_taken_for_weights_is_named(self, content, message):
+        self.path.write_bytes(content)
+        with self.assertRaisesRegex(ValueError, f"weights.pth.*{message}"):
+            self.read()
 
     def test_truncated_anywhere(self):
         array = np.arange(64, dtype=np.float32)
@@ -176,7 +179,7 @@ class BadFilesTest(FileTest):
         for length in range(0, len(content), 37):
             self.path.write_bytes(content[:length])
             with self.assertRaises(ValueError):
-                read_state_dict(self.path)
+                self.read()
 
     def test_flipped_bits_never_pass_unnoticed_or_crash(self):
         array = np.arange(8, dtype=np.float32)
@@ -187,7 +190,7 @@ class BadFilesTest(FileTest):
             damaged[position] ^= 1 << position % 8
             self.path.write_bytes(damaged)
             try:
-                state = read_state_dict(self.path)
+                state = self.read()
             except ValueError:
                 caught += 1
             else:  # dates and the like
@@ -197,10 +200,10 @@ class BadFilesTest(FileTest):
     def test_damaged_pickle(self):
         self.write_records(b"}(X\xff\xff\xff\x7f", {})
         with self.assertRaisesRegex(ValueError, "weights.pth"):
-            read_state_dict(self.path)
+            self.read()
         self.write_records(b"}r\xff\xff\xff\x7f", {})  # a memo of 2^31 entries
         with self.assertRaisesRegex(ValueError, "malformed"):
-            read_state_dict(self.path)
+            self.read()
 
     @parameterized.parameters(
         (dict(size=(5,), stride=(1,)), "does not fit"),
@@ -208,7 +211,7 @@ class BadFilesTest(FileTest):
         (dict(size=(2,), stride=(1,), offset=3), "does not fit"),
         (dict(size=(100_000, 100_000), stride=(0, 0)), "does not fit"),
         (dict(size=(2,), stride=(-1,), offset=3), "stride"),
-        (dict(size=(2,), stride=(1,), offset=-1), "offset -1"),
+        (dict(size=(2,), stride=(1,), offset=-1), r"offset \(-1,\)"),
         (dict(size=(-2,), stride=(1,)), "size"),
         (dict(size=(2, 2), stride=(1,)), "stride"),
         (dict(size=(1,) * 40, stride=(1,) * 40), "size"),
@@ -217,7 +220,7 @@ class BadFilesTest(FileTest):
         storage = np.arange(4, dtype=np.float32)
         self.write({"w": tensor("0", "FloatStorage", 4, **view)}, {"0": storage})
         with self.assertRaisesRegex(ValueError, message):
-            read_state_dict(self.path)
+            self.read()
 
     @parameterized.parameters(
         (("0", "FloatStorage", 5), "should have 5 elements"),
@@ -231,14 +234,14 @@ class BadFilesTest(FileTest):
         array = np.arange(4, dtype=np.float32)
         self.write({"w": tensor(*storage, (1,), (1,))}, {"0": array})
         with self.assertRaisesRegex(ValueError, message):
-            read_state_dict(self.path)
+            self.read()
 
     def test_zip_bombs(self):
         zeros = np.zeros(10**6, np.float32)
         items = {"w": contiguous("0", zeros)}
         self.write(items, {"0": zeros}, compression=zipfile.ZIP_DEFLATED)
         with self.assertRaisesRegex(ValueError, "compressed"):
-            read_state_dict(self.path)
+            self.read()
         self.write({}, {"0": zeros[:1]})
         content = self.path.read_bytes()
         entry = content.rindex(b"PK\x01\x02")  # the storage, in the central directory
@@ -246,29 +249,30 @@ class BadFilesTest(FileTest):
         content[entry + 20 : entry + 28] = struct.pack("<II", 2**30, 2**30)
         self.path.write_bytes(content)
         with self.assertRaisesRegex(ValueError, "more bytes than the file"):
-            read_state_dict(self.path)
+            self.read()
 
     @parameterized.parameters(
-        (b"K\x01", "holds a int"),
-        (b"]", "holds a list"),
+        (b"K\x01", "holds no tensors, but a int"),
+        (b"]", "holds no tensors, but a list"),
         (
-            ordered_dict({"lr": b"K\x01", "w": b"]"}),
-            r"2 of .*'lr' \(int\), 'w' \(list\)",
+            ordered_dict({"lr": b"K\x01", "v": b"]"}),
+            r"holds no named tensors: lr \(int\), v \(list\)",
         ),
+        (ordered_dict({"w": b"K\x01"}), r"lacks w. No tensors: w \(int\)"),
     )
     def test_what_is_no_tensor_is_named(self, pickled, message):
         self.write(pickled)
         with self.assertRaisesRegex(ValueError, message):
-            read_state_dict(self.path)
+            self.read()
 
     def test_other_byte_orders_and_no_pickle(self):
         self.write({}, byteorder="middle")
         with self.assertRaisesRegex(ValueError, "'middle'"):
-            read_state_dict(self.path)
+            self.read()
         with zipfile.ZipFile(self.path, "w") as archive:
             archive.writestr("readme.txt", "hello")
         with self.assertRaisesRegex(ValueError, "0 records named data.pkl"):
-            read_state_dict(self.path)
+            self.read()
 
 
 class HostileFilesTest(FileTest):
@@ -277,6 +281,11 @@ class HostileFilesTest(FileTest):
         ("posix", "system"),
         ("builtins", "eval"),
         ("builtins", "getattr"),
+        ("__builtin__", "eval"),
+        ("subprocess", "Popen"),
+        ("importlib", "import_module"),
+        ("numpy.random", "Generator.__reduce__"),
+        ("torch.storage", "_load_from_bytes"),
         ("torch", "load"),
         ("torch.FloatStorage", "__class__"),
         ("collections", "namedtuple"),
@@ -288,7 +297,7 @@ class HostileFilesTest(FileTest):
         for pickled in (call, ordered_dict({"w": call})):
             self.write(pickled)
             with self.assertRaisesRegex(ValueError, f"contains a {module}.{name}"):
-                read_state_dict(self.path)
+                self.read()
             self.assertFalse(victim.exists())
 
     def test_a_pickle_that_really_runs_elsewhere(self):
@@ -303,10 +312,57 @@ class HostileFilesTest(FileTest):
             with zipfile.ZipFile(self.path, "w") as archive:
                 archive.writestr("a/data.pkl", pickled)
             with self.assertRaises(ValueError):
-                read_state_dict(self.path)
+                self.read()
             self.assertFalse(victim.exists())
         pickle.load(io.BytesIO(pickled))  # the trap does work
         self.assertTrue(victim.exists())
+
+    def test_the_class_of_a_stranger_is_neither_called_nor_imported(self):
+        victim = self.folder / "victim"
+        (self.folder / "stranger_of_tests.py").write_text(
+            f"open({str(victim)!r}, 'w')\n"
+            "class Settings:\n"
+            "    def __init__(self, *args):\n"
+            "        1 / 0\n"
+            "    __setstate__ = __setitem__ = append = extend = __init__\n"
+        )
+        sys.path.insert(0, str(self.folder))
+        self.addCleanup(sys.path.remove, str(self.folder))
+        array = np.arange(3, dtype=np.float32)
+        name = b"cstranger_of_tests\nSettings\n"
+        objects = {
+            "called": name + b"(K\x01tR",
+            "new": name + b")\x81}b",
+            "filled": name + b")R(K\x01K\x02u(K\x03e",
+            "itself": name,
+        }
+        self.write(objects | {"w": contiguous("0", array)}, {"0": array})
+        chex.assert_trees_all_equal(self.read(), {"w": array})
+        self.assertFalse(victim.exists())
+        self.assertNotIn("stranger_of_tests", sys.modules)
+        self.write({"w": objects["new"]})
+        with self.assertRaisesRegex(ValueError, r"w \(stranger_of_tests.Settings\)"):
+            self.read()
+
+    def test_memory_is_not_taken_for_claims(self):
+        nested = b")" + b"2\x86" * 200  # a pair of pairs of pairs: 2^200 leaves
+        for pickled in (
+            nested,
+            b"(" + nested + b"tQ",
+            b"}(X\x01\0\0\0w" + nested + b"u",
+        ):
+            self.write(pickled)
+            with self.assertRaises(ValueError):
+                self.read()
+        classes = b"".join(b"ca\nA%d\n0" % number for number in range(1100)) + b"N"
+        for pickled, message in (
+            (b"\x96" + struct.pack("<Q", 2**50), "bytearray8"),
+            (b"\x82\x01", "malformed"),  # a code of the registry of extensions
+            (classes, "more than 1000 classes"),
+        ):
+            self.write(pickled)
+            with self.assertRaisesRegex(ValueError, message):
+                self.read()
 
     def test_the_reader_cannot_be_altered(self):
         array = np.ones(2, np.float32)
@@ -314,9 +370,9 @@ class HostileFilesTest(FileTest):
         for name in ("_rebuild_tensor_v2", "_rebuild_parameter"):
             self.write(f"ctorch._utils\n{name}\n".encode() + state + b"b")
             with self.assertRaisesRegex(ValueError, "malformed"):
-                read_state_dict(self.path)
+                self.read()
         self.write({"w": contiguous("0", array)}, {"0": array})
-        chex.assert_trees_all_equal(read_state_dict(self.path), {"w": array})
+        chex.assert_trees_all_equal(self.read(), {"w": array})
 
 
 if __name__ == "__main__":

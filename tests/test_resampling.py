@@ -99,3 +99,23 @@ def test_a_larger_factor_loses_more():
 def test_a_factor_below_one_is_a_clear_error():
     with pytest.raises(ValueError, match=r"factor must be at least 1, got 0.25"):
         resampling.bicubic(KEY, jnp.zeros((8, 8, 3)), factor=0.25)
+
+
+@pytest.mark.parametrize("method", images.ENLARGEMENTS)
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_enlarging_in_a_program_is_that_of_files(method, scale):
+    """Pillow's enlarging of floats, borders and overshoot included."""
+    shapes = [(1, 1), (2, 7), (13, 10)]
+    for shape in shapes:
+        small = np.random.default_rng(0).random((2, *shape, 3), np.float32)
+        expected = np.stack([images.enlarge(image, scale, method) for image in small])
+        found = np.asarray(resampling.enlarge(jnp.asarray(small), scale, method))
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        tolerance = 1e-6 if method == "bicubic" else 0
+        np.testing.assert_allclose(found, expected, atol=tolerance, rtol=0)
+    assert method == "nearest" or scale == 1 or found.max() > 1  # it overshoots
+
+
+def test_unknown_enlarging_is_refused():
+    with pytest.raises(ValueError, match=r"bilinear.*bicubic.*nearest"):
+        resampling.enlarge(jnp.zeros((1, 2, 2, 3)), 2, "bilinear")

@@ -106,8 +106,10 @@ class TestRestorer:
     @pytest.mark.parametrize(
         ("image", "options", "message"),
         [
-            (photo((12, 10, 1)), {}, r"\[H, W, 3\]"),
-            (photo((12, 10)), {}, r"\[H, W, 3\]"),
+            (photo((12, 10, 4)), {}, r"\[H, W, 3\].*images\[\.\.\., :3\]"),
+            (photo((2, 12, 10)), {}, r"batch of grey images.*images\[\.\.\., None\]"),
+            (photo((3, 12, 10)), {}, r"numpy\.moveaxis\(images, 0, -1\)"),
+            (photo((1, 2, 12, 10)), {}, r"\[batch, H, W, 3\]"),
             (photo((0, 10, 3)), {}, "at least one pixel"),
             (photo().astype(np.int32), {}, "uint8"),
             (photo(), dict(solver="posteriori"), "posterior"),
@@ -154,6 +156,18 @@ class TestLoad:
         assert loaded.debias
         assert config.sampling.debias is None
         configuration.to_json(loaded.config)
+
+    @pytest.mark.parametrize("suffix", [".pt", ".ckpt", ".bin", ".pth.tar", ".PTH"])
+    def test_pytorch_files_of_any_suffix_are_read(self, suffix, tmp_path):
+        path = tmp_path / f"weights{suffix}"
+        shutil.copy(GOLDEN / "nafnet.pth", path)
+        with pytest.raises(ValueError, match="no schedule"):
+            restore.load(path)
+        with pytest.raises(ValueError, match=r"model\.width: stored 8"):
+            restore.load(path, tiny_config())
+        path.write_bytes(b"something else")
+        with pytest.raises(ValueError, match=f"{path.name}.*begins like neither"):
+            restore.load(path, tiny_config())
 
     @pytest.mark.parametrize("source", ["denoising-smal", "no/such/folder", "x.pth"])
     def test_missing_weights_are_a_clear_error(self, source):
@@ -223,7 +237,8 @@ class TestFiles:
         restored = irsde(colour, key=restore.file_key(0, "grey.npy"))
         assert np.ptp(restored, axis=-1).max() > 1e-3
         found = np.load(tmp_path / "out" / "grey.npy")
-        np.testing.assert_allclose(found[..., 0], restored.mean(axis=-1), atol=1e-6)
+        assert found.shape == (12, 10)
+        np.testing.assert_allclose(found, restored.mean(axis=-1), atol=1e-6)
 
     def test_floats_are_restored_in_the_range_of_the_weights(
         self, irsde, tmp_path, monkeypatch

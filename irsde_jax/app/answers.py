@@ -70,7 +70,8 @@ def tell_cost(
 
 def restore(
     restorer: Restorer,
-    name: str | None,
+    name: str,
+    has_command: bool,
     limits: Limits,
     folder: Path,
     upload: str | None,
@@ -79,15 +80,15 @@ def restore(
 ) -> list[Any]:
     """For the picture, the slider, what is said, the downloads and the map.
 
-    `name` is of weights that a command of `--mode=restore` restores alike with; None:
-    no command is told.
+    `name` is that of the weights; `has_command` says whether `--mode=restore` with this
+    name restores alike, so that its command is shown.
     """
     if upload is None:
         raise gr.Error("Choose a photograph first.", print_exception=False)
     settings = _settings(restorer, *values)
     try:
         result = restoring.restore_upload(
-            *(restorer, Path(upload), settings, limits, folder),
+            *(restorer, Path(upload), settings, limits, folder, name),
             paint=painting.paint_of(drawing),
         )
     except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
@@ -99,7 +100,7 @@ def restore(
         f"**Restored in {result.seconds:.1f} s** (estimated: {result.estimated:.1f} s; "
         "the first photograph of a size takes longer)."
     )
-    if name is not None:
+    if has_command:
         start = ("python", "-m", "irsde_jax.main", "--mode=restore")
         files = [f"--input={Path(upload).name}", f"--output={result.file.name}"]
         if result.mask is not None:

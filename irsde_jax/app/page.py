@@ -205,7 +205,7 @@ def build(
         button.click(
             functools.partial(
                 answers.restore,
-                *(restorer, name if has_command else None, limits, folder),
+                *(restorer, name, has_command, limits, folder),
             ),
             [upload, editor, *controls],
             [before, *results],

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from irsde_jax import costs, filling, restore
+from irsde_jax import costs, filling, provenance, restore
 from irsde_jax.app import painting, pictures
 from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
 from irsde_jax.costs import Cost
@@ -78,7 +78,7 @@ def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
         OSError: if there is no such file.
         ValueError: if it is too large, damaged or no image of these weights.
     """
-    pixels = _read(restorer, upload, limits)
+    pixels = restorer.enlarge(_read(restorer, upload, limits).pixels)
     note = _fill_note(upload, None) if restore.fills(restorer) else ""
     height, width = pixels.shape[:2]
     return Look(pictures.to_picture(pixels), height, width, note)
@@ -132,6 +132,7 @@ def restore_upload(
     settings: Settings,
     limits: Limits,
     folder: Path,
+    name: str | None = None,
     paint: np.ndarray | None = None,
 ) -> Result:
     """Restores an uploaded file: what `--mode=restore` writes for it, bit for bit.
@@ -143,6 +144,7 @@ def restore_upload(
         settings: how.
         limits: what is too much.
         folder: the result goes to a folder of its own in it.
+        name: The name of the weights, which the metadata of the result mention.
         paint: Where a visitor painted, bool [h, w], for weights that fill holes: a mask
             of it decides. None: the holes are those of the upload.
 
@@ -150,23 +152,28 @@ def restore_upload(
         OSError: if the upload is gone, or the disk full.
         ValueError: see `look` and `cost`.
     """
-    pixels = _read(restorer, upload, limits)
-    height, width = pixels.shape[:2]
+    chosen = tuned(restorer, settings)
+    given = _read(chosen, upload, limits)
+    before = restorer.enlarge(given.pixels)
+    height, width = before.shape[:2]
     expected = cost(restorer, height, width, settings, limits)
     start = time.perf_counter()
     suffix = ".png" if settings.as_png else upload.suffix.lower()
     target = folder / uuid.uuid4().hex / f"{upload.stem}_restored{suffix}"
     target.parent.mkdir(parents=True)
-    chosen, key = (
-        tuned(restorer, settings),
-        restore.file_key(settings.seed, upload.name),
-    )
+    key = restore.file_key(settings.seed, upload.name)
     mask, unknown, note = None, None, ""
     if paint is not None and restore.fills(restorer):
         mask = HoleMask(target.with_name(f"{upload.stem}_mask.png"))
         painting.write_mask(paint, height, width, mask.path)
     with _names_alone(upload, target, target.parent):
-        restore.restore_file(chosen, upload, target, key, mask=mask)
+        made_by = provenance.describe(chosen, name, settings.seed)
+        restore.restore_file(
+            *(chosen, upload, target, key),
+            max_megapixels=limits.megapixels,
+            made_by=made_by,
+            mask=mask,
+        )
         if restore.fills(restorer):
             unknown = filling.read(upload, mask).unknown
             note = _fill_note(upload, mask)
@@ -175,12 +182,16 @@ def restore_upload(
     spread, white = None, 0.0
     if num_samples := _num_samples(restorer, settings):
         std = chosen.uncertainty(
-            pixels, num_samples=num_samples, key=key, mask=unknown
+            given.pixels,
+            num_samples=num_samples,
+            key=key,
+            sigma=given.sigma,
+            mask=unknown,
         ).std
         spread, white = pictures.to_map(std)
     return Result(
         target,
-        pictures.to_picture(pixels),
+        pictures.to_picture(before),
         pictures.to_picture(after),
         spread,
         white,
@@ -215,8 +226,8 @@ def _num_samples(restorer: Restorer, settings: Settings) -> int:
     return 0
 
 
-def _read(restorer: Restorer, upload: Path, limits: Limits) -> np.ndarray:
-    """The pixels that the network is shown, float32 [H, W, C]."""
+def _read(restorer: Restorer, upload: Path, limits: Limits) -> restore.Given:
+    """What the restorer is given of an upload."""
     if upload.suffix.lower() not in images.SUFFIXES:
         raise ValueError(
             f"{upload.name} is not a photograph: its name ends in none of "
@@ -228,12 +239,13 @@ def _read(restorer: Restorer, upload: Path, limits: Limits) -> np.ndarray:
             f"{upload.name} has {megabytes:.1f} MB; at most {limits.megabytes:g} are "
             "allowed here."
         )
-    data = restorer.config.data
     with _names_alone(upload):
-        _check_size(upload, data.scale, limits)
-        pixels = images.read_image(upload, data.data_range).pixels
-        pixels = images.to_channels(pixels, restorer.model.channels, upload.name)
-    return images.enlarge(pixels, data.scale, data.enlarge)
+        _check_size(upload, restorer.scale, limits)
+        image = images.read_image(
+            *(upload, restorer.config.data.data_range),
+            max_megapixels=limits.megapixels,
+        )
+        return restore.as_given(restorer, image, upload.name)
 
 
 @contextlib.contextmanager

@@ -5,10 +5,12 @@ convolutions go from [out, in, height, width] to [height, width, in, out], those
 linear layers from [out, in] to [in, out].
 """
 
+import functools
+import math
 import os
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
@@ -16,10 +18,21 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from irsde_jax.checkpoints.pytorch_file import read_state_dict
+from irsde_jax.checkpoints import pytorch_file
+from irsde_jax.checkpoints.state_dicts import Wanted, abbreviated, nearest
 from irsde_jax.models import ConditionalNAFNet, ConditionalUNet
 
-State = Mapping[str, np.ndarray]
+
+class _Shaped(Protocol):
+    """An array, or a placeholder of one."""
+
+    @property
+    def shape(self) -> Any: ...
+    @property
+    def dtype(self) -> Any: ...
+
+
+State = Mapping[str, _Shaped]
 Path = tuple[str, ...]
 
 # What the components of our parameter paths are called in official files; {} is a
@@ -74,25 +87,27 @@ def load_pytorch(path: str | os.PathLike) -> tuple[nn.Module, dict[str, Any]]:
     """The network and the parameters in an official PyTorch file.
 
     Args:
-        path: a `torch.save`d state dict of the official ConditionalUNet or
-            ConditionalNAFNet, conditional or denoising.
+        path: A file of `torch.save` with a state dict of the official ConditionalUNet
+            or ConditionalNAFNet, conditional or denoising, alone or as trainers wrap
+            it. Of raw weights and their EMA the EMA is taken; the log says so.
 
     Returns:
         The model and its parameters, a nested dictionary of float32 NumPy arrays, for
         `model.apply({"params": params}, x, mu, t)`.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it cannot be read, or is not of one of these networks.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read, holds weights of none of these networks, or
+            holds several and it is not known which are meant.
     """
-    state: State = read_state_dict(path)
-    if all(name.startswith("module.") for name in state):
-        state = {name.removeprefix("module."): state[name] for name in state}
-    try:
+    with pytorch_file.opened(path) as file:
+        state = file.state_dict(_WANTED)
         model = read_architecture(state)
-        return model, _params(model, state)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)!r}: {error}") from error
+        flat = {
+            own: _converted(own, file.array(state[name]))
+            for name, (own, _) in official_names(model).items()
+        }
+    return model, traverse_util.unflatten_dict(flat)
 
 
 def read_architecture(state: State) -> nn.Module:
@@ -118,7 +133,7 @@ def read_architecture(state: State) -> nn.Module:
         )
     raise ValueError(
         "neither the U-Net (no init_conv.weight) nor the NAFNet (no intro.weight); the "
-        f"tensors are {_abbreviated(state)}."
+        f"tensors are {abbreviated(state)}."
     )
 
 
@@ -130,16 +145,22 @@ def official_names(model: nn.Module) -> dict[str, tuple[Path, tuple[int, ...]]]:
         components = _NAFNET_COMPONENTS
     else:
         raise ValueError(f"There are no official weights of {type(model).__name__}.")
-    image = jax.ShapeDtypeStruct((1, 1, 1, model.channels), jnp.float32)
-    steps = jax.ShapeDtypeStruct((1,), jnp.float32)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), image, image, steps)
     return {
         ".".join(_official_component(name, components) for name in path): (
             path,
             _official_shape(path, leaf.shape),
         )
-        for path, leaf in traverse_util.flatten_dict(shapes["params"]).items()
+        for path, leaf in _shapes(model).items()
     }
+
+
+@functools.lru_cache(maxsize=8)  # the candidates of one file are often of one network
+def _shapes(model: nn.Module) -> dict[Path, jax.ShapeDtypeStruct]:
+    """The parameters of a model by their paths."""
+    image = jax.ShapeDtypeStruct((1, 1, 1, model.channels), jnp.float32)
+    steps = jax.ShapeDtypeStruct((1,), jnp.float32)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), image, image, steps)
+    return traverse_util.flatten_dict(shapes["params"])
 
 
 def _official_component(name: str, components: Mapping[str, str]) -> str:
@@ -161,12 +182,21 @@ def _official_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
     return num_out, num_in, *(window or (1, 1))
 
 
-def _params(model: nn.Module, state: State) -> dict[str, Any]:
-    """The tensors as parameters of `model`, if they are exactly those it needs."""
+def _problems(state: State) -> tuple[int, str]:
+    """How many tensors are not those of the network that they suggest, and which."""
+    try:
+        model = read_architecture(state)
+    except ValueError as error:
+        return max(1, len(state)), str(error)
     names = official_names(model)
+    unexpected = [
+        name for name in state if name not in names and not _is_counter(name, state)
+    ]
     problems = {
-        "missing": [name for name in names if name not in state],
-        "unexpected": [name for name in state if name not in names],
+        "missing": [
+            _with_nearest(name, unexpected) for name in names if name not in state
+        ],
+        "unexpected": unexpected,
         "of a wrong shape": [
             f"{name} {state[name].shape} instead of {shape}"
             for name, (_, shape) in names.items()
@@ -174,19 +204,33 @@ def _params(model: nn.Module, state: State) -> dict[str, Any]:
         ],
         "not of floats": [
             f"{name} ({state[name].dtype})"
-            for name in state
-            if not jnp.issubdtype(state[name].dtype, jnp.floating)
+            for name in (*names, *unexpected)
+            if name in state and not jnp.issubdtype(state[name].dtype, jnp.floating)
         ],
     }
-    if any(problems.values()):
-        found = "; ".join(
-            f"{len(names)} {problem}: {_abbreviated(names)}"
-            for problem, names in problems.items()
-            if names
-        )
-        raise ValueError(f"not the weights of {_description(model)}. Tensors {found}.")
-    flat = {path: _converted(path, state[name]) for name, (path, _) in names.items()}
-    return traverse_util.unflatten_dict(flat)
+    found = "; ".join(
+        f"{len(names)} {problem}: {abbreviated(names)}"
+        for problem, names in problems.items()
+        if names
+    )
+    count = sum(map(len, problems.values()))
+    return count, f"not the weights of {_description(model)}. Tensors {found}."
+
+
+def _is_counter(name: str, state: State) -> bool:
+    """Whether a tensor counts something, as `step` and `n_averaged` of trainers do."""
+    return "." not in name and math.prod(state[name].shape) == 1
+
+
+_WANTED = Wanted(
+    "the U-Net or the NAFNet of IR-SDE", ("init_conv.weight", "intro.weight"), _problems
+)
+
+
+def _with_nearest(name: str, unexpected: list[str]) -> str:
+    """A missing name, with the one that may have been meant by it."""
+    match = nearest(name, unexpected)
+    return f"{name} (nearest: {match})" if match else name
 
 
 def _converted(path: Path, tensor: np.ndarray) -> np.ndarray:
@@ -204,7 +248,7 @@ def _ends(state: State, first: str, last: str) -> tuple[int, int, bool]:
     """Width, image channels, and whether mu is seen, from first and last layer."""
     shapes = []
     for name in (f"{first}.weight", f"{last}.weight"):
-        if name not in state or state[name].ndim != 4:
+        if name not in state or len(state[name].shape) != 4:
             raise ValueError(f"{name} is missing or not the kernel of a convolution.")
         shapes.append(state[name].shape)
     (width, num_in, *_), (num_out, *_) = shapes
@@ -230,9 +274,3 @@ def _description(model: nn.Module) -> str:
     fields = [name for name in model.__dataclass_fields__ if name not in _OTHER_FIELDS]
     values = [f"{name}={getattr(model, name)}" for name in fields]
     return f"{type(model).__name__}({', '.join(values)})"
-
-
-def _abbreviated(names: Iterable[str], limit: int = 8) -> str:
-    names = list(names)
-    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest

@@ -1,236 +1,124 @@
-"""A reader of `torch.save`d state dicts that needs no PyTorch and runs no code.
+"""A reader of files of `torch.save` that needs no PyTorch and runs no code.
 
-Such a file is a zip archive: `ROOT/data.pkl` is a pickle that describes the tensors,
-`ROOT/data/KEY` are their storages as raw bytes, `ROOT/byteorder` is "little" or "big"
-(absent in older files). A pickle can name any Python function to be called; the one
-here knows dictionaries and tensors and refuses the rest. Nothing is allocated that the
-file itself does not hold.
+Both formats are read, that of PyTorch 1.6 and later (`zip_file`) and that before it
+(`legacy_file`). In both, a pickle describes what was saved; `pickled` reads it safely.
+Nothing is allocated that the file itself does not hold.
 """
 
-import io
-import math
+import contextlib
 import os
-import pickle
-import pickletools
-import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO
 
-import ml_dtypes
 import numpy as np
 
-_STORAGE_DTYPES = {
-    "DoubleStorage": np.dtype(np.float64),
-    "FloatStorage": np.dtype(np.float32),
-    "HalfStorage": np.dtype(np.float16),
-    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
-    "LongStorage": np.dtype(np.int64),
-    "IntStorage": np.dtype(np.int32),
-    "ShortStorage": np.dtype(np.int16),
-    "CharStorage": np.dtype(np.int8),
-    "ByteStorage": np.dtype(np.uint8),
-    "BoolStorage": np.dtype(np.bool_),
+from irsde_jax.checkpoints import state_dicts
+from irsde_jax.checkpoints.candidates import State, TensorLike
+from irsde_jax.checkpoints.legacy_file import MAGIC, LegacyFile
+from irsde_jax.checkpoints.placeholders import NumpyArray
+from irsde_jax.checkpoints.state_dicts import Wanted
+from irsde_jax.checkpoints.zip_file import ZipFile
+
+# How files begin that are often taken for weights.
+_OTHERS = {
+    b"PK\x03\x04": "it is a zip file whose end is missing: download it again",
+    b"version https://git-lfs": "it is a pointer of Git LFS: fetch the file itself",
+    b"<": "it is a web page: download the file itself",
 }
-_WRAPPERS = ("state_dict", "params")
-_LEGACY_MAGIC = b"\x80\x02\x8a\x0a"
-_MAX_PICKLE_BYTES = 64 * 2**20  # 137 M parameters take 60 kB
-_MAX_DIMENSIONS = 32
 
 
-def read_state_dict(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """The tensors of a `torch.save`d state dict, by name.
+class SavedFile:
+    """What an open file holds.
 
-    Args:
-        path: a file written by `torch.save` of PyTorch 1.6 or later. The state dict may
-            be wrapped, as in `{"state_dict": ...}` or `{"params": ...}`.
+    Attributes:
+        saved: Dictionaries, lists, numbers, strings and placeholders.
+        name: The name of the file.
+    """
 
-    Returns:
-        Read-only arrays of the types in the file (bfloat16 as `ml_dtypes.bfloat16`).
+    def __init__(self, file: ZipFile | LegacyFile, name: str) -> None:
+        self.saved: Any = file.saved
+        self.name = name
+        self._file = file
+        self._flat: dict[str, np.ndarray] = {}
+
+    def array(self, tensor: TensorLike) -> np.ndarray:
+        """Reads a tensor: a read-only array of the type in the file.
+
+        Raises:
+            ValueError: If the file does not hold its numbers.
+        """
+        if isinstance(tensor, NumpyArray):
+            return tensor.array()
+        key = tensor.storage.key
+        if key not in self._flat:
+            self._flat[key] = self._file.flat(tensor.storage)
+        return tensor.view(self._flat[key])
+
+    def state_dict(self, wanted: Wanted) -> State:
+        """The state dict that is wanted, see `state_dicts.choose`."""
+        return state_dicts.choose(self.saved, wanted, self.array, self.name)
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike) -> Iterator[SavedFile]:
+    """Opens a file of `torch.save`; errors inside the context mention `path`.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is not such a file, is damaged, or holds anything but tensors.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no such file, is damaged, or would run code.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     with path.open("rb") as file:
-        if file.read(len(_LEGACY_MAGIC)) == _LEGACY_MAGIC:
+        try:
+            yield SavedFile(_format(file, path.stat().st_size), path.name)
+        except Exception as error:  # a damaged pickle can raise anything
             raise ValueError(
-                f"{str(path)!r} is in the format of PyTorch before 1.6, which is not "
-                "read here. Convert it where PyTorch is installed: torch.save("
-                "torch.load(path, map_location='cpu', weights_only=True), new_path)."
-            )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _tensors(_Archive(archive, path.stat().st_size).load())
-    except Exception as error:  # a damaged pickle can raise anything
-        raise ValueError(
-            f"{str(path)!r} cannot be read as a PyTorch state dict: {error}"
-        ) from error
+                f"{str(path)!r} cannot be read as PyTorch weights: {error}"
+            ) from error
 
 
-class _Archive:
-    """The records of the zip file, with sizes checked before anything is read."""
+def read_state_dict(
+    path: str | os.PathLike, names: Sequence[str], what: str = "the weights wanted"
+) -> dict[str, np.ndarray]:
+    """The tensors of these names in a file of `torch.save`.
 
-    def __init__(self, archive: zipfile.ZipFile, num_bytes: int) -> None:
-        self._archive = archive
-        self._records = {info.filename: info for info in archive.infolist()}
-        self._storages: dict[str, bytes] = {}
-        if len(self._records) != len(archive.infolist()):
-            raise ValueError("two records of the zip file have the same name.")
-        if any(info.compress_type for info in self._records.values()):
-            raise ValueError("its records are compressed, which torch.save never does.")
-        if sum(info.file_size for info in self._records.values()) > num_bytes:
-            raise ValueError("its records claim more bytes than the file has.")
-        pickles = re.compile(r"(.*/)?data\.pkl")
-        names = [name for name in self._records if pickles.fullmatch(name)]
-        if len(names) != 1:
-            raise ValueError(f"it has {len(names)} records named data.pkl, not one.")
-        self._root = names[0].removesuffix("data.pkl")
-        self._byteorder = self._read_byteorder()
+    Args:
+        path: The file.
+        names: The names in the state dict. It may be wrapped and have a prefix, see
+            `state_dicts`.
+        what: The weights in words, for error messages.
 
-    def load(self) -> Any:
-        """What was saved, with tensors as arrays."""
-        record = self._records[f"{self._root}data.pkl"]
-        if record.file_size > _MAX_PICKLE_BYTES:
-            raise ValueError(f"data.pkl has {record.file_size} bytes, too many.")
-        data = self._archive.read(record)
-        for opcode, argument, _ in pickletools.genops(data):
-            # The unpickler allocates a table up to the largest number it is told.
-            if opcode.name.endswith("PUT") and int(argument or 0) > len(data):
-                raise ValueError("its pickle is malformed.")
-        return _TensorUnpickler(io.BytesIO(data), self.storage).load()
+    Returns:
+        Read-only arrays of the types in the file (bfloat16 as `ml_dtypes.bfloat16`).
 
-    def storage(self, key: str, dtype: np.dtype, size: int) -> np.ndarray:
-        """The storage `key` as a flat array of `size` elements."""
-        record = self._records.get(f"{self._root}data/{key}")
-        if record is None:
-            raise ValueError(f"the storage {key!r} is missing.")
-        if not 0 <= size * dtype.itemsize <= record.file_size:
-            raise ValueError(
-                f"the storage {key!r} should have {size} elements of {dtype}, but has "
-                f"{record.file_size} bytes."
-            )
-        if key not in self._storages:
-            self._storages[key] = self._archive.read(record)
-        # As integers first: bfloat16 itself knows no byte order but the machine's.
-        stored = np.dtype(f"u{dtype.itemsize}").newbyteorder(self._byteorder)
-        flat = np.frombuffer(self._storages[key], stored, size)
-        return flat.astype(stored.newbyteorder("="), copy=False).view(dtype)
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read, or does not hold all of the tensors.
+    """
 
-    def _read_byteorder(self) -> Literal["little", "big"]:
-        record = self._records.get(f"{self._root}byteorder")
-        if record is None:
-            return "little"
-        match self._archive.read(record):
-            case b"little":
-                return "little"
-            case b"big":
-                return "big"
-            case other:
-                raise ValueError(
-                    f"its byte order is {other[:16]!r}, not little or big."
-                )
+    def problems(state: State) -> tuple[int, str]:
+        missing = [name for name in names if name not in state]
+        return len(missing), f"it lacks {state_dicts.abbreviated(missing)}."
+
+    with opened(path) as file:
+        chosen = file.state_dict(Wanted(what, names[:1], problems))
+        return {name: file.array(chosen[name]) for name in names}
 
 
-class _Dict(dict):
-    """Stands for OrderedDict; the metadata that PyTorch attaches is dropped."""
-
-    def __setstate__(self, state: Any) -> None:
-        del state
-
-
-class _Builder:
-    """A function that a pickle may call, and may not alter."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable) -> None:
-        self._function = function
-
-    def __call__(self, *args: Any) -> Any:
-        return self._function(*args)
-
-    def __setstate__(self, state: Any) -> None:
-        raise ValueError("its pickle is malformed.")
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Builds dictionaries, lists, numbers, strings and tensors; nothing else."""
-
-    def __init__(self, file: io.BytesIO, storage: Callable[..., np.ndarray]) -> None:
-        super().__init__(file)
-        self._storage = storage
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What the global `module.name` stands for here."""
-        if (module, name) == ("collections", "OrderedDict"):
-            return _Builder(_Dict)
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _Builder(_strided_view)
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return _Builder(lambda tensor, *unused: tensor)
-        if module == "torch" and name in _STORAGE_DTYPES:
-            return name
-        raise ValueError(
-            f"it contains a {module}.{name}. Only state dicts of plain tensors are "
-            "read, as saved by torch.save(model.state_dict(), path)."
-        )
-
-    def persistent_load(self, pid: Any) -> np.ndarray:
-        """The storage that `("storage", type, key, location, size)` names."""
-        match pid:
-            case ("storage", str(kind), str(key), _, int(size)):
-                return self._storage(key, _STORAGE_DTYPES[kind], size)
-        raise ValueError(f"it refers to an unknown kind of storage, {pid!s:.60}.")
-
-
-def _strided_view(
-    storage: np.ndarray, offset: int, size: tuple, stride: tuple, *unused: Any
-) -> np.ndarray:
-    """The tensor of that size in a flat storage; offset and strides in elements."""
-    numbers = (offset, *size, *stride)
-    if not all(isinstance(number, int) and number >= 0 for number in numbers):
-        raise ValueError(f"a tensor has size {size}, stride {stride}, offset {offset}.")
-    if len(size) != len(stride) or len(size) > _MAX_DIMENSIONS:
-        raise ValueError(f"a tensor has size {size} and stride {stride}.")
-    num_elements = math.prod(size)
-    steps = zip(size, stride, strict=True)
-    last = offset + sum((length - 1) * step for length, step in steps)
-    if num_elements and (last >= storage.size or num_elements > storage.size):
-        raise ValueError(
-            f"a tensor of size {size}, stride {stride}, offset {offset} does not fit "
-            f"its storage of {storage.size} elements."
-        )
-    if not num_elements:
-        return np.empty(size, storage.dtype)
-    return np.lib.stride_tricks.as_strided(
-        storage[offset:],
-        size,
-        [step * storage.itemsize for step in stride],
-        writeable=False,
+def _format(file: BinaryIO, num_bytes: int) -> ZipFile | LegacyFile:
+    """The file in the format that it begins with."""
+    start = file.read(64)
+    if start.startswith(MAGIC):
+        return LegacyFile(file, num_bytes)
+    if zipfile.is_zipfile(file):
+        return ZipFile(zipfile.ZipFile(file), num_bytes)
+    known = (what for head, what in _OTHERS.items() if start.startswith(head))
+    what = next(known, "it begins like neither")
+    raise ValueError(
+        "it is not a zip file, as torch.save writes since PyTorch 1.6, nor of the "
+        f"format before that; {what}."
     )
-
-
-def _tensors(saved: Any) -> dict[str, np.ndarray]:
-    """The state dict in `saved`, unwrapped and checked to hold tensors only."""
-    if not isinstance(saved, Mapping):
-        raise ValueError(f"it holds a {type(saved).__name__}, not a dictionary.")
-    for wrapper in _WRAPPERS:
-        if isinstance(saved.get(wrapper), Mapping):
-            saved = saved[wrapper]
-            break
-    wrong = [
-        f"{key!r} ({type(value).__name__})"
-        for key, value in saved.items()
-        if not (isinstance(key, str) and isinstance(value, np.ndarray))
-    ]
-    if wrong:
-        raise ValueError(
-            f"{len(wrong)} of its values are not tensors: {', '.join(wrong[:5])}"
-            f"{', ...' if len(wrong) > 5 else '.'}"
-        )
-    return dict(saved)

@@ -8,6 +8,7 @@ from irsde_jax import configuration
 from irsde_jax.cli.flags import FLAGS, split_weights
 from irsde_jax.cli.modes import MODES
 from irsde_jax.configuration import UsageError
+from irsde_jax.weights import is_pytorch
 
 _PROCESSES = ("coordinator", "num_processes", "process_id")
 
@@ -65,22 +66,34 @@ def _check_weights(values: flags.FlagValues) -> None:
         )
     if len(set(names)) < len(names) or "" in names:
         raise UsageError(f"--weights={values.weights}: one is empty or given twice")
-    official = [name for name in names if name.endswith(".pth")]
-    if official and mode != "train" and not values.config:
+    official = [name for name in names if is_pytorch(name)]
+    if official and mode not in ("train", "config") and not values.config:
         experiments = ", ".join(configuration.config_names())
         raise UsageError(
-            f"--weights={official[0]}: a .pth file holds no schedule, so it needs "
+            f"--weights={official[0]}: a PyTorch file holds no schedule, so it needs "
             f"--config, one of {experiments} or a file"
         )
-    if not (names and values.workdir) or mode == "train":
+    _check_ignored(values)
+
+
+def _check_ignored(values: flags.FlagValues) -> None:
+    """Raises if weights hide the work directory, or `--config` hides the weights.
+
+    `--config` with `--workdir` is allowed in `--mode=check` and `--mode=config`, which
+    show what a training with the same flags uses.
+    """
+    mode, weights, workdir = values.mode, values.weights, values.workdir
+    if mode == "train" or not weights:
         return
-    # An evaluation takes its weights from one and its folder of results from the other.
-    if mode != "evaluate" or values.output:
-        ignored = "beside --weights"
-        if mode == "evaluate":
-            ignored += " and --output"
+    if mode == "config" and values.config:
         raise UsageError(
-            f"--workdir={values.workdir} would be ignored {ignored}; leave one out"
+            f"--weights={weights} would be ignored beside --config; leave one out"
+        )
+    # An evaluation takes the weights from one and writes its results to the other.
+    if workdir and (mode != "evaluate" or values.output):
+        others = "--weights and --output" if mode == "evaluate" else "--weights"
+        raise UsageError(
+            f"--workdir={workdir} would be ignored beside {others}; leave one out"
         )
 
 

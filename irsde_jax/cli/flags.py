@@ -76,8 +76,9 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag(
         *("weights", Kind.PATHS, ("train", *_USES_WEIGHTS, "config")),
-        help="The weights: a shipped name, a work directory, a .safetensors or .pth "
-        "file. --mode=train starts from them. --mode=evaluate compares several: A,B.",
+        help="The weights: a shipped name, a work directory, a .safetensors or a "
+        "PyTorch file. --mode=train starts from them. --mode=evaluate takes several: "
+        "A,B.",
         value="NAME",
     ),
     Flag(
@@ -110,7 +111,7 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag(
         *("quality", Kind.INTEGER, ("restore",)),
-        help="The quality of restored JPEG and WebP images, from 1 to 100.",
+        help="The quality of restored JPEG, AVIF and WebP images, from 1 to 100.",
         value="N",
         low=1,
         high=100,
@@ -136,9 +137,23 @@ FLAGS: tuple[Flag, ...] = (
         "published test sets.",
     ),
     Flag(
-        *("seed", Kind.INTEGER, _IS_SEEDED),
-        help="The seed of all random numbers.",
+        *("max_megapixels", Kind.DECIMAL, ("restore",)),
+        help="The largest image that is read, in millions of pixels. By default it is "
+        "179, because a small file can promise any number of pixels.",
         value="N",
+        low=0,
+    ),
+    Flag(
+        *("no_metadata", Kind.SWITCH, ("restore",)),
+        help="Do not write into the metadata of restored images how they were made. "
+        "The metadata of the originals are preserved all the same.",
+    ),
+    Flag(
+        *("seed", Kind.INTEGER, _IS_SEEDED),
+        help="The seed of all random numbers, an integer of 32 bits.",
+        value="N",
+        low=-(2**31),
+        high=2**32 - 1,
     ),
     Flag(
         *("compilation_cache", Kind.PATH, (*_IS_SEEDED, "app")),
@@ -262,8 +277,8 @@ class _NumberParser(flags.ArgumentParser):
         self._type = int if flag.kind is Kind.INTEGER else float
         self._low = -math.inf if flag.low is None else flag.low
         self._high = math.inf if flag.high is None else flag.high
-        limits = [f"at least {flag.low:g}"] if flag.low is not None else []
-        limits += [f"at most {flag.high:g}"] if flag.high is not None else []
+        limits = [f"at least {flag.low}"] if flag.low is not None else []
+        limits += [f"at most {flag.high}"] if flag.high is not None else []
         self._allowed = ", ".join([flag.kind.value, " and ".join(limits)]).strip(", ")
 
     def parse(self, argument: str) -> float:

@@ -91,8 +91,8 @@ def _is_needed(flag: Flag, mode: Mode) -> bool:
 def _title_of_needs(mode: Mode) -> str:
     needs = [need.split(" or ") for need in mode.needs]
     choice = [names for names in needs if len(names) > 1]
-    words = [" or ".join(f"--{name}" for name in names) for names in choice]
-    return f"Required ({words[0]}):" if words else "Required:"
+    words = [" and ".join(f"--{name}" for name in names) for names in choice]
+    return f"Required (one of {words[0]}):" if words else "Required:"
 
 
 def _section(title: str, flags: Sequence[Flag]) -> list[str]:

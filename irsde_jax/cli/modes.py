@@ -60,6 +60,8 @@ def _restore(values: flags.FlagValues, config: Config | None) -> None:
         kind=values.format,
         quality=values.quality,
         num_samples=1 if values.num_samples is None else values.num_samples,
+        max_megapixels=values.max_megapixels,
+        provenance=not values.no_metadata,
         mask=values.mask,
         mask_keep=values.mask_keep,
     )
@@ -159,8 +161,8 @@ MODES: dict[str, Mode] = {
             "--mode=restore --weights=denoising-small --input=photos --output=restored",
             "--mode=restore --weights=denoising-small --input='trip/*.jpg' "
             "--output=out --format=png",
-            "--mode=restore --weights=runs/rain --input=wet.png --output=dry.png "
-            "--config.sampling.num_evals=20",
+            "--mode=restore --workdir=runs/a --input=a.png --output=b.png "
+            "--config.sampling.clip=True",
             "--mode=restore --weights=inpainting-small --input=photo.png "
             "--mask=white_is_filled.png --output=out",
         ),
@@ -187,8 +189,7 @@ MODES: dict[str, Mode] = {
         "mode.",
         _train,
         (
-            "--config=deraining --workdir=runs/rain --config.data.train_dir=photos "
-            "--config.validation.dir=",
+            "--config=deraining --workdir=runs/rain --config.data.train_dir=photos",
             "--config=quickstart --workdir=runs/quick --config.train.batch_size=8",
             "--config=denoising --workdir=runs/tuned --weights=denoising-small",
         ),

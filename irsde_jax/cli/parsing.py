@@ -8,7 +8,7 @@ from absl import flags
 
 from irsde_jax import configuration
 from irsde_jax.cli.checks import check_combination
-from irsde_jax.cli.flags import known_names
+from irsde_jax.cli.flags import FLAGS, known_names
 from irsde_jax.cli.modes import MODES
 from irsde_jax.configuration import UsageError
 
@@ -21,6 +21,11 @@ def parse(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
             not go with the mode or with another flag.
     """
     overrides, rest = configuration.split_overrides(argv)
+    levels = [item for item in rest if re.match(r"--?(v|verbosity)(=|$)", item)]
+    if len(levels) > 1:
+        raise UsageError(f"{' and '.join(levels)}: --verbosity takes one value")
+    for name in ("mode", *(flag.name for flag in FLAGS)):
+        values[name].unparse()  # forget an earlier command line
     try:
         unexpected = values(rest)[1:]
     except flags.UnrecognizedFlagError as error:

@@ -61,16 +61,16 @@ def _resolve_all(
         return [None]
     names = split_weights(values.weights)
     if len(names) < 2:
-        return [_resolve(values, overrides)]
+        return [resolve(values, overrides)]
     if values.config and all(_stored(name) is not None for name in names):
         raise UsageError(
             f"--config={values.config} would be ignored: all of --weights="
             f"{values.weights} bring their configuration; leave --config out"
         )
-    return [_resolve(values, overrides, index) for index in range(len(names))]
+    return [resolve(values, overrides, index) for index in range(len(names))]
 
 
-def _resolve(
+def resolve(
     values: flags.FlagValues, overrides: Sequence[str], index: int = 0
 ) -> Config | None:
     """The configuration that `--config`, the weights or the work directory name.

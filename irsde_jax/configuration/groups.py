@@ -119,7 +119,7 @@ def check_types(
             continue
         if not _has_type(value, value_type(wanted)):
             raise UsageError(
-                f"{key}={value!r} is a {type(value).__name__}; it must be "
+                f"{key}={value!r} has the type {type(value).__name__}; it must be "
                 f"{describe_type(wanted)}, as in default.py"
             )
 

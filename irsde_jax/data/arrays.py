@@ -25,8 +25,9 @@ class ImageFile(NamedTuple):
         alpha: opacity in [0, 1], float32 of shape [H, W, 1]; None where the file has
             no transparency.
         bits: bits per sample in the file: 8, 16, or 32 for an `.npy` file of floats.
-        metadata: what else the file holds; `.npy` and BMP hold none.
+        metadata: what else the file holds; `.npy` holds none.
         data_range: of the floats in the file.
+        is_flat: whether the file is an array [H, W], without an axis of channels.
     """
 
     pixels: np.ndarray
@@ -34,6 +35,12 @@ class ImageFile(NamedTuple):
     bits: int
     metadata: Metadata = Metadata()
     data_range: DataRange = UNIT_RANGE
+    is_flat: bool = False
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether any pixel is not opaque."""
+        return self.alpha is not None and bool((self.alpha < 1).any())
 
 
 def array_to_image(array: np.ndarray, data_range: DataRange = UNIT_RANGE) -> ImageFile:
@@ -43,7 +50,8 @@ def array_to_image(array: np.ndarray, data_range: DataRange = UNIT_RANGE) -> Ima
         array: uint8, uint16, or floats of any width, all of them in `data_range`.
         data_range: the floats that become 0 and 1.
     """
-    if array.ndim == 2:
+    is_flat = array.ndim == 2
+    if is_flat:
         array = array[..., None]
     if array.ndim != 3 or 0 in array.shape:
         raise UnsupportedImage(
@@ -51,7 +59,7 @@ def array_to_image(array: np.ndarray, data_range: DataRange = UNIT_RANGE) -> Ima
         )
     if array.dtype in (np.uint8, np.uint16):
         bits = 8 * array.dtype.itemsize
-        return ImageFile(to_floats(array), None, bits)
+        return ImageFile(to_floats(array), None, bits, is_flat=is_flat)
     if array.dtype.kind != "f":
         raise UnsupportedImage(f"its type is {array.dtype}, not uint8, uint16 or float")
     low, high = data_range
@@ -69,19 +77,32 @@ def array_to_image(array: np.ndarray, data_range: DataRange = UNIT_RANGE) -> Ima
             "data.data_range sets what they may be"
         )
     pixels = (np.asarray(array, np.float64) - low) / (high - low)
-    return ImageFile(pixels.astype(np.float32), None, 32, data_range=data_range)
+    image = ImageFile(pixels.astype(np.float32), None, 32, data_range=data_range)
+    return image._replace(is_flat=is_flat)
 
 
 def image_to_array(image: ImageFile) -> np.ndarray:
-    """The array [H, W, C] of `image.bits` bits that an `.npy` file of it holds."""
-    if image.alpha is not None:
+    """The array of `image.bits` bits that an `.npy` file holds: [H, W, C] or [H, W]."""
+    if image.is_transparent:
         raise ValueError(".npy holds no transparency; drop the alpha")
+    pixels = image.pixels
+    if image.is_flat and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
     if image.bits == 32:
         low, high = image.data_range
         # Exact at both ends; a value beyond them stays what it is.
-        floats = low * (1 - np.asarray(image.pixels, np.float64)) + high * image.pixels
+        floats = low * (1 - np.asarray(pixels, np.float64)) + high * pixels
         return floats.astype(np.float32)
-    return to_integers(image.pixels, image.bits)
+    return to_integers(pixels, image.bits)
+
+
+def split(samples: np.ndarray, grey: bool) -> ImageFile:
+    """Integers [H, W, colours (+ 1 for alpha)] as an image; grey may be repeated."""
+    bits = 8 * samples.dtype.itemsize
+    has_alpha = samples.shape[-1] in (2, 4)
+    alpha = to_floats(samples[..., -1:]) if has_alpha else None
+    pixels = samples[..., : 1 if grey else 3]
+    return ImageFile(to_floats(pixels), alpha, bits)
 
 
 def to_integers(pixels: np.ndarray, bits: int) -> np.ndarray:

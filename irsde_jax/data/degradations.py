@@ -101,6 +101,11 @@ def make_degradation(name: str, **options: Any) -> Degradation | None:
     return jax.jit(steps[0] if len(steps) == 1 else functools.partial(_compose, steps))
 
 
+def adds_noise(name: str) -> bool:
+    """Whether Gaussian noise is among the degradations that a name joins."""
+    return "gaussian_noise" in (part.strip() for part in name.split("+"))
+
+
 def describe(name: str, **options: Any) -> str:
     """A degradation in words, "haze with beta=1.0": its name and what was set of it."""
     parts = (DEGRADATIONS[part.strip()] for part in name.split("+"))

@@ -6,18 +6,20 @@ The formats themselves are in `irsde_jax.data.codecs`; here are folders, paths, 
 errors that name them.
 """
 
+import functools
 import io
 import logging
 import os
-import uuid
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from irsde_jax.data import arrays, codecs
+from irsde_jax.data import arrays, codecs, formats, limits, whole_files
 from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.arrays import ImageFile as ImageFile
+from irsde_jax.data.folders import SUFFIXES as SUFFIXES
+from irsde_jax.data.folders import list_images as list_images
 
 logger = logging.getLogger(__name__)
 
@@ -27,77 +29,30 @@ ENLARGEMENTS = {
 }
 """How a degraded image of super-resolution is enlarged: Pillow's filters."""
 
-SUFFIXES = (*codecs.FORMATS, ".npy")
-"""File name endings that are read and written, in lower case."""
-
 
 class UnreadableImage(ValueError):
     """What a file holds is damaged or no image: a training may go on without it."""
-
-
-def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path]:
-    """The image files of a folder, sorted by path.
-
-    Hidden files are left out in silence, other files with one warning.
-
-    Args:
-        folder: an existing folder.
-        recursive: whether to look into its subfolders as well.
-
-    Returns:
-        At least one path, each beginning with `folder`.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-        NotADirectoryError: if `folder` is a file.
-        ValueError: if no image is in it.
-    """
-    folder = Path(folder)
-    if not folder.exists():
-        raise FileNotFoundError(f"There is no folder {folder}. Check the path.")
-    if not folder.is_dir():
-        raise NotADirectoryError(
-            f"{folder} is a file where a folder of images is expected. Did you mean "
-            f"the folder that holds it, {folder.parent}?"
-        )
-    found = sorted(folder.rglob("*") if recursive else folder.iterdir())
-    visible = [path for path in found if not _is_hidden(path.relative_to(folder))]
-    files = [path for path in visible if path.is_file()]
-    images = [path for path in files if path.suffix.lower() in SUFFIXES]
-    if not images:
-        folders = [path.name for path in visible if path.is_dir()]
-        hint = f" Did you mean a folder inside it ({_shown(folders)})?"
-        raise ValueError(
-            f"{folder} holds no images: no file in it ends in {', '.join(SUFFIXES)}."
-            + (hint if folders else "")
-        )
-    dangling = [path for path in visible if not path.exists()]  # links to nothing
-    others = [p.name for p in files + dangling if p not in set(images)]
-    if others:
-        logger.warning(
-            "%s: skipped %d files that are not images: %s",
-            folder,
-            len(others),
-            _shown(others),
-        )
-    return images
 
 
 def read_image(
     path: str | os.PathLike,
     data_range: DataRange = UNIT_RANGE,
     with_metadata: bool = False,
+    max_megapixels: float | None = None,
 ) -> ImageFile:
     """The content of an image file, upright (EXIF orientation applied).
 
-    Palettes and CMYK become RGB. Its content decides how a file is read, not its
-    suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or floats.
+    Palettes, CMYK and L*a*b* become RGB. Its content decides how a file is read and
+    not its suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or
+    floats.
 
     Args:
         path: of the file.
         data_range: the floats of an `.npy` file that become 0 and 1; none may lie
             beyond them. Written again, the image has this range.
-        with_metadata: see `codecs.decode`.
+        with_metadata: Whether metadata are read, for an image that is written again.
+        max_megapixels: The largest image that is read, in millions of pixels; None
+            means `formats.DEFAULT_MEGAPIXELS`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -112,8 +67,12 @@ def read_image(
             # Mapped, so that a header that promises more than the file holds is an
             # error and no allocation; it reads no pickles.
             array = np.lib.format.open_memmap(path, mode="r")
+            if array.ndim >= 2:
+                height, width = array.shape[:2]
+                formats.check_size(height, width, max_megapixels)
             return arrays.array_to_image(array, data_range)
-        return codecs.decode(path.read_bytes(), with_metadata)
+        data, warn = path.read_bytes(), functools.partial(_warn, path)
+        return codecs.decode(data, with_metadata, max_megapixels, warn)
     except (MemoryError, PermissionError):
         raise
     except arrays.UnsupportedImage as error:
@@ -122,23 +81,35 @@ def read_image(
         raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
 
 
-def read_size(path: str | os.PathLike) -> tuple[int, int]:
+def read_size(
+    path: str | os.PathLike, max_megapixels: float | None = np.inf
+) -> tuple[int, int]:
     """Height and width of the upright image in a file, from its header alone.
+
+    Args:
+        path: The file.
+        max_megapixels: The largest image that is allowed, as for `read_image`.
 
     Raises:
         OSError: if there is no such file.
-        UnreadableImage: if its header is not that of an image.
+        UnreadableImage: if its header is not that of an image, or promises more pixels
+            than are allowed.
+        ValueError: if it cannot be read without loss.
     """
     path = Path(path)
     _require_content(path)
     try:
         if path.suffix.lower() == ".npy":
             height, width, *_ = np.lib.format.open_memmap(path, mode="r").shape
-            return height, width
-        with path.open("rb") as file:
-            return codecs.size(file)
+        else:
+            with path.open("rb") as file:
+                height, width = codecs.size(file)
+        formats.check_size(height, width, max_megapixels)
+        return height, width
     except PermissionError:
         raise
+    except arrays.UnsupportedImage as error:
+        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
     except Exception as error:  # decoders raise nearly anything on damaged files
         raise UnreadableImage(f"{path} cannot be read as an image: {error}.") from error
 
@@ -217,8 +188,25 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
     return arrays.to_integers(pixels, 8)
 
 
+def check_size(
+    path: Path, height: int, width: int, channels: int = 1, bits: int = 8
+) -> None:
+    """Raises ValueError if no image of that size can be written to `path`."""
+    _check_suffix(path)
+    try:
+        limits.check_size(_kind(path), height, width, channels, bits)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be written: {error}.") from error
+
+
 def check_writable(path: Path, channels: int, has_alpha: bool) -> None:
-    """Raises at once what `write_image` would raise for such an image."""
+    """Raises at once what `write_image` would raise for such an image.
+
+    Args:
+        path: The file that is to be written.
+        channels: The number of channels of its colour.
+        has_alpha: Whether any pixel is transparent.
+    """
     _check_suffix(path)
     try:
         codecs.check(path.suffix.lower(), channels, has_alpha)
@@ -236,10 +224,11 @@ def write_image(
 
     PNG and TIFF keep 16 bits where the image has them; all else is rounded to 8 bits,
     except that `.npy` holds `image.bits` bits, 32 being floats in `image.data_range`.
+    A warning names the file where bits are lost.
 
     Args:
         path: file name in an existing folder, ending in one of `SUFFIXES`.
-        image: what to write. JPEG, BMP and `.npy` hold no alpha: it must be None.
+        image: what to write. JPEG, BMP and `.npy` hold no alpha: it must be opaque.
         overwrite: whether an existing file is replaced.
         quality: see `codecs.encode`.
 
@@ -247,46 +236,28 @@ def write_image(
         FileExistsError: if the file exists and `overwrite` is False, also if another
             process wrote it a moment ago.
         FileNotFoundError: if the folder does not exist.
+        OSError: if the disk is full, or the folder cannot be written to.
         ValueError: if the format cannot hold the image.
     """
     path = Path(path)
     _check_suffix(path)
-    exists = FileExistsError(
-        f"{path} exists already. Choose another output or allow overwriting."
-    )
-    if path.exists() and not overwrite:
-        raise exists
+    if not overwrite:
+        whole_files.refuse_existing(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent}. Create it first.")
     try:
-        data = _encode(image, path.suffix.lower(), quality)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be written: {error}.") from error
-    # A hidden name: `list_images` never meets a half-written file.
-    partial = path.parent / f".{uuid.uuid4().hex}.tmp"
-    try:
-        partial.write_bytes(data)
-        if overwrite or not _can_link(partial, path):
-            os.replace(partial, path)
-    except FileExistsError:
-        raise exists from None
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _can_link(partial: Path, path: Path) -> bool:
-    """Gives a file its name unless another has it; False where links are not known.
-
-    Raises:
-        FileExistsError: if another has it.
-    """
-    try:
-        os.link(partial, path)
-    except FileExistsError:
+        data = _encode(image, path, quality)
+    except MemoryError:
         raise
-    except OSError:  # FAT, and some file systems of networks
-        return False
-    return True
+    except Exception as error:  # encoders raise nearly anything beyond their limits
+        raise ValueError(f"{path} cannot be written: {error}.") from error
+    whole_files.write(path, data, overwrite)
+    if limits.kept_bits(_kind(path), image.bits) < image.bits:
+        logger.warning(
+            "%s: rounded from %d bits to 8, because %s does not hold them; PNG and "
+            "TIFF hold 16 bits, NPY holds floats",
+            *(path, image.bits, _kind(path)),
+        )
 
 
 def _require_content(path: Path) -> None:
@@ -301,25 +272,27 @@ def _require_content(path: Path) -> None:
         )
 
 
+def _kind(path: Path) -> str:
+    """The name of a format in `limits.LIMITS`."""
+    return formats.FORMATS.get(path.suffix.lower(), "NPY")
+
+
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path} does not end in one of {', '.join(SUFFIXES)}.")
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _warn(path: Path, remark: str) -> None:
+    logger.warning("%s: %s", path, remark)
 
 
-def _shown(names: list[str]) -> str:
-    """The first ten names, for a message."""
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-
-
-def _encode(image: ImageFile, suffix: str, quality: int | None) -> bytes:
+def _encode(image: ImageFile, path: Path, quality: int | None) -> bytes:
+    suffix, warn = path.suffix.lower(), functools.partial(_warn, path)
     if image.pixels.ndim != 3 or 0 in image.pixels.shape:
         raise ValueError(f"its shape is {image.pixels.shape}, not [H, W, C]")
     if suffix != ".npy":
-        return codecs.encode(image, suffix, quality)
+        return codecs.encode(image, suffix, quality, warn)
+    codecs.fit_metadata(image.metadata, "NPY", warn)
     buffer = io.BytesIO()
     np.save(buffer, arrays.image_to_array(image), allow_pickle=False)
     return buffer.getvalue()

@@ -1,77 +1,177 @@
-"""What an image file holds beside its pixels, and how it is carried to another file."""
+"""What an image file holds beside its pixels, and which of it other formats can hold.
 
-import logging
+A `Metadata` is read by the reader of each format. Before a file is written, `fit`
+reduces it to what the format holds and says what is lost; the writer of the format then
+writes all that is left. How an image was made stands in one place of each format:
+
+* PNG: the text "Software";
+* JPEG, TIFF, WebP and AVIF: the EXIF tag Software (in TIFF a tag of the image);
+* BMP and `.npy`: nowhere.
+
+What the user's file says there stays, before it and a semicolon; descriptions and
+comments are not touched.
+"""
+
 import struct
-import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from PIL import Image
+from irsde_jax.data import exif as exif_data
+from irsde_jax.data import png_chunks
+from irsde_jax.data.png_chunks import Chunk
 
-logger = logging.getLogger(__name__)
-
-ORIENTATION = 0x0112  # EXIF tag
-_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP")  # that hold any
-_LONGEST_IN_JPEG = 65533 - 6  # bytes, beside the head of its segment
-_PNG_HEAD = 8 + 25  # the signature, and IHDR, which every PNG begins with
+_NAMES = {
+    "exif": "EXIF data",
+    "icc_profile": "the colour profile",
+    "xmp": "XMP data",
+    "iptc": "IPTC data",
+    "comment": "the comment",
+    "dpi": "the density (dpi)",
+}
+_WITH_EXIF = {"exif", "icc_profile", "xmp"}
+# Format -> the fields of `Metadata` that it holds, and the most bytes of each.
+_HELD: dict[str, set[str]] = {
+    "PNG": _WITH_EXIF | {"comment", "dpi", "chunks"},
+    "JPEG": _WITH_EXIF | {"iptc", "comment", "dpi"},
+    "TIFF": _WITH_EXIF | {"iptc", "dpi"},
+    "WEBP": _WITH_EXIF,
+    "AVIF": _WITH_EXIF,
+    "BMP": {"dpi"},
+    "NPY": set(),
+}
+# A segment of a JPEG file has at most 65,533 bytes, its own head among them.
+_LONGEST_IN_JPEG = {"exif": 65527, "xmp": 65504, "iptc": 65490, "comment": 65533}
+# Keywords of PNG texts, and the EXIF tags that say the same.
+_TEXT_TAGS = {
+    "Description": exif_data.DESCRIPTION,
+    "Software": exif_data.SOFTWARE,
+    "Author": exif_data.ARTIST,
+    "Copyright": exif_data.COPYRIGHT,
+}
 
 
 class Metadata(NamedTuple):
-    """What a file says of its image, kept for the restored one.
+    """What a file says of its image, for pixels that are upright.
 
     Attributes:
-        exif: the camera's data, as EXIF bytes, without an orientation; None: none.
-        icc_profile: the colour space of the pixels; None: sRGB, or unknown.
+        exif: The camera's data, as EXIF bytes without their prefix and without an
+            orientation.
+        icc_profile: The colour space of the pixels; None means sRGB, or unknown.
+        xmp: An XMP packet.
+        iptc: IPTC data (IIM records).
+        comment: A comment on the image.
+        dpi: The pixels per inch, across and down.
+        chunks: The other chunks of a PNG file that describe the image: texts, and how
+            its colours are encoded.
+        software: How the image was made, for the file that is written.
     """
 
     exif: bytes | None = None
     icc_profile: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    comment: str | None = None
+    dpi: tuple[float, float] | None = None
+    chunks: tuple[Chunk, ...] = ()
+    software: str | None = None
 
 
-def orientation(image: Image.Image) -> int:
-    """How the pixels of an open file lie, 1 to 8, as EXIF has it; 1 is upright."""
-    # As of any format: for a PNG Pillow would decode the pixels to look behind them.
-    return Image.Image.getexif(image).get(ORIENTATION, 1)
-
-
-def of(image: Image.Image) -> Metadata:
-    """What is kept of an open file, for pixels that are upright and not CMYK."""
-    exif = None
-    # The tags of a TIFF say how its pixels are stored, which will be another way.
-    if image.format != "TIFF" and (tags := Image.Image.getexif(image)):
-        tags.pop(ORIENTATION, None)
+def upright(found: Metadata) -> tuple[Metadata, list[str]]:
+    """Metadata as read, for pixels that were turned upright; and what is lost of it."""
+    lost = []
+    if found.exif is not None:
         try:
-            exif = tags.tobytes() if tags else None
-        except Exception as error:  # cameras write nearly anything, Pillow does not
-            logger.warning("EXIF data that cannot be written again are lost: %s", error)
-    # A profile of CMYK does not describe the RGB that became of it.
-    profile = None if image.mode == "CMYK" else image.info.get("icc_profile")
-    return Metadata(exif, profile)
+            found = found._replace(exif=exif_data.upright(found.exif))
+        except (ValueError, struct.error):
+            lost = ["its EXIF data are damaged and not preserved"]
+            found = found._replace(exif=None)
+    if found.xmp is not None:
+        found = found._replace(xmp=exif_data.upright_xmp(found.xmp))
+    return found, lost
 
 
-def options(metadata: Metadata, kind: str) -> dict[str, bytes]:
-    """What Pillow's `save` is to be told for a file of that format."""
-    found = {name: value for name, value in metadata._asdict().items() if value}
-    if kind == "JPEG" and len(found.get("exif", b"")) > _LONGEST_IN_JPEG:
-        logger.warning("EXIF data of more than 64 KB do not fit into a JPEG: lost.")
-        del found["exif"]
-    return found if kind in _FORMATS else {}
+def fit(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
+    """The metadata that a file of some format will hold, and the names of the rest.
+
+    Args:
+        metadata: What is to be preserved.
+        kind: The name of the format, or "NPY".
+    """
+    held, lost = _HELD[kind], []
+    if "exif" in held:
+        metadata = _through_exif(metadata, kind)
+    for field, name in _NAMES.items():
+        value = getattr(metadata, field)
+        if value is None:
+            continue
+        if field not in held:
+            lost.append(name)
+            metadata = _without(metadata, field)
+        elif kind == "JPEG" and len(value) > _LONGEST_IN_JPEG.get(field, 1 << 24):
+            lost.append(f"{name} (longer than a JPEG segment of 64 KB)")
+            metadata = _without(metadata, field)
+    if "chunks" not in held:
+        lost += [str(chunk) for chunk in metadata.chunks if not chunk.is_srgb]
+        metadata = metadata._replace(chunks=())
+    elif metadata.software is not None:
+        metadata = metadata._replace(chunks=_with_software(metadata))
+    return metadata._replace(software=None), lost
 
 
-def add(data: bytes, kind: str, metadata: Metadata) -> bytes:
-    """A file that OpenCV wrote, with what OpenCV cannot write; TIFF stays as it is."""
-    if kind != "PNG":
-        return data
-    chunks = []
-    if metadata.icc_profile is not None:
-        profile = zlib.compress(metadata.icc_profile)
-        chunks.append((b"iCCP", b"ICC profile\0\0" + profile))
-    if metadata.exif is not None:
-        chunks.append((b"eXIf", metadata.exif.removeprefix(b"Exif\0\0")))
-    packed = b"".join(
-        struct.pack(">I", len(body))
-        + name
-        + body
-        + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    )
-    return data[:_PNG_HEAD] + packed + data[_PNG_HEAD:]
+def _through_exif(metadata: Metadata, kind: str) -> Metadata:
+    """What EXIF tags say as well, moved there where the format has no other place."""
+    if kind == "PNG":
+        return metadata
+    block = metadata.exif
+    order = exif_data.byte_order(block)
+    tags = {} if block is None else exif_data.read(block)[1]
+    put, chunks = {}, []
+    for chunk in metadata.chunks:
+        tag = _TEXT_TAGS.get(chunk.keyword or "")
+        said = None if tag is None else png_chunks.text_of(chunk)
+        if tag is None or said is None or tag in tags or tag in put:
+            chunks.append(chunk)
+        else:
+            encoding = "utf-8" if chunk.kind == b"iTXt" else "latin-1"
+            put[tag] = exif_data.to_entry(said.decode(encoding, "replace"))
+    if metadata.software is not None:
+        before = put.get(exif_data.SOFTWARE, tags.get(exif_data.SOFTWARE))
+        joined = _joined(exif_data.text(before), metadata.software)
+        put[exif_data.SOFTWARE] = exif_data.to_entry(joined)
+    dpi = metadata.dpi
+    if dpi is not None and "dpi" not in _HELD[kind]:
+        if exif_data.X_RESOLUTION not in tags:
+            put |= {
+                exif_data.X_RESOLUTION: exif_data.fraction(dpi[0], order),
+                exif_data.Y_RESOLUTION: exif_data.fraction(dpi[1], order),
+                exif_data.RESOLUTION_UNIT: exif_data.Entry(
+                    exif_data.SHORT, 1, struct.pack(order + "H", 2)
+                ),
+            }
+        dpi = None
+    if put:
+        block = exif_data.with_tags(block, put)
+    return metadata._replace(exif=block, chunks=tuple(chunks), dpi=dpi)
+
+
+def _without(metadata: Metadata, field: str) -> Metadata:
+    nothing: dict[str, Any] = {field: None}
+    return metadata._replace(**nothing)
+
+
+def _with_software(metadata: Metadata) -> tuple[Chunk, ...]:
+    """The chunks with a text that says how the image was made."""
+    assert metadata.software is not None  # `fit` saw to it
+    others, said = [], None
+    for chunk in metadata.chunks:
+        text = png_chunks.text_of(chunk) if chunk.keyword == "Software" else None
+        if text is None or said is not None:
+            others.append(chunk)
+        else:
+            encoding = "utf-8" if chunk.kind == b"iTXt" else "latin-1"
+            said = text.decode(encoding, "replace")
+    text_chunk = png_chunks.text_chunk("Software", _joined(said, metadata.software))
+    return (*others, text_chunk)
+
+
+def _joined(before: str | None, software: str) -> str:
+    return f"{before}; {software}" if before else software

@@ -7,6 +7,7 @@ licence is LICENSE.md beside them, not that of the code.
 
 import json
 import math
+import os
 import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,8 @@ from irsde_jax import tables
 FOLDER = Path(__file__).parent
 LICENCE = Path(__file__).with_name("LICENSE.md")
 SUFFIX = ".safetensors"
+PYTORCH_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
+"""Suffixes of PyTorch files. What such a file holds is found when it is read."""
 
 CARD = {
     "task": str,  # what is undone, of which images, up to what level
@@ -73,6 +76,11 @@ def list_weights() -> list[Weights]:
 def find(name: str) -> Path | None:
     """The file of shipped weights; None if there are none of that name."""
     return next((known.path for known in list_weights() if known.name == name), None)
+
+
+def is_pytorch(source: str | os.PathLike) -> bool:
+    """Whether weights are a PyTorch file, by the name: it need not exist."""
+    return str(source).lower().endswith(PYTORCH_SUFFIXES) and not Path(source).is_dir()
 
 
 def table() -> str:

@@ -1,0 +1,106 @@
+"""Image formats: their file name endings, their first bytes, and what each can hold."""
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+    ".avif": "AVIF",
+    ".bmp": "BMP",
+}
+"""File name ending -> name of the format."""
+
+NPY_MAGIC = b"\x93NUMPY"
+"""How the bytes of an `.npy` file begin."""
+
+HEAD = 64
+"""How many of the first bytes `sniff` needs."""
+
+DEFAULT_MEGAPIXELS = 178.956970
+"""Larger images are refused unless a caller allows them: a small file can promise any
+number of pixels. The number is the limit that Pillow has."""
+
+WITH_ALPHA = ("PNG", "TIFF", "WEBP", "AVIF")
+WITH_16_BITS = ("PNG", "TIFF")
+
+_MAGIC = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",  # BigTIFF
+    b"MM\0+": "TIFF",
+    b"BM": "BMP",
+}
+# They are not read, but an error that says what a file is helps more than one that does
+# not.
+_OTHERS = {
+    b"GIF8": "a GIF",
+    b"8BPS": "a Photoshop document",
+    b"%PDF": "a PDF document",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 file",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 file",
+    b"\xff\x0a": "a JPEG XL file",
+    b"\0\0\0\x0cJXL ": "a JPEG XL file",
+    b"\x76\x2f\x31\x01": "an OpenEXR file",
+    b"\0\0\x01\0": "an icon (ICO)",
+    NPY_MAGIC: "a NumPy array whose name does not end in .npy",
+    b"PK\x03\x04": "a ZIP archive",
+    b"<svg": "an SVG drawing",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+}
+_HEIF = {b"heic", b"heix", b"mif1", b"hevc", b"msf1"}
+
+
+def sniff(head: bytes) -> str:
+    """The format of a file, by its first bytes.
+
+    Args:
+        head: The first `HEAD` bytes or more.
+
+    Raises:
+        ValueError: if the file is none of `FORMATS`; it says what else it is.
+    """
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        brands = [head[at : at + 4] for at in range(8, len(head), 4)]
+        if b"avif" in brands or b"avis" in brands:
+            return "AVIF"
+        if set(brands) & _HEIF:
+            raise ValueError(_none_of("it is a HEIF (HEIC) photograph"))
+    for magic, name in _OTHERS.items():
+        if head.startswith(magic):
+            raise ValueError(_none_of(f"it is {name}"))
+    raise ValueError(_none_of("its content is of no known kind"))
+
+
+def check_size(height: int, width: int, max_megapixels: float | None) -> None:
+    """Raises ValueError if an image has more pixels than a caller allows.
+
+    Args:
+        height: The height in pixels.
+        width: The width in pixels.
+        max_megapixels: The limit in millions of pixels; None means
+            `DEFAULT_MEGAPIXELS`.
+    """
+    limit = DEFAULT_MEGAPIXELS if max_megapixels is None else max_megapixels
+    megapixels = height * width / 1e6
+    if megapixels > limit:
+        raise ValueError(
+            f"it has {height} x {width} pixels, {megapixels:.4g} million; at most "
+            f"{limit:.4g} million are read. If it is no decompression bomb, "
+            f"--mode=restore takes --max_megapixels={int(megapixels) + 1}"
+        )
+
+
+def _none_of(found: str) -> str:
+    kinds = ", ".join(sorted({*FORMATS.values(), "NPY"}))
+    return f"{found}, and none of {kinds}; convert it to PNG"

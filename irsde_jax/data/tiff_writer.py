@@ -1,0 +1,61 @@
+"""Writing TIFF files: 8 or 16 bits of grey, RGB or any number of bands.
+
+`tifffile` writes the samples. The tags that say something of the image, which it writes
+in part only, are added by a new directory behind the samples.
+"""
+
+import io
+import struct
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from irsde_jax.data import exif as exif_data
+from irsde_jax.data import tiff_tags
+from irsde_jax.data.metadata import Metadata
+
+_MOST_BYTES = 2**32 - 2**25  # of a file whose offsets have 32 bits, tags included
+
+
+def encode(samples: np.ndarray, has_alpha: bool, metadata: Metadata) -> bytes:
+    """A file of 8- or 16-bit integers [H, W, C], compressed without loss.
+
+    Args:
+        samples: The integers. More than three colours are bands of no known meaning.
+        has_alpha: Whether the last channel is transparency.
+        metadata: What else the file holds.
+
+    Raises:
+        ValueError: if the file could become too long for its format.
+    """
+    if samples.nbytes > _MOST_BYTES:
+        raise ValueError("TIFF holds at most 4 GB; write .png")
+    colours = samples.shape[-1] - has_alpha
+    extra = ["unassalpha"] if has_alpha else []
+    if colours not in (1, 3):
+        extra = ["unspecified"] * (colours - 1) + extra
+    flat = samples[..., 0] if samples.shape[-1] == 1 else samples
+    order, tags = tiff_tags.to_tags(metadata)
+    options: dict[str, Any] = {"extrasamples": extra} if extra else {}
+    if flat.ndim == 3:
+        options["planarconfig"] = "contig"
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        np.ascontiguousarray(flat),
+        byteorder=order,
+        bigtiff=False,
+        photometric="rgb" if colours == 3 else "minisblack",
+        compression="deflate",
+        predictor=True,
+        metadata=None,
+        software=False,
+        **options,
+    )
+    plain = buffer.getvalue()
+    _, layout = exif_data.read(plain)
+    start = len(plain) + len(plain) % 2
+    directory = exif_data.write_directory(order, layout | tags, start)
+    head = plain[:4] + struct.pack(order + "I", start)
+    return head + plain[8:].ljust(start - 8, b"\0") + directory

@@ -1,0 +1,130 @@
+"""What an export says about itself: by whom, when, until when, under which terms."""
+
+import datetime
+import json
+import shlex
+from types import SimpleNamespace
+
+import jax
+import pytest
+import tiny_exports
+from absl import flags
+
+from irsde_jax import export, export_notes, main, weights
+
+pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
+
+
+@pytest.fixture
+def make(monkeypatch, tmp_path):
+    """Exports, all but the program: that takes seconds and says nothing here."""
+    stub = SimpleNamespace(serialize=lambda: b"program")
+    monkeypatch.setattr(export, "export_program", lambda *arguments: stub)
+
+    def call(source, *overrides):
+        folder = tmp_path / "exported"
+        arguments = (f"--weights={source}", f"--output={folder}", "--overwrite")
+        assert tiny_exports.run("--mode=export", *arguments, *overrides) == 0
+        return folder
+
+    return call
+
+
+def day(text):
+    return datetime.date.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    ("version", "exported", "until", "is_exact"),
+    [
+        ("0.10.0", "2026-11-28", "2026-10-16", True),
+        ("0.12.0.1", "2026-10-20", "2027-04-20", True),
+        ("99.0", "2030-08-31", "2031-02-28", False),
+        ("99.0", "2030-12-01", "2031-06-01", False),
+    ],
+)
+def test_promise_ends_six_months_after_the_release(version, exported, until, is_exact):
+    found = export_notes.promised_until(version, day(exported))
+    assert found == (day(until), is_exact)
+
+
+@pytest.mark.parametrize("version", ["0.10.0", "99.0"])
+def test_export_says_by_what_it_was_made_and_until_when_it_runs(
+    make, monkeypatch, version
+):
+    monkeypatch.setattr(jax, "__version__", version)
+    before = datetime.datetime.now(datetime.UTC).date()
+    folder = make("deraining-small")
+    found = json.loads((folder / "export.json").read_text("utf-8"))
+    assert found["format_version"] == 2
+    assert (
+        before <= day(found["exported"]) <= datetime.datetime.now(datetime.UTC).date()
+    )
+    until, is_exact = export_notes.promised_until(version, day(found["exported"]))
+    assert found["promised_until"] == until.isoformat()
+    assert found["promised_until_is_exact"] is is_exact
+    assert found["versions"]["jax"] == version
+    text = " ".join((folder / "README.md").read_text("utf-8").split())
+    assert f"JAX {version} (jaxlib " in text
+    assert f"exported them on {found['exported']}" in text
+    assert f"until {until}{'' if is_exact else ' at the latest'}" in text
+    assert "export.html#compatibility-guarantees" in text
+    assert found["export_again"] in text
+    for name in (path.name for path in folder.iterdir()):
+        assert name == "README.md" or f"`{name}`" in text  # it says what it is
+
+
+def test_export_again_is_a_command(make):
+    flags_given = ("--sizes=32x40,64x48", "--platforms=tpu,cpu")
+    flags_given += ("--config.sampling.num_evals=3", "--config.sampling.sigma=0.0625")
+    folder = make("denoising-small", *flags_given)
+    found = json.loads((folder / "export.json").read_text("utf-8"))
+    python, module, name, *arguments = shlex.split(found["export_again"])
+    assert (python, module, name) == ("python", "-m", "irsde_jax.main")
+    values = flags.FlagValues()
+    main.define_flags(values)
+    overrides = main.parse(["main", *arguments], values)
+    assert values.weights == "denoising-small"
+    assert values.sizes == "32x40,64x48"
+    assert values.platforms == "tpu,cpu"
+    assert set(flags_given[2:]) <= set(overrides)
+
+
+def test_licence_of_shipped_weights_goes_with_them(make, tmp_path):
+    folder = make("deraining-small")
+    licence = folder / "WEIGHTS_LICENSE.md"
+    assert licence.read_bytes() == weights.LICENCE.read_bytes()
+    assert "research use only" in (folder / "README.md").read_text("utf-8")
+    own = tiny_exports.write_weights(tmp_path / "own.safetensors", "deraining:small")
+    assert make(own) == folder  # the same folder again
+    assert not licence.exists()
+    assert "whoever trained them" in (folder / "README.md").read_text("utf-8")
+    make(weights.find("deraining-small"))
+    assert licence.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentences"),
+    [
+        ("deraining-small", []),
+        ("denoising-small", ["Use irsde_jax for grey images", "level 15.94 of 255"]),
+        ("super-resolution-x4-small", ["enlarge it 4 times", "results have 128 x 160"]),
+        ("inpainting-small", ["White pixels are filled"]),
+    ],
+)
+def test_readme_says_what_is_special_about_the_task(make, name, sentences):
+    more = ["--config.sampling.sigma=0.0625"] if name == "denoising-small" else []
+    text = (make(name, "--sizes=32x40", *more) / "README.md").read_text("utf-8")
+    text = " ".join(text.split())
+    assert "images of 32 x 40 pixels" in text
+    assert [sentence for sentence in sentences if sentence not in text] == []
+    assert ("grey images. ##" in text) == (name == "denoising-small")
+
+
+def test_readme_of_somebody_else_is_not_replaced(make, capsys):
+    folder = make("deraining-small")
+    (folder / "README.md").write_text("# My notes\n")
+    arguments = ("--weights=deraining-small", f"--output={folder}", "--overwrite")
+    assert tiny_exports.run("--mode=export", *arguments) == 1
+    assert "was not written by an export" in capsys.readouterr().err
+    assert (folder / "README.md").read_text() == "# My notes\n"
