@@ -99,8 +99,8 @@ def _white(image: ImageFile, is_lossy: bool) -> Filling:
         warnings.append(
             f"White areas of {_percent(found.doubtful)} of the image may be "
             "overexposed parts of the photograph: they fade into what is around them, "
-            "or lie along its border. They will be repainted; a mask (--mask) that "
-            "leaves them out keeps them."
+            "lie along its border, or are uneven in a file with lossy compression. "
+            "They will be repainted; a mask (--mask) that leaves them out keeps them."
         )
     if found.num_specks and not found.num_areas:
         warnings.append(

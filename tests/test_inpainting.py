@@ -176,6 +176,16 @@ class TestRestorer:
         assert (restored != image)[~outside].mean() > 0.5
         assert not caplog.records
 
+    def test_holes_of_arrays_do_not_grow(self):
+        """Test sets mark them exactly: rims and nearly white pixels are kept."""
+        image = (255 * 0.9 * photo((16, 16, 3))).astype(np.uint8)
+        image[2:12, 2:12], image[4:10, 4:10] = 200, 255
+        image[13:, :] = 254
+        restored = make(process="inpainting")(image)
+        outside = (image != 255).any(axis=-1)
+        np.testing.assert_array_equal(restored[outside], image[outside])
+        np.testing.assert_array_equal(np.argwhere(~outside)[[0, -1]], [[4, 4], [9, 9]])
+
     @pytest.mark.parametrize("suffix", ["png", "jpg"])
     def test_holes_in_jpeg_files_are_a_warning(
         self, suffix, tmp_path, caplog, monkeypatch

@@ -111,6 +111,15 @@ class TestWhite:
         assert find(lamp).doubtful > 0
         assert find(painted(stroke(12, 1.5))).doubtful == 0
 
+    def test_uneven_white_of_a_lossy_file_is_doubtful(self):
+        """A compressed stroke and an overexposed shirt look alike."""
+        image = photograph().copy()
+        noise = np.random.default_rng(0).integers(248, 256, (40, 40, 1))
+        image[20:60, 20:60] = noise
+        found = find(image, is_lossy=True)
+        assert found.hole[20:60, 20:60].all()
+        assert found.doubtful == pytest.approx((40 / 96) ** 2)
+
     def test_black_areas_are_counted(self):
         image = painted(stroke() > 0.5, 0)
         share = painted_holes.black_share(image / np.float32(255))

@@ -39,7 +39,8 @@ class PaintedHoles(NamedTuple):
         hole: The pixels to fill, rims included, bool [H, W].
         num_areas: The number of areas.
         doubtful: The share of the image in areas that may belong to the photograph:
-            they fade into it slowly, or they are large and lie along its border.
+            they fade into it slowly, they are large and lie along its border, or lossy
+            compression has made them as uneven as an overexposed part is.
         num_specks: The number of white areas that are too small for holes.
     """
 
@@ -76,7 +77,7 @@ def find_white(pixels: np.ndarray, is_lossy: bool = False) -> PaintedHoles:
         is_near = found.distance <= width + _SCATTER
         hole |= is_near & (darkness < contrast / 2)
     fades = core & (width >= _FADING)
-    doubtful = fades | _along_border(areas, num_areas)
+    doubtful = fades | uneven | _along_border(areas, num_areas)
     return PaintedHoles(hole, num_areas, float(doubtful.mean()), num_specks)
 
 
