@@ -30,7 +30,7 @@ from irsde_jax.comparison import Entry, TestSet
 from irsde_jax.data import degradations, sources
 from irsde_jax.data.arrays import UNIT_RANGE
 from irsde_jax.data.degradations import Degradation
-from irsde_jax.data.pairs import Source
+from irsde_jax.data.fitting import Cropping, ToMultiples
 from irsde_jax.logs import Progress
 from irsde_jax.restorer import Restorer
 
@@ -128,6 +128,7 @@ def run(
     found = record.of_evaluation(compared[0], config, test_set, rows, entries)
     found["lpips"] = dict(not_computed=lpips.not_computed)
     found["fid"] = dict(not_computed=no_fid)
+    found |= dict(pairing=source.pairing, cropping=source.describe_cropping())
     if settings.num_samples:
         found["uncertainty"] = sheets.write_uncertainty(
             restorer, source, degrade, target / "uncertainty.png", overwrite
@@ -190,15 +191,22 @@ def _add_fid(
     return ""
 
 
-def _open_test_set(config: Config, paired: bool | None) -> Source:
-    """The images of the test set, each of which has been read once."""
+def _open_test_set(config: Config, paired: bool | None) -> Cropping:
+    """The images of the test set, each of which has been read once.
+
+    Clean images that a degradation makes smaller are cropped to a multiple of its
+    factor first, as papers do.
+    """
     address = config.evaluation.dir
     if not sources.is_dataset(address) and not Path(address).is_dir():
         raise FileNotFoundError(
             f"evaluation.dir={address!r}: there is no such folder. Name the test "
             "images by --config.evaluation.dir=DIR."
         )
-    source = experiment.open_source(config, address, paired)
+    source: Cropping = experiment.open_source(config, address, paired)
+    if "mu" not in source[0]:
+        factor = degradations.shrinking_factor(**config.degradation)
+        source = ToMultiples(source, factor)
     for index in range(len(source)):
         source[index]
     return source
