@@ -184,6 +184,19 @@ def test_clean_images_are_cropped_to_a_multiple_of_the_factor(start, tmp_path, c
     assert capsys.readouterr().out.count(text) == 1
 
 
+def test_a_border_of_the_references_is_cut_off_if_asked(start, tmp_path):
+    whole = make_image(0)
+    write(tmp_path / "test" / "GT" / "x.png", whole)
+    write(tmp_path / "test" / "LQ" / "x.png", whole[2:-2, 2:-2])
+    folder = f"--config.evaluation.dir={tmp_path / 'test'}"
+    with pytest.raises(ValueError, match=r"Set data\.border=2"):
+        start(folder, name="dehazing")
+    report = start(folder, "--config.data.border=2", name="dehazing")
+    assert report["images"][0]["degraded_psnr_rgb"] == float("inf")
+    text = "1 of 1 clean images were cropped by 2 pixels on every side."
+    assert report["cropping"] == text
+
+
 def test_five_channels_of_floats_are_measured_and_written_as_they_are(start, tmp_path):
     for seed, kind in enumerate(("GT", "LQ")):
         (tmp_path / "test" / kind).mkdir(parents=True)
