@@ -8,8 +8,9 @@ than elsewhere, and where `remat` is kept for this table alone (see `NOT_RUN`).
 With `--gpu` it runs them as well, and compares them with a bfloat16 matrix product of
 the same run. `--tiny` takes tiny networks and crops, to try the command.
 
-Operations are those of the plain step, counted before XLA changes it: what is computed
-a second time, for less memory, is not counted as an achievement.
+Operations are those of the plain step, counted in its trace (`operations`), on any
+backend alike: what is computed a second time, for less memory, is not counted as an
+achievement.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from benchmarks import timing
+from benchmarks import operations, timing
 from irsde_jax import configuration, experiment, models, profiling, train_step
 
 NETWORKS = {"paper's U-Net": "deraining", "Refusion's NAFNet": "deraining:refusion"}
@@ -60,8 +61,8 @@ def configure(network: str, variant: str, tiny: bool) -> ml_collections.ConfigDi
     return config.lock()
 
 
-def lower(config: ml_collections.ConfigDict) -> tuple[Any, tuple[Any, ...]]:
-    """The step before XLA sees it, and the shapes of its arguments."""
+def build(config: ml_collections.ConfigDict) -> tuple[Any, tuple[Any, ...]]:
+    """The step, and the shapes of its arguments."""
     parts = experiment.build(config)
     size, batch_size = config.data.crop_size, config.train.batch_size
 
@@ -72,8 +73,19 @@ def lower(config: ml_collections.ConfigDict) -> tuple[Any, tuple[Any, ...]]:
         keys = train_step.example_keys(jax.random.key(0), 0, batch_size)
         return state, *train_step.shard(({"x0": image, "mu": image}, keys))
 
-    shapes = jax.eval_shape(arguments)
-    return parts.step_fn.lower(*shapes), shapes
+    return parts.step_fn, jax.eval_shape(arguments)
+
+
+def lower(config: ml_collections.ConfigDict) -> tuple[Any, tuple[Any, ...]]:
+    """The step before XLA sees it, and the shapes of its arguments."""
+    step_fn, shapes = build(config)
+    return step_fn.lower(*shapes), shapes
+
+
+def operations_of(network: str, tiny: bool) -> int:
+    """The operations of the plain step of a network, on one device."""
+    step_fn, shapes = build(configure(network, "float32", tiny))
+    return operations.count(step_fn, *shapes)
 
 
 def seconds_of(compiled: Any, shapes: tuple[Any, ...]) -> float:
@@ -97,12 +109,11 @@ def seconds_of(compiled: Any, shapes: tuple[Any, ...]) -> float:
 
 def print_network(network: str, run: bool, tiny: bool, variants: Sequence[str]) -> None:
     """A row for each variant."""
-    flops, peak = 0.0, 0.0
+    flops = operations_of(network, tiny) if run else 0
+    peak = 0.0
     for variant in variants:
         config = configure(network, variant, tiny)
         lowered, shapes = lower(config)
-        # The first variant is the plain one; a scan's slices are counted but once.
-        flops = flops or lowered.cost_analysis()["flops"]
         compiled = lowered.compile(None if run else NOT_RUN)
         needed = profiling.step_memory(compiled)
         size = sum(leaf.size for leaf in jax.tree.leaves(shapes[0].params))

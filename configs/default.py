@@ -64,6 +64,10 @@ def get_config() -> ml_collections.ConfigDict:
         train_dir="datasets/train",
         tfds_dir="",  # of prepared "tfds:" data sets; "": ~/tensorflow_datasets
         manual_dir="",  # of their downloads; "": downloads/manual in tfds_dir
+        # Names of pairs that are not found by themselves: templates of a clean and a
+        # degraded path, "GT/norain-{id}:LQ/rain-{id}", or several, by commas.
+        pair="",
+        border=0,  # pixels by which clean files may be larger on every side; cut off
         scale=1,  # the degraded files are smaller than the clean ones by this factor
         enlarge="bicubic",  # or "nearest": how they are brought to their size
         # What floats in .npy files are for black and white: 0 and 1 of image units, in

@@ -17,7 +17,14 @@ import ml_collections
 import numpy as np
 
 from irsde_jax import figures
-from irsde_jax.data import degradations, entries, inspection, photo_hash, sources
+from irsde_jax.data import (
+    degradations,
+    entries,
+    fitting,
+    inspection,
+    photo_hash,
+    sources,
+)
 from irsde_jax.data.entries import Entry
 from irsde_jax.data.inspection import Facts, Finding
 from irsde_jax.logs import Progress
@@ -37,6 +44,7 @@ class _Folder(NamedTuple):
     entries: list[Entry]
     facts: list[Facts]
     findings: list[Finding]
+    notes: tuple[str, ...] = ()
 
     @property
     def usable(self) -> list[Facts]:
@@ -74,6 +82,7 @@ def run(
         what = "pairs" if has_pairs else "clean images"
         print(f"{folder.part}: {folder.address}, {len(folder.entries)} {what}")
         lines = inspection.describe(folder.facts) if folder.usable else []
+        lines = [*folder.notes, *lines]
         _print_indented([*lines, *_texts(folder.findings)])
     shared = _find_leaks(folders)
     print("Photographs in two of the folders, also turned, mirrored or re-encoded")
@@ -89,7 +98,8 @@ def run(
 def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
     """The folders of an experiment, one after the other."""
     validation = config.validation
-    options = ("data_range", "scale", "enlarge", "tfds_dir", "manual_dir")
+    options = ["data_range", "scale", "enlarge", "tfds_dir", "manual_dir"]
+    options += ["pair", "border"]
     reading = {key: config.data[key] for key in options}
     reading["channels"] = config.model.channels
     for part, address, crop_size in (
@@ -104,7 +114,7 @@ def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
                 raise FileNotFoundError(f"there is no folder {address!r}")
             # A test set may bring degraded images where a training makes its own.
             wanted = None if part == "test" and not paired else paired
-            found, findings = entries.list_entries(address, wanted, **reading)
+            found, findings, how = entries.list_entries(address, wanted, **reading)
         except FileNotFoundError as error:
             # Only an evaluation needs test images, and it may come later.
             text = str(error)
@@ -119,7 +129,21 @@ def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
         if part == "validation" and 0 < len(facts) < validation.num_images:
             text = f"validation.num_images={validation.num_images}, more than there are"
             findings.append(Finding(True, text))
-        yield _Folder(part, address, found, facts, findings)
+        notes = [f"pairs: {how}"] if how else []
+        if part == "test":
+            notes += _crops_of_evaluation(config, facts)
+        yield _Folder(part, address, found, facts, findings, tuple(notes))
+
+
+def _crops_of_evaluation(config: Config, facts: Sequence[Facts]) -> list[str]:
+    """How an evaluation crops clean images before it makes them smaller."""
+    factor = degradations.shrinking_factor(**config.degradation)
+    usable = [fact for fact in facts if not fact.problem]
+    odd = [fact for fact in usable if any(side % factor for side in fact.size)]
+    if not odd or any(fact.pair for fact in usable):
+        return []
+    how = fitting.how(fitting.Part(0, 0, odd[0].size), factor)
+    return [f"an evaluation crops {len(odd)} of {len(usable)} clean images {how}"]
 
 
 def _examine_all(address: str, found: Sequence[Entry], num_threads: int) -> list[Facts]:
@@ -138,14 +162,22 @@ def _examine_all(address: str, found: Sequence[Entry], num_threads: int) -> list
 def _examine(address: str, entry: Entry) -> Facts:
     """Reads one image or pair."""
     try:
-        record, kind = entry.read()
+        record, kind, cropped = entry.read()
     except (OSError, ValueError) as error:
         problem = " ".join(str(error).replace(f"{Path(address)}/", "").split())
         return Facts(entry.name, problem)
     x0 = record["x0"]
     pair = inspection.compare(x0, record["mu"]) if "mu" in record else None
     size = x0.shape[0], x0.shape[1]
-    return Facts(entry.name, "", size, kind, photo_hash.photo_hash(x0), pair)
+    return Facts(
+        name=entry.name,
+        size=size,
+        kind=kind,
+        photo=photo_hash.photo_hash(x0),
+        pair=pair,
+        clean=entry.clean,
+        cropped=cropped,
+    )
 
 
 def _find_leaks(folders: Sequence[_Folder]) -> list[Finding]:
@@ -172,7 +204,7 @@ def _write_sheet(path: Path, folders: Sequence[_Folder], overwrite: bool) -> Non
         num_shown += len(shown)
         tiles, texts = [], []
         for _, entry in shown:
-            record, _ = entry.read()
+            record = entry.read().record
             tiles.append(record["x0"])
             texts.append(f"{folder.part}: {entry.name}")
             if paired:

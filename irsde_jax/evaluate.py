@@ -32,7 +32,7 @@ from irsde_jax.comparison import Entry, TestSet
 from irsde_jax.data import degradations, sources
 from irsde_jax.data.arrays import UNIT_RANGE
 from irsde_jax.data.degradations import Degradation
-from irsde_jax.data.pairs import Source
+from irsde_jax.data.fitting import Cropping, ToMultiples
 from irsde_jax.logs import Progress
 from irsde_jax.restorer import Restorer
 
@@ -138,6 +138,7 @@ def run(
     found = record.of_evaluation(compared[0], config, test_set, rows, entries)
     found["lpips"] = dict(not_computed=lpips.not_computed, origin=lpips.origin)
     found["fid"] = dict(not_computed=no_fid)
+    found |= dict(pairing=source.pairing, cropping=source.describe_cropping())
     if settings.num_samples:
         found["uncertainty"] = sheets.write_uncertainty(
             restorer, source, degrade, target / "uncertainty.png", overwrite
@@ -200,8 +201,11 @@ def _add_fid(
     return ""
 
 
-def _open_test_set(config: Config, paired: bool | None) -> tuple[Source, int]:
+def _open_test_set(config: Config, paired: bool | None) -> tuple[Cropping, int]:
     """The images of the test set, each of which has been read once.
+
+    Clean images that a degradation makes smaller are cropped to a multiple of its
+    factor first, as papers do.
 
     Returns:
         The images, and how many of them are grey in several equal channels.
@@ -212,7 +216,10 @@ def _open_test_set(config: Config, paired: bool | None) -> tuple[Source, int]:
             f"evaluation.dir={address!r}: there is no such folder. Name the test "
             "images by --config.evaluation.dir=DIR."
         )
-    source = experiment.open_source(config, address, paired)
+    source: Cropping = experiment.open_source(config, address, paired)
+    if "mu" not in source[0]:
+        factor = degradations.shrinking_factor(**config.degradation)
+        source = ToMultiples(source, factor)
     clean = (source[index]["x0"] for index in range(len(source)))
     return source, sum(x0.shape[-1] > 1 and grey.is_grey(x0) for x0 in clean)
 

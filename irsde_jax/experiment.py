@@ -19,7 +19,7 @@ from irsde_jax import (
     sde,
     train_step,
 )
-from irsde_jax.data import cache, degradations, pairs, pipeline, sources
+from irsde_jax.data import cache, degradations, pipeline, sources
 from irsde_jax.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict
@@ -107,7 +107,7 @@ def _is_paired(config: Config) -> bool:
 
 def open_source(
     config: Config, address: str, paired: bool | None, small: bool = False
-) -> pairs.Source:
+) -> sources.Opened:
     """The images at an address, as the `data` group of a configuration reads them.
 
     With `small`, degraded images are not enlarged.
@@ -122,6 +122,8 @@ def open_source(
         manual_dir=data.manual_dir,
         scale=data.scale,
         enlarge=None if small else data.enlarge,
+        pair=data.pair,
+        border=data.border,
     )
 
 

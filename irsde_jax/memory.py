@@ -37,7 +37,7 @@ def _peak(jaxpr: Jaxpr) -> int:
     alive: dict[Var, int] = {}
     peak = 0
     for place, equation in enumerate(equations):
-        inner = max((_peak(body) for body in _bodies(equation)), default=0)
+        inner = max((_peak(body) for body in bodies(equation)), default=0)
         peak = max(peak, sum(alive.values()) + inner)
         alive |= {var: _bytes(var) for var in equation.outvars if var in last_use}
         peak = max(peak, sum(alive.values()))
@@ -56,7 +56,7 @@ def _needed(jaxpr: Jaxpr) -> list[Any]:
     return needed[::-1]
 
 
-def _bodies(equation: Any) -> Iterator[Jaxpr]:
+def bodies(equation: Any) -> Iterator[Jaxpr]:
     """The programs that an equation runs: of a loop, a branch, a jitted function."""
     for value in equation.params.values():
         for item in value if isinstance(value, tuple | list) else (value,):

@@ -110,6 +110,10 @@ def notes(report: Mapping[str, Any]) -> list[str]:
         f"{count} image{'s' if count != 1 else ''}"
         + (", too few for it to be trusted." if count < 10 else ".")
     ]
+    if report.get("pairing"):
+        lines.append(f"Pairs: {report['pairing']}.")
+    if report.get("cropping"):
+        lines.append(report["cropping"])
     if not report["lpips"]["not_computed"]:
         origin = report["lpips"].get("origin")
         source = f" (weights of {origin})" if origin else ""

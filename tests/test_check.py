@@ -282,6 +282,87 @@ def test_pairs_of_super_resolution_and_keep_masks_are_pairs(paired, capsys):
     assert bad.is_error and len(bad.names) == 4 and "its mask" in bad.names[0]
 
 
+def rename(root, clean, degraded):
+    """Gives the files of all folders other names, from their number."""
+    for part in PARTS:
+        for kind, name in (("GT", clean), ("LQ", degraded)):
+            for path in sorted((root / part / kind).iterdir()):
+                path.rename(path.with_stem(name.format(path.stem)))
+
+
+def test_the_scheme_of_names_is_said(paired, capsys):
+    rename(paired, "norain-{}", "rain-{}")
+    assert not doctor(paired)
+    assert "pairs: GT/norain-{id} with LQ/rain-{id}\n" in capsys.readouterr().out
+    rename(paired, "p{}", "q{}")
+    first, *_ = doctor(paired)
+    assert first.is_error and "No known naming scheme" in first.text
+    assert "--config.data.pair=" in first.text
+    assert first.names[0] == "GT/pnorain-0.png" and len(first.names) == 8
+    pair = "--config.data.pair=GT/pnorain-{id}:LQ/qrain-{id}"
+    capsys.readouterr()
+    assert not doctor(paired, pair)
+    assert "pairs: GT/pnorain-{id} with LQ/qrain-{id}\n" in capsys.readouterr().out
+
+
+def test_a_clean_image_with_several_degraded_ones_is_one_photograph(paired, capsys):
+    rename(paired, "{}", "{}_1")
+    for part in PARTS:
+        for path in sorted((paired / part / "LQ").iterdir()):
+            shutil.copy(path, path.with_stem(path.stem[:-1] + "2"))
+    assert not doctor(paired)
+    text = "pairs: GT/{id} with LQ/{id}_{level}, 8 examples of 4 clean images\n"
+    assert text in capsys.readouterr().out
+    save(paired / "train/LQ/2_2.png", rainy(photograph(2))[:-1])
+    [unequal] = doctor(paired)
+    assert unequal.names == ["GT/2.png (LQ/2_2.png): 48 x 64, degraded 47 x 64"]
+    save(paired / "train/LQ/2_2.png", rainy(photograph(2)))
+    turned = np.rot90(photograph(2))
+    save(paired / "test/GT/3.png", turned)
+    for level in (1, 2):
+        save(paired / f"test/LQ/3_{level}.png", rainy(turned, level))
+    leaks = [finding for finding in doctor(paired) if "train that" in finding.text]
+    assert [leak.names for leak in leaks] == [["GT/2.png = GT/3.png"]]
+
+
+def test_contested_names_are_errors(paired):
+    rename(paired, "{}", "{}_1")
+    save(paired / "train/GT/2_1.png", photograph(5))
+    save(paired / "train/LQ/2_1_1.png", rainy(photograph(5)))
+    [finding] = doctor(paired)
+    assert finding.is_error and "more than one clean image" in finding.text
+    assert finding.names == ["LQ/2_1_1.png: GT/2.png, GT/2_1.png"]
+
+
+def test_crops_of_super_resolution_are_counted(paired, capsys):
+    for part in PARTS:
+        for path in (paired / part / "LQ").iterdir():
+            save(path, images.read_image(path).pixels[:44, :60:][::4, ::4])
+        for path in (paired / part / "GT").iterdir():
+            save(path, images.read_image(path).pixels[:47, :61])
+    assert not doctor(paired, "--config.data.scale=4")
+    text = "clean images cropped from the top left to a multiple of 4, as papers do"
+    assert capsys.readouterr().out.count(f"{text}: 4 of 4\n") == 3
+
+
+def test_crops_of_an_evaluation_are_told(clean, capsys):
+    save(clean / "test/1.png", photograph(21)[:-1])
+    factor = ("--config.degradation.name=bicubic", "--config.degradation.factor=4")
+    assert not doctor(clean, *factor, config="super_resolution:synthetic")
+    text = (
+        "an evaluation crops 1 of 4 clean images from the top left to a multiple of 4"
+    )
+    assert text in capsys.readouterr().out
+
+
+def test_a_border_is_named_and_cut_off_if_asked(paired):
+    for part in PARTS:
+        for path in (paired / part / "LQ").iterdir():
+            save(path, images.read_image(path).pixels[2:-2, 2:-2])
+    assert doctor(paired)[0].text == "pairs of unequal size"
+    assert not doctor(paired, "--config.data.border=2")
+
+
 def test_a_test_set_may_bring_the_degraded_images(paired, tmp_path, capsys):
     """Where a training makes its own: clean images are those in GT."""
     output = tmp_path / "sheet"

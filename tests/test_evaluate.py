@@ -134,6 +134,69 @@ def test_pairs_are_taken_from_their_folders(start, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_the_report_says_how_files_were_paired(start, tmp_path, capsys):
+    for name in ("a", "b"):
+        write(tmp_path / "test" / "GT" / f"{name}.png", make_image(0))
+        for level in (1, 2):
+            path = tmp_path / "test" / "LQ" / f"{name}_{level}_0.9.png"
+            write(path, make_image(level))
+    folder = f"--config.evaluation.dir={tmp_path / 'test'}"
+    report = start(folder, name="deraining")
+    names = [f"{name}_{level}_0.9" for name in "ab" for level in (1, 2)]
+    assert [row["name"] for row in report["images"]] == names
+    text = "GT/{id} with LQ/{id}_{level}, 4 examples of 2 clean images"
+    assert report["pairing"] == text and not report["cropping"]
+    target = tmp_path / "run" / "evaluation" / "test"
+    assert f"Pairs: {text}." in (target / "report.html").read_text("utf-8")
+    assert f"Pairs: {text}.\n" in capsys.readouterr().out
+    stems = sorted(path.stem for path in (target / "restored").iterdir())
+    assert stems == names
+    # The reference is that of the scene, not of the level.
+    rows = {row["name"]: row["degraded_psnr_rgb"] for row in report["images"]}
+    assert rows["a_1_0.9"] == rows["b_1_0.9"] != rows["a_2_0.9"]
+
+
+def test_clean_images_are_cropped_to_a_multiple_of_the_factor(start, tmp_path, capsys):
+    """As papers do: what is measured is what the cropped images give."""
+    sizes = ((17, 22, 3), (16, 20, 3), (19, 20, 3))
+    for number, size in enumerate(sizes):
+        whole = make_image(number, size)
+        write(tmp_path / "whole" / f"{number}.png", whole)
+        write(tmp_path / "cropped" / f"{number}.png", whole[:16, :20])
+    reports = {}
+    for name in ("whole", "cropped"):
+        reports[name] = start(
+            f"--config.evaluation.dir={tmp_path / name}",
+            "--config.evaluation.crop_border=0",
+            name="super_resolution:synthetic",
+        )
+        assert all(image.shape == (16, 20, 3) for image, *_ in start.restorer.calls)
+    text = (
+        "2 of 3 clean images were cropped from the top left to a multiple of 4, as "
+        "papers do."
+    )
+    assert reports["whole"]["mean"] == pytest.approx(
+        reports["cropped"]["mean"] | {"median_seconds": pytest.approx(0, abs=1e3)}
+    )
+    assert [reports[name]["cropping"] for name in reports] == [text, ""]
+    page = tmp_path / "run" / "evaluation" / "whole" / "report.html"
+    assert text in page.read_text("utf-8")
+    assert capsys.readouterr().out.count(text) == 1
+
+
+def test_a_border_of_the_references_is_cut_off_if_asked(start, tmp_path):
+    whole = make_image(0)
+    write(tmp_path / "test" / "GT" / "x.png", whole)
+    write(tmp_path / "test" / "LQ" / "x.png", whole[2:-2, 2:-2])
+    folder = f"--config.evaluation.dir={tmp_path / 'test'}"
+    with pytest.raises(ValueError, match=r"Set data\.border=2"):
+        start(folder, name="dehazing")
+    report = start(folder, "--config.data.border=2", name="dehazing")
+    assert report["images"][0]["degraded_psnr_rgb"] == float("inf")
+    text = "1 of 1 clean images were cropped by 2 pixels on every side."
+    assert report["cropping"] == text
+
+
 def test_five_channels_of_floats_are_measured_and_written_as_they_are(start, tmp_path):
     for seed, kind in enumerate(("GT", "LQ")):
         (tmp_path / "test" / kind).mkdir(parents=True)

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from irsde_jax.data import archives, codecs, layouts, matching
+from irsde_jax.data import archives, codecs, fitting, layouts, matching
 from irsde_jax.data.layouts import Layout
 from irsde_jax.data.matching import Pair
 
@@ -143,11 +143,12 @@ def _example(layout: Layout, tree: archives.Tree, pair: Pair) -> dict[str, Any]:
     clean, other = tree.read(pair.clean), tree.read(pair.other)
     size = _header_size(clean, tree.locate(pair.clean))
     other_size = _header_size(other, tree.locate(pair.other))
-    factor, border = layout.scale, 2 * layout.border
-    wanted = factor * other_size[0], factor * other_size[1]
-    if size not in (wanted, (wanted[0] + border, wanted[1] + border)):
-        rule = f"{factor} times as large" if factor > 1 else "of the same size"
-        rule += f", or larger by {layout.border} pixels a side" if border else ""
+    if not fitting.find_part(size, other_size, layout.scale, layout.border):
+        factor, border = layout.scale, layout.border
+        rule = "of the same size"
+        if factor > 1:
+            rule = f"{factor} times as large, or up to {factor - 1} pixels a side more"
+        rule += f", or larger by {border} pixels a side" if border else ""
         raise ValueError(
             f"{tree.locate(pair.clean)} is {size[0]} x {size[1]} and "
             f"{tree.locate(pair.other)} is {other_size[0]} x {other_size[1]} (height x "

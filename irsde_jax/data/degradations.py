@@ -118,6 +118,20 @@ def describe(name: str, **options: Any) -> str:
     return f"{name} with {', '.join(shown)}" if shown else name
 
 
+def shrinking_factor(name: str, **options: Any) -> int:
+    """The whole number by which a degradation makes images smaller in between; else 1.
+
+    Args:
+        name: As for `make_degradation`.
+        **options: As for `make_degradation`.
+    """
+    parts = () if name == PAIRED else name.split("+")
+    known = [_options(DEGRADATIONS[part.strip()]).get("factor") for part in parts]
+    factors = [options.get("factor", each.default) for each in known if each]
+    whole = [int(factor) for factor in factors if factor == int(factor)]
+    return max(whole, default=1)
+
+
 def _compose(steps: tuple[Degradation, ...], key: PRNGKey, image: Array) -> Array:
     """One after the other, each with a key of its own."""
     for step, step_key in zip(steps, jax.random.split(key, len(steps))):

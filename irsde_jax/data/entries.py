@@ -5,36 +5,63 @@ become findings, and every image or pair that can be read at all is an entry.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from irsde_jax.data import images, pairs, sources
+from irsde_jax.data import fitting, images, pairing, sources
 from irsde_jax.data.arrays import DataRange
 from irsde_jax.data.inspection import Finding
-from irsde_jax.data.pairs import Record, Source
+from irsde_jax.data.pairing import Pairing
+from irsde_jax.data.pairs import Record
 
-_PAIR_FOLDERS = f"{pairs.CLEAN_FOLDER} (clean) and {pairs.DEGRADED_FOLDER} (degraded)"
+
+class Content(NamedTuple):
+    """What is in the files of an entry.
+
+    Attributes:
+        record: its pixels as training reads them (but that of a pair the sizes may
+            differ).
+        kind: What kind of files they are of.
+        cropped: How the clean image was cropped, in words; "" if it was not.
+    """
+
+    record: Record
+    kind: str
+    cropped: str = ""
 
 
 class Entry(NamedTuple):
     """An image, or a pair.
 
     Attributes:
-        name: of the clean image.
-        read: its pixels as training reads them (but that of a pair the sizes may
-            differ), and what kind of files they are of; raises as reading does.
+        name: of the clean image, and of the degraded one where it has several.
+        clean: The name of the clean image.
+        read: gives its content; raises as reading does.
     """
 
     name: str
-    read: Callable[[], tuple[Record, str]]
+    clean: str
+    read: Callable[[], Content]
 
 
-def list_entries(
-    address: str, paired: bool | None, **options: Any
-) -> tuple[list[Entry], list[Finding]]:
+class Listing(NamedTuple):
+    """What an address holds.
+
+    Attributes:
+        entries: The images or pairs that can be read.
+        findings: What is wrong with their names.
+        pairing: How the files are paired, in words; "" for clean images alone.
+    """
+
+    entries: list[Entry]
+    findings: list[Finding]
+    pairing: str = ""
+
+
+def list_entries(address: str, paired: bool | None, **options: Any) -> Listing:
     """The images or pairs at an address, and what is wrong with their names.
 
     Args:
@@ -45,94 +72,98 @@ def list_entries(
     Raises:
         FileNotFoundError: for a data set that is not there.
     """
-    root = Path(address)
-    has_halves = (root / pairs.CLEAN_FOLDER).is_dir()
-    if paired is None and not sources.is_dataset(address):
-        paired = has_halves
-    has_masks = has_halves and (root / pairs.MASK_FOLDER).is_dir()
-    if sources.is_dataset(address) or (paired and has_masks):
+    if sources.is_dataset(address):
         return _list_records(address, paired, options)
-    reading = ("channels", "data_range", "scale", "enlarge")
+    root, pair = Path(address), options["pair"]
+    reading = ("channels", "data_range", "scale", "enlarge", "border")
     read = functools.partial(_read_files, **{key: options[key] for key in reading})
-    if paired:
-        return _list_pairs(root, read)
-    folder = root / pairs.CLEAN_FOLDER if has_halves else root
-    found, findings = _list_images(root, folder, by_stem=False)
-    return [
-        Entry(_name(path, root), functools.partial(read, path))
-        for path in found.values()
-    ], findings
+    try:
+        kind = sources.kind_of_folder(root, paired, pair)
+        if kind == sources.MASKS:
+            return _list_records(address, paired, options)
+        if kind == sources.PAIRS:
+            return _list_pairs(root, pairing.find(root, pair), read)
+        return _list_clean(root, pairing.clean_paths(root, pair), read)
+    except (OSError, ValueError) as error:
+        return Listing([], [Finding(True, str(error))])
 
 
 def _list_records(
     address: str, paired: bool | None, options: dict[str, Any]
-) -> tuple[list[Entry], list[Finding]]:
+) -> Listing:
     """What a source gives that knows its names by itself."""
     try:
         source = sources.open_source(address, paired, **options)
     except ValueError as error:
-        return [], [Finding(True, str(error))]
-    return [
-        Entry(name, functools.partial(_read_record, source, index))
+        return Listing([], [Finding(True, str(error))])
+    found = [
+        Entry(name, name, functools.partial(_read_record, source, index))
         for index, name in enumerate(source.names)
-    ], []
+    ]
+    return Listing(found, [], source.pairing)
 
 
-def _list_pairs(
-    root: Path, read: Callable[..., tuple[Record, str]]
-) -> tuple[list[Entry], list[Finding]]:
+def _list_pairs(root: Path, found: Pairing, read: Callable[..., Content]) -> Listing:
     """The pairs of a folder; an image without its partner is no entry."""
-    clean, findings = _list_images(root, root / pairs.CLEAN_FOLDER, by_stem=True)
-    degraded, others = _list_images(root, root / pairs.DEGRADED_FOLDER, by_stem=True)
-    findings += others
-    if clean and degraded:
-        alone = [
-            _name((clean.get(key) or degraded[key]), root)
-            for key in sorted(clean.keys() ^ degraded.keys())
-        ]
-        if alone:
-            findings.append(Finding(True, "images without their partner", alone))
-    return [
-        Entry(_name(path, root), functools.partial(read, path, degraded[key]))
-        for key, path in clean.items()
-        if key in degraded
-    ], findings
+    several = len({pair.clean for pair in found.pairs}) < len(found.pairs)
+    listed = [
+        Entry(
+            f"{pair.clean} ({pair.other})" if several else pair.clean,
+            pair.clean,
+            functools.partial(read, root / pair.clean, root / pair.other),
+        )
+        for pair in found.pairs
+    ]
+    contested = [f"{other}: {', '.join(owners)}" for other, owners in found.contested]
+    text = "images without their partner"
+    if found.alone and not found.pairs:
+        text = pairing.explain(root, found)
+    findings = [
+        Finding(True, text, found.alone),
+        Finding(True, "images with more than one clean image to match", contested),
+        Finding(
+            True,
+            "names that differ by their ending",
+            [*map(" and ".join, found.clashes)],
+        ),
+        Finding(False, "images that data.pair leaves out", found.unmatched),
+        _others(root, [root / name for name in found.files.in_order()]),
+    ]
+    found_some = [finding for finding in findings if finding.names]
+    return Listing(listed, found_some, found.describe())
 
 
-def _list_images(
-    root: Path, folder: Path, by_stem: bool
-) -> tuple[dict[str, Path], list[Finding]]:
-    """Images by name or, those of pairs, by stem, and what is wrong with the names."""
-    try:
-        paths = images.list_images(folder)
-    except (OSError, ValueError) as error:
-        hint = f" Pairs are in {_PAIR_FOLDERS} of {root}." if by_stem else ""
-        return {}, [Finding(True, f"{error}{hint}")]
-    found: dict[str, Path] = {}
-    clashes = []
-    for path in paths:
-        # Only pairs are matched by stem: a clean folder may hold 1.png and 1.jpg.
-        other = found.setdefault(path.stem if by_stem else path.name, path)
-        if other is not path:
-            clashes.append(f"{_name(other, root)} and {_name(path, root)}")
+def _list_clean(
+    root: Path, paths: Sequence[Path], read: Callable[..., Content]
+) -> Listing:
+    """Clean images; 1.png and 1.jpg may be in one folder."""
+    names = [path.relative_to(root).as_posix() for path in paths]
+    listed = [
+        Entry(name, name, functools.partial(read, path))
+        for name, path in zip(names, paths)
+    ]
+    others = _others(root, paths)
+    return Listing(listed, [others] if others.names else [])
+
+
+def _others(root: Path, paths: Iterable[Path]) -> Finding:
+    """The files beside the images that are none."""
     others = [
-        _name(path, root)
+        path.relative_to(root).as_posix()
+        for folder in sorted({path.parent for path in paths})
         for path in sorted(folder.iterdir())
         if path.is_file()
         and not path.name.startswith(".")
         and path.suffix.lower() not in images.SUFFIXES
     ]
-    findings = [
-        Finding(True, "names that differ by their ending", clashes),
-        Finding(False, "files that are not images", others),
-    ]
-    return found, [finding for finding in findings if finding.names]
+    return Finding(False, "files that are not images", others)
 
 
-def _read_record(source: Source, index: int) -> tuple[Record, str]:
+def _read_record(source: sources.Opened, index: int) -> Content:
     """An image of a data set, whose files may be of any kind."""
     record = source[index]
-    return record, f"{_colour(record['x0'])}, as they are read"
+    kind = f"{_colour(record['x0'])}, as they are read"
+    return Content(record, kind, source.cropped.get(index, ""))
 
 
 def _read_files(
@@ -143,17 +174,22 @@ def _read_files(
     data_range: DataRange,
     scale: int,
     enlarge: str,
-) -> tuple[Record, str]:
-    """A clean image, or a pair; a degraded image that is not `scale` smaller stays."""
+    border: int,
+) -> Content:
+    """A clean image, or a pair; both stay as they are where their sizes do not fit."""
     x0, kind = _read(clean, channels, data_range)
     if degraded is None:
-        return {"x0": x0}, kind
+        return Content({"x0": x0}, kind)
     mu, degraded_kind = _read(degraded, channels, data_range)
-    if x0.shape[:2] == (scale * mu.shape[0], scale * mu.shape[1]):
-        mu = images.enlarge(mu, scale, enlarge)
     if degraded_kind != kind:
         kind = f"{kind} and degraded {degraded_kind}"
-    return {"x0": x0, "mu": mu}, kind
+    size = x0.shape[0], x0.shape[1]
+    part = fitting.find_part(size, (mu.shape[0], mu.shape[1]), scale, border)
+    if part is None:
+        return Content({"x0": x0, "mu": mu}, kind)
+    cropped = fitting.how(part, scale) if part.size != size else ""
+    mu = images.enlarge(mu, scale, enlarge)
+    return Content({"x0": part.of(x0), "mu": mu}, kind, cropped)
 
 
 def _read(path: Path, channels: int, data_range: DataRange) -> tuple[np.ndarray, str]:
@@ -168,7 +204,3 @@ def _read(path: Path, channels: int, data_range: DataRange) -> tuple[np.ndarray,
 def _colour(pixels: np.ndarray) -> str:
     found = pixels.shape[-1]
     return {1: "grey", 3: "RGB"}.get(found, f"{found} channels")
-
-
-def _name(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()

@@ -65,6 +65,9 @@ class Facts(NamedTuple):
         kind: "RGB, 8 bits" and the like, of both files if they differ.
         photo: hash of the clean image.
         pair: None for clean images alone.
+        clean: The name of the clean file, where `name` says which of its degraded
+            files is meant; else "".
+        cropped: How the clean image was cropped, in words; "" if it was not.
     """
 
     name: str
@@ -73,6 +76,13 @@ class Facts(NamedTuple):
     kind: str = ""
     photo: np.ndarray = np.zeros(photo_hash.SIDE**2, np.float32)
     pair: Comparison | None = None
+    clean: str = ""
+    cropped: str = ""
+
+    @property
+    def photograph(self) -> str:
+        """The name of the clean image."""
+        return self.clean or self.name
 
 
 def compare(clean: np.ndarray, degraded: np.ndarray) -> Comparison:
@@ -169,22 +179,34 @@ def find_problems(facts: Sequence[Facts]) -> list[Finding]:
 
 def find_shared(first: Sequence[Facts], second: Sequence[Facts]) -> list[str]:
     """The photographs of one folder that are in another, and what they are there."""
+    first, second = _photographs(first), _photographs(second)
     shared: dict[str, list[str]] = {}
     for i, j in photo_hash.matches(_stack(first), _stack(second)):
-        shared.setdefault(first[i].name, []).append(second[j].name)
+        shared.setdefault(first[i].photograph, []).append(second[j].photograph)
     return [f"{name} = {', '.join(others)}" for name, others in shared.items()]
 
 
 def find_repeated(facts: Sequence[Facts]) -> list[str]:
     """The photographs that are in a folder more than once, with all their names."""
+    facts = _photographs(facts)
     hashes = _stack(facts)
     repeats: dict[int, list[str]] = {}
     first_of: dict[int, int] = {}
     for i, j in photo_hash.matches(hashes, hashes):
         if i < j and j not in first_of:
             first_of[j] = first_of.get(i, i)
-            repeats.setdefault(first_of[j], []).append(facts[j].name)
-    return [f"{facts[i].name} = {', '.join(names)}" for i, names in repeats.items()]
+            repeats.setdefault(first_of[j], []).append(facts[j].photograph)
+    return [
+        f"{facts[i].photograph} = {', '.join(names)}" for i, names in repeats.items()
+    ]
+
+
+def _photographs(facts: Sequence[Facts]) -> list[Facts]:
+    """One of the facts for each clean image, which may have many degraded ones."""
+    distinct: dict[str, Facts] = {}
+    for fact in facts:
+        distinct.setdefault(fact.photograph, fact)
+    return list(distinct.values())
 
 
 def _stack(facts: Sequence[Facts]) -> np.ndarray:
@@ -205,6 +227,9 @@ def describe(facts: Sequence[Facts]) -> list[str]:
         if len(counts) > _SHOWN_SIZES:
             shown.append(f"{len(counts) - _SHOWN_SIZES} more")
         lines.append(f"{title}: {', '.join(shown) or '-'}")
+    for how, count in collections.Counter(fact.cropped for fact in usable).items():
+        if how:
+            lines.append(f"clean images cropped {how}: {count} of {len(usable)}")
     scores = [fact.pair[1:3] for fact in usable if fact.pair is not None]
     finite = np.array([pair for pair in scores if np.isfinite(pair).all()])
     if len(finite):

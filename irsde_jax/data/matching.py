@@ -2,11 +2,12 @@
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from irsde_jax.data import images
 from irsde_jax.data.layouts import SPLIT, Layout, Spelling
+from irsde_jax.data.templates import Reading, Template
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,21 @@ class Pair(NamedTuple):
     name: str
     clean: str
     other: str
+
+
+class Joined(NamedTuple):
+    """What two templates make of the files that are there.
+
+    Attributes:
+        pairs: each degraded image with its clean one, in the order of the degraded.
+        alone: files that match a template and have no partner.
+        contested: a degraded image and the clean ones that could be its own, of which
+            there are several.
+    """
+
+    pairs: list[Pair]
+    alone: list[str]
+    contested: list[tuple[str, list[str]]]
 
 
 def find_splits(
@@ -46,10 +62,10 @@ def find_splits(
     halves: dict[str, str] = {}
     for split, spellings in _expand(layout, found).items():
         for spelling in spellings:
-            clean = _matches(spelling.clean, found, folder)
-            other = _matches(spelling.other, found, folder)
+            clean = matches(spelling.clean, found, folder)
+            other = matches(spelling.other, found, folder)
             if clean and other:
-                pair = _cycle if layout.other == "mask" else _join
+                pair = _cycle if layout.other == "mask" else _join_all
                 splits[split] = pair(split, clean, other)
                 halves.pop(split, None)
                 break
@@ -66,15 +82,11 @@ def find_splits(
     return splits
 
 
-_Key = tuple[tuple[str, str], ...]
-"""What the placeholders of a path hold: (placeholder, text)."""
-
-
 def _expand(layout: Layout, names: list[str]) -> dict[str, tuple[Spelling, ...]]:
     """The splits of a layout, with those that the user's folders name."""
     splits = dict(layout.splits)
     for spelling in splits.pop(SPLIT, ()):
-        for (_, split), *_ in sorted(_matches(spelling.clean, names, "")):
+        for (_, split), *_ in sorted(matches(spelling.clean, names)):
             if not re.fullmatch(r"\w+", split) or split.lower() == "all":
                 raise ValueError(
                     f"The folder {split!r} cannot name a split: rename it, with "
@@ -86,49 +98,98 @@ def _expand(layout: Layout, names: list[str]) -> dict[str, tuple[Spelling, ...]]
     return splits
 
 
-def _matches(pattern: str, names: list[str], folder: str) -> dict[_Key, str]:
-    """What the placeholders of a pattern hold -> the file, for those that match."""
-    path = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(pattern.lstrip("/")))
-    endings = "|".join(re.escape(suffix) for suffix in images.SUFFIXES)
-    before = "" if pattern.startswith("/") else "(?:.*/)?"
-    expression = re.compile(f"{before}{path}(?:{endings})", re.IGNORECASE)
-    from_top = pattern.startswith(("/", SPLIT))
-    found: dict[_Key, str] = {}
+def matches(pattern: str, names: Iterable[str], folder: str = "") -> dict[Reading, str]:
+    """What the placeholders of a pattern hold -> the file, for those that match.
+
+    Args:
+        pattern: a path of a `Spelling`.
+        names: paths of images.
+        folder: see `find_splits`.
+
+    Raises:
+        ValueError: if two files claim the same place.
+    """
+    template = Template(pattern.lstrip("/"))
+    from_top, depth = pattern.startswith("/"), pattern.lstrip("/").count("/") + 1
+    before = "" if pattern.startswith(("/", SPLIT)) else f"{folder}/"
+    found: dict[Reading, str] = {}
     for name in names:
-        match = expression.fullmatch(name if from_top else f"{folder}/{name}")
-        if match is None:
-            continue
-        key = tuple(match.groupdict().items())
-        if key in found:
-            raise ValueError(
-                f"{found[key]} and {name} are both what {pattern!r} stands for. "
-                "Remove one of them."
-            )
-        found[key] = name
+        path = f"{before}{name}".rpartition(".")[0]
+        if not from_top:
+            path = "/".join(path.split("/")[-depth:])
+        for reading in template.readings(path):
+            if found.setdefault(reading, name) != name:
+                raise ValueError(
+                    f"{found[reading]} and {name} are both what {pattern!r} stands "
+                    "for. Remove one of them."
+                )
     return found
 
 
-def _join(split: str, clean: dict[_Key, str], other: dict[_Key, str]) -> list[Pair]:
-    """Each degraded image with the clean one whose placeholders it shares."""
-    shared = {placeholder for placeholder, _ in next(iter(clean))}
-    pairs, alone, used = [], [], set()
-    for key, name in other.items():
-        clean_key = tuple(item for item in key if item[0] in shared)
-        if clean_key in clean:
-            used.add(clean_key)
-            pairs.append(Pair(_name(key), clean[clean_key], name))
-        else:
-            alone.append(name)
-    alone += [name for key, name in clean.items() if key not in used]
-    if alone:
+def join(clean: dict[Reading, str], other: dict[Reading, str]) -> Joined:
+    """Each degraded image with the clean one whose placeholders it shares.
+
+    Args:
+        clean: what `matches` found of the clean images.
+        other: what it found of the degraded ones.
+    """
+    placeholders = _placeholders(clean) & _placeholders(other)
+
+    def shared(reading: Reading) -> Reading:
+        return tuple(sorted(item for item in reading if item[0] in placeholders))
+
+    owners: dict[Reading, list[str]] = {}
+    for reading, name in clean.items():
+        owners.setdefault(shared(reading), []).append(name)
+    claims: dict[str, dict[str, Reading]] = {name: {} for name in other.values()}
+    for reading, name in other.items():
+        for owner in owners.get(shared(reading), ()):
+            claims[name].setdefault(owner, reading)
+    pairs, contested = [], []
+    for name, found in claims.items():
+        if len(found) == 1:
+            [(owner, reading)] = found.items()
+            pairs.append(Pair(_name(reading), owner, name))
+        elif found:
+            contested.append((name, list(found)))
+    # A template of clean names may match the degraded ones of the same folder too.
+    used = {owner for found in claims.values() for owner in found}
+    used |= {name for name, found in claims.items() if found}
+    both = dict.fromkeys([*claims, *clean.values()])
+    return Joined(pairs, [name for name in both if name not in used], contested)
+
+
+def _placeholders(found: dict[Reading, str]) -> set[str]:
+    """The placeholders of the template that made the readings."""
+    return {name for name, _ in next(iter(found), ())}
+
+
+def contest(other: str, owners: Sequence[str]) -> str:
+    """What is wrong with a degraded image that several clean ones claim."""
+    return (
+        f"{other} could belong to {' or to '.join(owners)}: which one is not clear "
+        "from the names"
+    )
+
+
+def _join_all(
+    split: str, clean: dict[Reading, str], other: dict[Reading, str]
+) -> list[Pair]:
+    """The pairs of a split, sorted; ValueError if any file is left over."""
+    joined = join(clean, other)
+    if joined.contested:
+        raise ValueError(f"{contest(*joined.contested[0])}. Rename one of them.")
+    if joined.alone:
         raise ValueError(
-            f"{len(alone)} images of split {split!r} have no partner: "
-            f"{_shown(sorted(alone))}. Add what is missing or remove them."
+            f"{len(joined.alone)} images of split {split!r} have no partner: "
+            f"{_shown(sorted(joined.alone))}. Add what is missing or remove them."
         )
-    return sorted(pairs)
+    return sorted(joined.pairs)
 
 
-def _cycle(split: str, clean: dict[_Key, str], masks: dict[_Key, str]) -> list[Pair]:
+def _cycle(
+    split: str, clean: dict[Reading, str], masks: dict[Reading, str]
+) -> list[Pair]:
     """Each clean image with a mask, in turns."""
     del split
     in_turns = sorted(masks.values())
@@ -151,8 +212,8 @@ def _only_images(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _name(key: _Key) -> str:
-    return "_".join(text for _, text in key)
+def _name(reading: Reading) -> str:
+    return "_".join(text for _, text in reading).replace("/", "_")
 
 
 def _shown(names: list[str]) -> str:

@@ -13,14 +13,15 @@ from typing import Protocol
 
 import numpy as np
 
-from irsde_jax.data import images
+from irsde_jax.data import images, pairing, schemes
 from irsde_jax.data.arrays import UNIT_RANGE, DataRange, array_to_image
 from irsde_jax.holes import HOLE
 
 Record = dict[str, np.ndarray]
 """`{"x0": clean}` or `{"x0": clean, "mu": degraded}`, each float32 [H, W, C]."""
 
-CLEAN_FOLDER, DEGRADED_FOLDER, MASK_FOLDER = "GT", "LQ", "mask"
+CLEAN_FOLDER, DEGRADED_FOLDER = schemes.PLAIN_CLEAN, schemes.PLAIN_DEGRADED
+MASK_FOLDER = "mask"
 """Folders of paired images: ground truth, and low quality or keep-masks."""
 
 
@@ -39,15 +40,20 @@ class Source(Protocol):
 
 
 class PairedFolder:
-    """Clean images in `root/GT` and their degraded versions in `root/LQ`.
+    """Clean images and their degraded versions, such as `root/GT` and `root/LQ`.
 
-    Files are matched by stem: `GT/7.png` belongs to `LQ/7.jpg`. They are given as they
-    are; `sources.open_source` sees to it that both have one size.
+    Files are matched by name: `GT/7.png` belongs to `LQ/7.jpg`, and see `pairing` for
+    other names. They are given as they are; `sources.open_source` sees to it that both
+    have one size.
 
     Args:
-        root: the folder that holds both folders.
+        root: the folder that holds them.
         channels: of the images given; grey files are repeated to 3.
         data_range: see `images.read_image`.
+        pair: The setting `data.pair`, see `pairing.find`.
+
+    Attributes:
+        pairing: Which files are pairs, and by which scheme.
 
     Raises:
         ValueError: if an image lacks its partner, or two in a folder share a stem.
@@ -58,21 +64,13 @@ class PairedFolder:
         root: str | os.PathLike,
         channels: int = 3,
         data_range: DataRange = UNIT_RANGE,
+        pair: str = "",
     ):
         root = Path(root)
-        _check_layout(root)
-        clean = _by_stem(root / CLEAN_FOLDER)
-        degraded = _by_stem(root / DEGRADED_FOLDER)
-        alone = [path for stem, path in clean.items() if stem not in degraded]
-        alone += [path for stem, path in degraded.items() if stem not in clean]
-        if alone:
-            shown = ", ".join(str(path.relative_to(root)) for path in alone[:10])
-            raise ValueError(
-                f"{len(alone)} images in {root} have no partner of the same name in "
-                f"the other folder: {shown}{', ...' if len(alone) > 10 else ''}."
-            )
-        self.names = list(clean)
-        self._paths = [(clean[stem], degraded[stem]) for stem in self.names]
+        self.pairing = pairing.require(root, pair)
+        found = self.pairing.pairs
+        self.names = [each.name for each in found]
+        self._paths = [(root / each.clean, root / each.other) for each in found]
         self._read = functools.partial(
             _read_opaque, channels=channels, data_range=data_range
         )
@@ -139,6 +137,7 @@ class CleanFolder:
         folder: the folder that holds the images.
         channels: of the images given; grey files are repeated to 3.
         data_range: see `images.read_image`.
+        paths: Its images that are wanted; None takes those in the folder itself.
     """
 
     def __init__(
@@ -146,9 +145,13 @@ class CleanFolder:
         folder: str | os.PathLike,
         channels: int = 3,
         data_range: DataRange = UNIT_RANGE,
+        paths: Sequence[Path] | None = None,
     ):
-        self._paths = images.list_images(folder)
-        self.names = [path.name for path in self._paths]
+        self._paths = images.list_images(folder) if paths is None else list(paths)
+        short = [path.name for path in self._paths]
+        is_unique = len(set(short)) == len(short)
+        long = schemes.relative(folder, self._paths)
+        self.names = short if is_unique else [name.replace("/", "_") for name in long]
         self._read = functools.partial(
             _read_opaque, channels=channels, data_range=data_range
         )
@@ -191,18 +194,6 @@ class ArrayPairs:
 
     def __getitem__(self, index: int) -> Record:
         return {key: member[index] for key, member in self._members.items()}
-
-
-def _check_layout(root: Path) -> None:
-    missing = [
-        name for name in (CLEAN_FOLDER, DEGRADED_FOLDER) if not (root / name).is_dir()
-    ]
-    if missing:
-        raise FileNotFoundError(
-            f"{root} has no folder {' and no folder '.join(missing)}. Paired images "
-            f"are expected in {root / CLEAN_FOLDER} (clean) and "
-            f"{root / DEGRADED_FOLDER} (degraded), under the same names."
-        )
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -1,6 +1,7 @@
 """Images by address: a folder, or a data set of tensorflow-datasets.
 
-photos/train             GT/ and LQ/, GT/ and mask/, or clean images alone
+photos/train             GT/ and LQ/ (or as `schemes.py` lists), GT/ and mask/, or
+                         clean images alone
 tfds:rain100h/train      a data set of `layouts.py` and its split
 tfds:gopro/train[100:]   a part of the split, as of a Python sequence
 """
@@ -8,8 +9,9 @@ tfds:gopro/train[100:]   a part of the split, as of a Python sequence
 import re
 from pathlib import Path
 
-from irsde_jax.data import images
+from irsde_jax.data import pairing
 from irsde_jax.data.arrays import UNIT_RANGE, DataRange
+from irsde_jax.data.fitting import Fitted
 from irsde_jax.data.pairs import (
     CLEAN_FOLDER,
     MASK_FOLDER,
@@ -39,7 +41,9 @@ def open_source(
     manual_dir: str = "",
     scale: int = 1,
     enlarge: str | None = "bicubic",
-) -> Source:
+    pair: str = "",
+    border: int = 0,
+) -> "Opened":
     """The images at an address, see the module.
 
     Args:
@@ -54,6 +58,8 @@ def open_source(
         scale: the degraded files are smaller than the clean ones by this factor.
         enlarge: how they are brought to the size of the clean ones, a key of
             `images.ENLARGEMENTS`; None leaves them small.
+        pair: How the files of a folder are named, see `pairing.find`.
+        border: Pixels by which the clean files may be larger on every side; cut off.
 
     Raises:
         FileNotFoundError: for a missing folder or data set; it says what is wanted.
@@ -61,29 +67,73 @@ def open_source(
     """
     if scale < 1:
         raise ValueError(f"data.scale must be at least 1, got {scale}.")
-    source: Source
+    if border < 0:
+        raise ValueError(f"data.border must not be negative, got {border}.")
     if is_dataset(address):
         source = _open_dataset(address, tfds_dir, manual_dir, channels, data_range)
+        how = f"as the data set {address} pairs them"
     else:
-        source = _open_folder(Path(address), paired, channels, data_range)
+        root = Path(address)
+        source, how = _open_folder(root, paired, channels, data_range, pair)
     if paired is False:
-        return _Clean(source)
-    return _Scaled(source, scale, enlarge, address)
+        return Opened(_Clean(source), 1, None, 0, address, "")
+    return Opened(source, scale, enlarge, border, address, how)
+
+
+class Opened(Fitted):
+    """What `open_source` gives; the arguments are those of `Fitted`, and one more.
+
+    Args:
+        pairing: How the files are paired, in words; "" for clean images alone.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        scale: int,
+        enlarge: str | None,
+        border: int,
+        address: str,
+        pairing: str,
+    ):
+        super().__init__(source, scale, enlarge, border, address)
+        self.pairing = pairing
+
+
+MASKS, PAIRS, CLEAN = "masks", "pairs", "clean"
+"""The kinds of folders: images with keep-masks, in pairs, and clean ones alone."""
+
+
+def kind_of_folder(root: Path, paired: bool | None, pair: str = "") -> str:
+    """Pairs if they are wanted, or if the folder is laid out as pairs.
+
+    Args:
+        root: The folder.
+        paired: See `open_source`.
+        pair: See `open_source`.
+
+    Returns:
+        `MASKS`, `PAIRS` or `CLEAN`.
+    """
+    if paired is False or (paired is None and not pairing.has_pairs(root, pair)):
+        return CLEAN
+    if (root / CLEAN_FOLDER).is_dir() and (root / MASK_FOLDER).is_dir():
+        return MASKS
+    return PAIRS
 
 
 def _open_folder(
-    root: Path, paired: bool | None, channels: int, data_range: DataRange
-) -> Source:
-    """Pairs if they are wanted, or if the folder is laid out as pairs."""
-    if paired is None:
-        paired = (root / CLEAN_FOLDER).is_dir()
-    if not paired:
-        has_pairs = (root / CLEAN_FOLDER).is_dir()
-        folder = root / CLEAN_FOLDER if has_pairs else root
-        return CleanFolder(folder, channels, data_range)
-    if (root / CLEAN_FOLDER).is_dir() and (root / MASK_FOLDER).is_dir():
-        return MaskedFolder(root, channels, data_range)
-    return PairedFolder(root, channels, data_range)
+    root: Path, paired: bool | None, channels: int, data_range: DataRange, pair: str
+) -> tuple[Source, str]:
+    """The images of a folder, and how they are paired."""
+    kind = kind_of_folder(root, paired, pair)
+    if kind == CLEAN:
+        paths = pairing.clean_paths(root, pair)
+        return CleanFolder(root, channels, data_range, paths), ""
+    if kind == MASKS:
+        return MaskedFolder(root, channels, data_range), "images with keep-masks"
+    source = PairedFolder(root, channels, data_range, pair)
+    return source, source.pairing.describe()
 
 
 def _open_dataset(
@@ -134,38 +184,3 @@ class _Clean:
 
     def __getitem__(self, index: int) -> Record:
         return {"x0": self._source[index]["x0"]}
-
-
-class _Scaled:
-    """Pairs whose degraded images are smaller by `scale`, enlarged where it is said."""
-
-    def __init__(self, source: Source, scale: int, enlarge: str | None, address: str):
-        self._source, self._scale, self._enlarge = source, scale, enlarge
-        self._address = address
-        self.names = source.names
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, index: int) -> Record:
-        record = self._source[index]
-        if "mu" not in record:
-            return record
-        x0, mu = record["x0"], record["mu"]
-        (height, width), (rows, columns) = x0.shape[:2], mu.shape[:2]
-        if (height, width) != (self._scale * rows, self._scale * columns):
-            factor = height // rows
-            scaled = (height, width) == (factor * rows, factor * columns)
-            hint = (
-                f"Set data.scale={factor} for pairs of super-resolution"
-                if scaled
-                else "A pair must have one size, but for data.scale"
-            )
-            raise ValueError(
-                f"{self._address}: {self.names[index]}: the clean image is {height} x "
-                f"{width} and the degraded one is {rows} x {columns} (height x width), "
-                f"where data.scale={self._scale}. {hint}."
-            )
-        if self._enlarge is None:
-            return record
-        return {"x0": x0, "mu": images.enlarge(mu, self._scale, self._enlarge)}

@@ -1,0 +1,265 @@
+"""Which files of a folder are a pair: by the naming schemes that public sets have.
+
+A scheme is two templates (`templates.py`), relative to the folder and without file name
+endings: `GT/norain-{id}:LQ/rain-{id}x2`. What the placeholders of both share makes a
+pair, so that one clean image may have many degraded ones. Files of the same name come
+first. Another scheme counts only if it leaves no file over and no choice between two
+partners; `--config.data.pair` gives one that is not known here.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from irsde_jax.data import images, matching, schemes
+from irsde_jax.data.layouts import Spelling
+from irsde_jax.data.matching import Pair
+from irsde_jax.data.schemes import Files, FolderLayout
+
+logger = logging.getLogger(__name__)
+
+_SETTING = "--config.data.pair"
+
+
+class Pairing(NamedTuple):
+    """The pairs of a folder.
+
+    Attributes:
+        scheme: The templates that paired the files.
+        pairs: The examples, with paths relative to the folder.
+        alone: Files without a partner: the clean ones, then the degraded ones.
+        contested: Degraded files and the clean ones that each could belong to.
+        files: The first names of both sides, for messages.
+        asked: Whether the scheme is the user's own.
+        unmatched: Images that the user's scheme does not match, and leaves out.
+        clashes: Two images that differ by their ending alone, of which one is left out.
+    """
+
+    scheme: Spelling
+    pairs: list[Pair]
+    alone: list[str]
+    contested: list[tuple[str, list[str]]]
+    files: Files
+    asked: bool = False
+    unmatched: Sequence[str] = ()
+    clashes: Sequence[tuple[str, str]] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every file has one partner."""
+        return bool(self.pairs) and not self.alone and not self.contested
+
+    def describe(self) -> str:
+        """The scheme and the number of examples, in words."""
+        clean = len({pair.clean for pair in self.pairs})
+        found = f"{self.scheme.clean} with {self.scheme.other}"
+        if clean == len(self.pairs):
+            return found
+        return f"{found}, {len(self.pairs)} examples of {clean} clean images"
+
+
+def find(root: str | os.PathLike, pair: str = "") -> Pairing:
+    """The pairs of a folder by the scheme that fits, else by the nearest one.
+
+    Args:
+        root: The folder.
+        pair: The setting `data.pair`: schemes to try before the known ones, separated
+            by commas. A folder in which they match no pair is paired without them.
+
+    Raises:
+        FileNotFoundError: If the folder is not laid out as pairs.
+        ValueError: If the setting is no scheme, two files of a side share a name, or
+            two schemes fit that make different pairs.
+    """
+    root = Path(root)
+    found = _find_asked(root, pair) or _find_known(root)
+    if found is None:
+        raise FileNotFoundError(_no_layout(root, pair))
+    return found
+
+
+def require(root: str | os.PathLike, pair: str = "") -> Pairing:
+    """The pairs of a folder in which every file has one partner.
+
+    Raises:
+        FileNotFoundError: As `find`.
+        ValueError: As `find`, or if a file has no partner or several; some names, the
+            nearest scheme and the setting are in the message.
+    """
+    pairing = find(root, pair)
+    for first, second in pairing.clashes:
+        raise ValueError(
+            f"{root}: {first} and {second} share the name {Path(first).stem!r}, by "
+            "which pairs are matched. Rename or remove one."
+        )
+    if not pairing.is_complete:
+        raise ValueError(explain(root, pairing))
+    seen: dict[str, Pair] = {}
+    for example in pairing.pairs:
+        other = seen.setdefault(example.name, example)
+        if other is not example:
+            raise ValueError(
+                f"{root}: {other.other} and {example.other} would both be called "
+                f"{example.name!r}. Rename one of them."
+            )
+    if pair and not pairing.asked:
+        logger.warning("%s: data.pair=%s matches no pair here", root, pair)
+    if pairing.unmatched:
+        logger.warning(
+            "%s: data.pair leaves out %d images that it does not match: %s",
+            *(root, len(pairing.unmatched), _shown(pairing.unmatched, 10)),
+        )
+    if pairing.scheme != schemes.PLAIN:
+        logger.info("%s: pairs are %s", root, pairing.describe())
+    return pairing
+
+
+def explain(root: str | os.PathLike, pairing: Pairing) -> str:
+    """Why a pairing is not complete, and what to do."""
+    scheme, count = _text(pairing.scheme), len(pairing.pairs)
+    hint = f"Name the scheme by {_SETTING}"
+    if pairing.contested:
+        other, owners = pairing.contested[0]
+        return (
+            f"{root}: {matching.contest(other, owners)} ({scheme}). {hint} or rename "
+            "the files. A placeholder such as {level:int} stands for digits alone."
+        )
+    number = len(pairing.alone)
+    text = f"{number} images in {root} have no partner: {_shown(pairing.alone, 10)}. "
+    if pairing.asked:
+        return f"{text}The scheme is {_SETTING}={scheme}, which pairs {count}."
+    if count:
+        text += f"The nearest naming scheme, {scheme}, makes {count} pairs. "
+    else:
+        text += "No known naming scheme pairs any of these names. "
+    clean, other = (_shown(names, 3) for names in pairing.files)
+    return (
+        f"{text}Clean: {clean}; degraded: {other}. Add or remove files, or name the "
+        f"scheme by {_SETTING}, such as {_SETTING}=GT/clean-{{id}}:LQ/noisy-{{id}}, "
+        "where {id} stands for what both names share."
+    )
+
+
+def has_pairs(root: str | os.PathLike, pair: str = "") -> bool:
+    """Whether a folder is laid out as pairs, and not as clean images alone."""
+    root = Path(root)
+    if _find_asked(root, pair) is not None or (root / schemes.PLAIN_CLEAN).is_dir():
+        return True
+    layout = schemes.find_layout(root)
+    if layout is None or not layout.is_flat:
+        return layout is not None and not schemes.has_images(root)
+    found = _find_known(root)
+    return found is not None and found.is_complete
+
+
+def clean_paths(root: str | os.PathLike, pair: str = "") -> list[Path]:
+    """The clean images of a folder, which may be laid out as pairs."""
+    root = Path(root)
+    if asked := _find_asked(root, pair):
+        return [root / name for name in dict.fromkeys(p.clean for p in asked.pairs)]
+    if (root / schemes.PLAIN_CLEAN).is_dir():
+        return schemes.list_side(root / schemes.PLAIN_CLEAN)
+    layout = None if schemes.has_images(root) else schemes.find_layout(root)
+    if layout is None:
+        return images.list_images(root)
+    return [root / name for name in layout.files.clean]
+
+
+def _find_asked(root: Path, pair: str) -> Pairing | None:
+    """The pairs by the user's schemes; None if no pair of files matches them."""
+    asked = schemes.parse(pair)
+    if not asked or not schemes.has_images(root, recursive=True):
+        return None
+    names = schemes.relative(root, images.list_images(root, recursive=True))
+    for scheme in asked:
+        pairing = _apply(scheme, Files(names, names))
+        if pairing.pairs or pairing.contested:
+            return pairing._replace(asked=True)
+    return None
+
+
+def _find_known(root: Path) -> Pairing | None:
+    """The pairs by the known schemes; None if the folder is not laid out as pairs."""
+    layout = schemes.find_layout(root)
+    if layout is None:
+        return None
+    first, *others = (layout.with_names(names) for names in schemes.names_of(layout))
+    plain = _apply_strictly(first, layout)
+    if plain.is_complete:
+        return plain
+    # A scheme that does not match the first files cannot match all of them.
+    few = Files(*(names[:1] for names in layout.files))
+    promising = [s for s in others if layout.is_flat or not _apply(s, few).unmatched]
+    found = [_apply_strictly(scheme, layout) for scheme in promising]
+    if fitting := [pairing for pairing in found if pairing.is_complete]:
+        _check_agreement(root, fitting)
+        return fitting[0]
+    found = [plain, *(_apply_strictly(scheme, layout) for scheme in others)]
+    nearest = max(found, key=lambda pairing: (not pairing.alone, len(pairing.pairs)))
+    if layout.is_flat and nearest.alone and not nearest.pairs:
+        return None  # images that are no pairs
+    return nearest
+
+
+def _check_agreement(root: Path, fitting: Sequence[Pairing]) -> None:
+    """Raises if schemes that fit make different pairs."""
+    made = [{pair[1:] for pair in pairing.pairs} for pairing in fitting]
+    if any(pairs != made[0] for pairs in made[1:]):
+        texts = " and ".join(_text(pairing.scheme) for pairing in fitting)
+        raise ValueError(
+            f"{root}: several naming schemes fit and make different pairs: {texts}. "
+            f"Name the right one by {_SETTING}."
+        )
+
+
+def _apply_strictly(scheme: Spelling, layout: FolderLayout) -> Pairing:
+    """As `_apply`; but a file that matches no template has no partner either."""
+    pairing = _apply(scheme, layout.files)
+    left = {*pairing.alone, *pairing.unmatched}
+    alone = [name for name in layout.files.in_order() if name in left]
+    return pairing._replace(alone=alone, unmatched=(), clashes=layout.clashes)
+
+
+def _apply(scheme: Spelling, files: Files) -> Pairing:
+    """What a scheme makes of files: pairs in the order of the clean images."""
+    sides = [
+        matching.matches(f"/{template}", names)
+        for template, names in zip(scheme, files)
+    ]
+    joined = matching.join(*sides)
+    order = {name: index for index, name in enumerate(files.clean)}
+    alone = set(joined.alone)
+    matched = {name for side in sides for name in side.values()}
+    return Pairing(
+        scheme=scheme,
+        pairs=sorted(joined.pairs, key=lambda pair: order[pair.clean]),
+        alone=[name for name in files.in_order() if name in alone],
+        contested=joined.contested,
+        files=files,
+        unmatched=[name for name in files.in_order() if name not in matched],
+    )
+
+
+def _no_layout(root: Path, pair: str) -> str:
+    clean, degraded = schemes.PLAIN_CLEAN, schemes.PLAIN_DEGRADED
+    missing = [name for name in (clean, degraded) if not (root / name).is_dir()]
+    known = ", ".join("/".join(names) for names in schemes.FOLDERS[1:])
+    asked = f" {_SETTING}={pair} matches no pair in it." if pair else ""
+    return (
+        f"{root} has no folder {' and no folder '.join(missing)}.{asked} Paired images "
+        f"are expected in {root / clean} (clean) and {root / degraded} (degraded), "
+        f"under the same names; or in folders named as in public sets ({known}); or "
+        f"as {_SETTING} says, such as {_SETTING}=clean/{{id}}:rainy/{{id}}."
+    )
+
+
+def _text(scheme: Spelling) -> str:
+    """A scheme as the setting spells it."""
+    return f"{scheme.clean}:{scheme.other}"
+
+
+def _shown(names: Sequence[str], most: int) -> str:
+    """The first names, for a message."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
