@@ -1,7 +1,8 @@
 """The flags of the command line: one table, from which everything else is derived.
 
 To add a flag, add one entry to `FLAGS` and pass its value on in `modes`. The parser
-(`definitions`), the help pages and the check that a flag belongs to a mode follow from the entry.
+(`definitions`), the help pages and the check that a flag belongs to a mode follow from
+the entry.
 """
 
 import enum
