@@ -14,7 +14,8 @@ from absl import app, flags
 from irsde_jax import file_names
 from irsde_jax.cli import help
 from irsde_jax.cli.console import report, set_up_logging
-from irsde_jax.cli.flags import define_flags, split_weights
+from irsde_jax.cli.definitions import define_flags
+from irsde_jax.cli.flags import split_weights
 from irsde_jax.cli.modes import MODES
 from irsde_jax.cli.parsing import parse
 from irsde_jax.cli.running import resolve, run

@@ -1,17 +1,13 @@
 """The flags of the command line: one table, from which everything else is derived.
 
-To add a flag, add one entry to `FLAGS` and pass its value on in `modes`. The parser,
-the help pages and the check that a flag belongs to a mode follow from the entry.
+To add a flag, add one entry to `FLAGS` and pass its value on in `modes`. The parser
+(`definitions`), the help pages and the check that a flag belongs to a mode follow from
+the entry.
 """
 
 import enum
-import math
 from pathlib import Path
 from typing import NamedTuple
-
-from absl import flags
-
-from irsde_jax import configuration
 
 DEFAULT_MODE = "train"
 
@@ -223,88 +219,3 @@ def split_weights(text: str | None) -> list[str]:
     if text is None:
         return []
     return [text] if Path(text).exists() else text.split(",")
-
-
-def define_flags(values: flags.FlagValues) -> None:
-    """Defines `--mode` and all flags of the table in `values`."""
-    mode = Flag("mode", Kind.TEXT, (), help="The mode: what to do.", value="MODE")
-    flags.DEFINE_flag(_AbslFlag(mode, DEFAULT_MODE), values)
-    for flag in FLAGS:
-        default = False if flag.kind is Kind.SWITCH else None
-        flags.DEFINE_flag(_AbslFlag(flag, default), values)
-
-
-class _AbslFlag(flags.Flag):
-    """A flag of the table, as absl parses it."""
-
-    def __init__(self, flag: Flag, default: str | bool | None):
-        self._flag = flag
-        self._given = ""  # the last value, as the user wrote it
-        is_switch = flag.kind is Kind.SWITCH
-        serializer: flags.ArgumentSerializer = flags.ArgumentSerializer()
-        super().__init__(
-            _parser(flag), serializer, flag.name, default, flag.help, boolean=is_switch
-        )
-
-    def parse(self, argument: str) -> None:
-        """Reads one more value; a second one is an error, or is joined to the first."""
-        first = self.value if self.present else None
-        is_joined = self._flag.kind is Kind.PATHS and not self._flag.again
-        if self.present and not is_joined:
-            advice = self._flag.again or "leave one of them out"
-            raise flags.IllegalFlagValueError(
-                f"--{self.name} is given twice, as --{self.name}={self._given} and "
-                f"--{self.name}={argument}, but takes one value; {advice}"
-            )
-        super().parse(argument)
-        self._given = argument
-        if first is not None:
-            self.value = f"{first},{self.value}"
-
-
-def _parser(flag: Flag) -> flags.ArgumentParser:
-    if flag.kind is Kind.SWITCH:
-        return flags.BooleanParser()
-    if flag.kind in (Kind.INTEGER, Kind.DECIMAL):
-        return _NumberParser(flag)
-    return _TextParser(flag)
-
-
-class _NumberParser(flags.ArgumentParser):
-    """Reads a number within the limits of the flag."""
-
-    def __init__(self, flag: Flag):
-        self._type = int if flag.kind is Kind.INTEGER else float
-        self._low = -math.inf if flag.low is None else flag.low
-        self._high = math.inf if flag.high is None else flag.high
-        limits = [f"at least {flag.low}"] if flag.low is not None else []
-        limits += [f"at most {flag.high}"] if flag.high is not None else []
-        self._allowed = ", ".join([flag.kind.value, " and ".join(limits)]).strip(", ")
-
-    def parse(self, argument: str) -> float:
-        """The number that `argument` says."""
-        try:
-            number = self._type(argument)
-        except ValueError:
-            raise ValueError(f"the value must be {self._allowed}") from None
-        if not (math.isfinite(number) and self._low <= number <= self._high):
-            raise ValueError(f"the value must be {self._allowed}")
-        return number
-
-
-class _TextParser(flags.ArgumentParser):
-    """Reads text, or paths whose home folder is written as ~."""
-
-    def __init__(self, flag: Flag):
-        self._flag = flag
-
-    def parse(self, argument: str) -> str:
-        """The text, with home folders expanded in paths."""
-        if not argument and not self._flag.may_be_empty:
-            raise ValueError("the value is empty; give one, or leave the flag out")
-        if self._flag.kind is Kind.PATH:
-            return configuration.expand_home(argument)
-        if self._flag.kind is Kind.PATHS:
-            parts = split_weights(argument)
-            return ",".join(configuration.expand_home(part) for part in parts)
-        return argument
