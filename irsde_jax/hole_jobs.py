@@ -83,8 +83,8 @@ def tell(
                 data_range=data_range,
                 max_megapixels=max_megapixels,
             )
-        except (ValueError, OSError) as error:
-            failures[job.name] = str(error)
+        except (ValueError, OSError, MemoryError) as error:
+            failures[job.name] = str(error) or "it does not fit into the memory."
             continue
         logger.info("%s: %s", job.name, found)
         for warning in found.warnings:

@@ -1,43 +1,50 @@
-"""Restoring image files: the formats, names and whatever belongs to them kept."""
+"""Restores image files and folders of them: `--mode=restore`."""
 
 import logging
 import os
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import jax
 import ml_collections
-import numpy as np
 
-from irsde_jax import (
-    costs,
-    file_names,
-    filling,
-    hole_jobs,
-    noisy_images,
-    processes,
-    transparency,
-    turns,
-)
+from irsde_jax import costs, file_names, hole_jobs, processes, turns
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.data.hole_masks import HoleMask
-from irsde_jax.data.images import ImageFile
 from irsde_jax.jobs import Job, check_quality, plan
 from irsde_jax.loading import load, open_restorer
+from irsde_jax.one_file import (
+    SPREAD_GAIN,
+    Given,
+    Writing,
+    as_given,
+    fills,
+    restore_file,
+    restore_one,
+    restore_samples,
+)
 from irsde_jax.provenance import describe as provenance_of
 from irsde_jax.restorer import Restorer
 from irsde_jax.turns import Sized
 
-__all__ = ["Restorer", "file_key", "load", "open_restorer", "restore_file", "run"]
+__all__ = [
+    "SPREAD_GAIN",
+    "Given",
+    "Restorer",
+    "as_given",
+    "file_key",
+    "fills",
+    "load",
+    "open_restorer",
+    "restore_file",
+    "run",
+]
 
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
-
-SPREAD_GAIN = 10.0
-"""A map of uncertainty shows this many times the standard deviation."""
 
 # Million pixels x evaluations, below which a run is over before its time is measured.
 _SHORT = 5.0
@@ -159,15 +166,17 @@ def run(
         sized = _look(restorer, ready, outcome, num_samples, max_megapixels)
         sized = _tell_holes(restorer, sized, outcome, masks, mask, max_megapixels)
 
-        def restore_one(job: Job) -> None:
+        def restore_job(job: Job) -> None:
             key, hole_mask = file_key(seed, job.name), masks.get(job.name)
             if num_samples == 1:
-                _restore_one(restorer, job.source, job.target, key, writing, hole_mask)
+                restore_one(restorer, job, key, writing, hole_mask)
             else:
-                _restore_samples(restorer, job, key, num_samples, writing, hole_mask)
+                restore_samples(
+                    *(restorer, job, key, writing, hole_mask), num_samples=num_samples
+                )
 
         turns.take(
-            *(sized, restore_one, outcome),
+            *(sized, restore_job, outcome),
             overwrite=overwrite,
             with_spread=num_samples > 1,
         )
@@ -213,181 +222,14 @@ def _tell_holes(
     return [size for size in sized if size.job.name not in unfit]
 
 
-def restore_file(
-    restorer: Restorer,
-    source: Path,
-    target: Path,
-    key: PRNGKey,
-    overwrite: bool = False,
-    *,
-    quality: int | None = None,
-    max_megapixels: float | None = None,
-    made_by: str | None = None,
-    mask: HoleMask | None = None,
-) -> None:
-    """Restores one image file, of any size, grey or colour, with or without alpha.
-
-    Weights of super-resolution enlarge it. Its transparency is enlarged by the filter
-    that the colours are enlarged by before they are restored. Where holes are filled,
-    the rest of the image comes back to the bit.
-
-    Args:
-        restorer: The weights.
-        source: The file of the image.
-        target: The file of the result.
-        key: The key of the sampling noise.
-        overwrite: Whether an existing result is replaced.
-        quality: The quality of JPEG, AVIF and lossy WebP, see `data.codecs.encode`.
-        max_megapixels: The largest image that is read, in millions of pixels; None
-            means `data.formats.DEFAULT_MEGAPIXELS`.
-        made_by: How the result was made, for its metadata; None says nothing.
-        mask: The holes to fill; None means those that are painted into the image.
-    """
-    writing = Writing(overwrite, quality, max_megapixels, made_by)
-    _restore_one(restorer, source, target, key, writing, mask)
-
-
-class Writing(NamedTuple):
-    """How results are read and written: arguments of `restore_file`."""
-
-    overwrite: bool = False
-    quality: int | None = None
-    max_megapixels: float | None = None
-    made_by: str | None = None
-
-
-def _restore_one(
-    restorer: Restorer,
-    source: Path,
-    target: Path,
-    key: PRNGKey,
-    writing: Writing,
-    mask: HoleMask | None,
-) -> None:
-    image, given = _read(restorer, source, target, writing)
-    if not fills(restorer):
-        result = _like(image, restorer(given.pixels, key=key, sigma=given.sigma))
-    else:
-        holes = filling.find(image, source, mask)
-        restored = given.pixels
-        if holes.hole.any():
-            restored = restorer(given.pixels, key=key, mask=holes.unknown)
-        result = filling.put_back(holes, image, _like(image, restored))
-    images.write_image(
-        target, result, overwrite=writing.overwrite, quality=writing.quality
-    )
-
-
-def _restore_samples(
-    restorer: Restorer,
-    job: Job,
-    key: PRNGKey,
-    num_samples: int,
-    writing: Writing,
-    mask: HoleMask | None,
-) -> None:
-    """Writes the mean of several restorations and the map of their spread."""
-    overwrite, quality = writing.overwrite, writing.quality
-    image, given = _read(restorer, job.source, job.target, writing)
-    holes = filling.find(image, job.source, mask) if fills(restorer) else None
-    found = restorer.uncertainty(
-        given.pixels,
-        num_samples=num_samples,
-        key=key,
-        sigma=given.sigma,
-        mask=None if holes is None else holes.unknown,
-    )
-    spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
-    # A run may have stopped between the two files.
-    if overwrite or not os.path.isfile(job.target):
-        result = _like(image, found.mean)
-        if holes is not None:
-            result = filling.put_back(holes, image, result)
-        images.write_image(job.target, result, overwrite=overwrite, quality=quality)
-    images.write_image(job.spread, ImageFile(spread, None, 8), overwrite=overwrite)
-
-
-class Given(NamedTuple):
-    """What a restorer is given of an image file.
-
-    Attributes:
-        pixels: float32 [H, W, C], not enlarged.
-        sigma: The noise level in image units; None leaves it to the restorer.
-    """
-
-    pixels: np.ndarray
-    sigma: float | None
-
-
-def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
-    """The pixels of an image for a restorer, with no stray colours where it is clear.
-
-    Args:
-        restorer: The weights. In the process "inpainting", whose holes are transparent
-            pixels as well, the pixels are left as they are.
-        image: The content of the file.
-        name: What to call the image in an error.
-
-    Raises:
-        ValueError: if the image has another number of channels than the network.
-    """
-    channels = restorer.model.channels
-    pixels = images.to_channels(image.pixels, channels, name)
-    if restorer.process.known is not None:
-        return Given(pixels, None)
-    is_blind = (
-        restorer.process.starts_at_input and restorer.config.sampling.sigma is None
-    )
-    sigma = None
-    if is_blind and image.alpha is not None:
-        opaque = transparency.blacken_transparent(image.pixels, image.alpha)
-        sigma = noisy_images.noise_level(opaque)
-    return Given(transparency.fill_transparent(pixels, image.alpha), sigma)
-
-
-def _read(
-    restorer: Restorer, source: Path, target: Path, writing: Writing
-) -> tuple[ImageFile, Given]:
-    """An image, its alpha as large as the result, and what the restorer is given.
-
-    Its metadata say how the result is made.
-
-    Raises at once what writing the result to `target` would raise.
-    """
-    data_range = restorer.config.data.data_range
-    image = images.read_image(source, data_range, True, writing.max_megapixels)
-    image = image._replace(metadata=image.metadata._replace(software=writing.made_by))
-    images.check_writable(target, image.pixels.shape[-1], image.is_transparent)
-    height, width, found = image.pixels.shape
-    found += image.is_transparent
-    scale = restorer.scale
-    images.check_size(target, scale * height, scale * width, found, image.bits)
-    given = as_given(restorer, image, str(source))
-    if image.alpha is not None:
-        image = image._replace(alpha=restorer.enlarge(image.alpha).clip(0, 1))
-    return image, given
-
-
-def _like(image: ImageFile, restored: np.ndarray) -> ImageFile:
-    """The restored pixels in place of those of the image: grey where it is grey."""
-    if image.pixels.shape[-1] == 1:
-        restored = restored.mean(axis=-1, keepdims=True, dtype=np.float32)
-    return image._replace(pixels=restored)
-
-
-def fills(restorer: Restorer) -> bool:
-    """Whether the weights fill holes of images of the same size."""
-    return restorer.process.known is not None and restorer.config.data.scale == 1
-
-
 def _require_noise(restorer: Restorer) -> None:
     """Raises if several restorations of an image would all be the same."""
     solver = restorer.config.sampling.solver
     if not processes.draws_noise(restorer.process, restorer.schedule, solver):
         raise ValueError(
             f"--num_samples: with sampling.solver={solver} every restoration is the "
-            "same, for nothing is drawn in process 'denoising'; take one that draws "
-            "noise, --config.sampling.solver=posterior --config.sampling.num_evals=22."
+            "same, because this solver draws no noise in the process 'denoising'. Use "
+            "--config.sampling.solver=posterior --config.sampling.num_evals=22."
         )
 
 

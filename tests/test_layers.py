@@ -64,10 +64,13 @@ ALLOWED = {
     "jobs": {"data", "inputs"},
     "turns": {"data", "jobs"},
     "provenance": {"restorer"},
+    "one_file": {
+        *("array_types", "data", "filling", "jobs", "noisy_images", "restorer"),
+        *("transparency",),
+    },
     "restore": {
-        *("array_types", "costs", "data", "file_names", "filling", "hole_jobs"),
-        *("jobs", "loading", "noisy_images", "processes", "provenance", "restorer"),
-        *("transparency", "turns"),
+        *("array_types", "costs", "data", "file_names", "hole_jobs", "jobs"),
+        *("loading", "one_file", "processes", "provenance", "restorer", "turns"),
     },
     "filling": {"data"},
     "hole_jobs": {"data", "filling", "jobs"},

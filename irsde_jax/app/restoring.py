@@ -21,6 +21,7 @@ from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
 from irsde_jax.costs import Cost
 from irsde_jax.data import images
 from irsde_jax.data.hole_masks import HoleMask
+from irsde_jax.filling import Filling
 from irsde_jax.restorer import Restorer
 
 _MOST_PROGRAMS = 32  # that are kept compiled
@@ -79,7 +80,12 @@ def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
         ValueError: if it is too large, damaged or no image of these weights.
     """
     pixels = restorer.enlarge(_read(restorer, upload, limits).pixels)
-    note = _fill_note(upload, None) if restore.fills(restorer) else ""
+    note = ""
+    if restore.fills(restorer):
+        try:
+            note = _sentences(_filling(restorer, upload, None, limits))
+        except ValueError as error:
+            note = str(error)
     height, width = pixels.shape[:2]
     return Look(pictures.to_picture(pixels), height, width, note)
 
@@ -175,9 +181,10 @@ def restore_upload(
             mask=mask,
         )
         if restore.fills(restorer):
-            unknown = filling.read(upload, mask).unknown
-            note = _fill_note(upload, mask)
-        after = images.read_image(target, chosen.config.data.data_range).pixels
+            filled = _filling(chosen, upload, mask, limits)
+            unknown, note = filled.unknown, _sentences(filled)
+        data_range = chosen.config.data.data_range
+        after = images.read_image(target, data_range, max_megapixels=np.inf).pixels
     _forget_old_programs((height, width, settings.solver, settings.num_evals))
     spread, white = None, 0.0
     if num_samples := _num_samples(restorer, settings):
@@ -202,13 +209,24 @@ def restore_upload(
     )
 
 
-def _fill_note(upload: Path, mask: HoleMask | None) -> str:
-    """What will be filled, with warnings, or why it cannot be, in sentences."""
-    try:
-        found = filling.read(upload, mask)
-    except ValueError as error:
-        return str(error)
-    return " ".join((f"{found}.", *found.warnings))
+def _filling(
+    restorer: Restorer, upload: Path, mask: HoleMask | None, limits: Limits
+) -> Filling:
+    """What will be filled in an upload.
+
+    Raises:
+        ValueError: if the mask does not fit, or if nothing of the image is known.
+    """
+    return filling.read(
+        *(upload, mask),
+        data_range=restorer.config.data.data_range,
+        max_megapixels=limits.megapixels,
+    )
+
+
+def _sentences(filled: Filling) -> str:
+    """What will be filled, with warnings, in sentences."""
+    return " ".join((f"{filled}.", *filled.warnings))
 
 
 def _forget_old_programs(program: tuple[int, int, str, int]) -> None:

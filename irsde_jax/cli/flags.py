@@ -72,8 +72,8 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag(
         *("weights", Kind.PATHS, ("train", *_USES_WEIGHTS, "config")),
-        help="The weights: a shipped name, a work directory, a .safetensors or a "
-        "PyTorch file. --mode=train starts from them. --mode=evaluate takes several: "
+        help="The weights: a shipped name, work directory, .safetensors or PyTorch "
+        "file. --mode=train starts from them. --mode=evaluate takes several: "
         "A,B.",
         value="NAME",
     ),
@@ -121,16 +121,16 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag(
         *("mask", Kind.PATH, ("restore",)),
-        help="The mask for inpainting weights, where white is filled: an image, or a "
-        "folder of masks that are named as the images. By default white areas of the "
-        "images are filled, or what was erased.",
+        help="The mask, in which white is filled by inpainting weights. It is an "
+        "image, or a folder of masks that are named as the images. By default white "
+        "areas of the images are filled, or what was erased.",
         value="PATH",
         again="a folder holds a mask for each image",
     ),
     Flag(
         *("mask_keep", Kind.SWITCH, ("restore",)),
-        help="White in --mask is kept, and the rest filled, as in the masks of the "
-        "published test sets.",
+        help="Keep what is white in --mask, and fill the rest. The masks of the "
+        "published test sets are like that.",
     ),
     Flag(
         *("max_megapixels", Kind.DECIMAL, ("restore",)),

@@ -164,7 +164,7 @@ MODES: dict[str, Mode] = {
             "--mode=restore --workdir=runs/a --input=a.png --output=b.png "
             "--config.sampling.clip=True",
             "--mode=restore --weights=inpainting-small --input=photo.png "
-            "--mask=white_is_filled.png --output=out",
+            "--mask=hole.png --output=out",
         ),
         {
             WEIGHTS: "for the network",

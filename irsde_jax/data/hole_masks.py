@@ -82,15 +82,15 @@ def read(mask: HoleMask, height: int, width: int) -> np.ndarray:
         ValueError: if its size differs, if it is no mask, or if it marks all pixels, or
             only pixels that are too dark to tell.
     """
-    file = images.read_image(mask.path)
-    found = file.pixels.shape[:2]
+    # No limit but the size of the image, which was read already.
+    found = images.read_size(mask.path)
     if found != (height, width):
         raise ValueError(
             f"the mask {mask.path} has {found[0]} x {found[1]} pixels (height x "
             f"width), and its image {height} x {width}. A mask has the size of its "
             "image: resize it with nearest neighbours."
         )
-    level = _level(file, mask.path)
+    level = _level(images.read_image(mask.path, max_megapixels=np.inf), mask.path)
     marked = level >= _HALF
     hole = ~marked if mask.is_keep else marked
     if len(np.unique(level)) > 2:

@@ -1,0 +1,212 @@
+"""Restores one image file: its format, bit depth and metadata are preserved."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from irsde_jax import filling, noisy_images, transparency
+from irsde_jax.array_types import PRNGKey
+from irsde_jax.data import images
+from irsde_jax.data.hole_masks import HoleMask
+from irsde_jax.data.images import ImageFile
+from irsde_jax.data.metadata import Metadata
+from irsde_jax.filling import Filling
+from irsde_jax.jobs import Job
+from irsde_jax.restorer import Restorer
+
+SPREAD_GAIN = 10.0
+"""A map of uncertainty shows this many times the standard deviation."""
+
+
+class Writing(NamedTuple):
+    """How results are read and written.
+
+    Attributes:
+        overwrite: Whether existing results are replaced.
+        quality: The quality of JPEG, AVIF and lossy WebP, see `data.codecs.encode`.
+        max_megapixels: The largest image that is read, in millions of pixels; None
+            means `data.formats.DEFAULT_MEGAPIXELS`.
+        made_by: How the result was made, for its metadata; None says nothing.
+    """
+
+    overwrite: bool = False
+    quality: int | None = None
+    max_megapixels: float | None = None
+    made_by: str | None = None
+
+
+class Given(NamedTuple):
+    """What a restorer is given of an image file.
+
+    Attributes:
+        pixels: float32 [H, W, C], not enlarged. C is 1 for grey images, where the
+            network has three channels as well.
+        sigma: The noise level in image units; None leaves it to the restorer.
+    """
+
+    pixels: np.ndarray
+    sigma: float | None
+
+
+def restore_file(
+    restorer: Restorer,
+    source: Path,
+    target: Path,
+    key: PRNGKey,
+    overwrite: bool = False,
+    *,
+    quality: int | None = None,
+    max_megapixels: float | None = None,
+    made_by: str | None = None,
+    mask: HoleMask | None = None,
+) -> None:
+    """Restores one image file, of any size, grey or colour, with or without alpha.
+
+    Weights of super-resolution enlarge it. Its transparency is enlarged by the filter
+    that the colours are enlarged by before they are restored. Where holes are filled,
+    the rest of the image comes back to the bit.
+
+    Args:
+        restorer: The weights.
+        source: The file of the image.
+        target: The file of the result.
+        key: The key of the sampling noise.
+        overwrite: Whether an existing result is replaced.
+        quality: The quality of JPEG, AVIF and lossy WebP, see `data.codecs.encode`.
+        max_megapixels: The largest image that is read, in millions of pixels; None
+            means `data.formats.DEFAULT_MEGAPIXELS`.
+        made_by: How the result was made, for its metadata; None says nothing.
+        mask: The holes to fill; None means those that are painted into the image.
+    """
+    writing = Writing(overwrite, quality, max_megapixels, made_by)
+    restore_one(restorer, Job(source.name, source, target), key, writing, mask)
+
+
+def restore_one(
+    restorer: Restorer,
+    job: Job,
+    key: PRNGKey,
+    writing: Writing,
+    mask: HoleMask | None = None,
+) -> None:
+    """Writes the restored image of a job; see `restore_file`."""
+    opened = _open(restorer, job, writing, mask)
+    pixels, sigma = opened.given
+    if opened.holes is None:
+        restored = restorer(pixels, key=key, sigma=sigma)
+    elif opened.holes.hole.any():
+        restored = restorer(pixels, key=key, mask=opened.holes.unknown)
+    else:
+        restored = pixels
+    images.write_image(
+        job.target,
+        opened.result(restored),
+        overwrite=writing.overwrite,
+        quality=writing.quality,
+    )
+
+
+def restore_samples(
+    restorer: Restorer,
+    job: Job,
+    key: PRNGKey,
+    writing: Writing,
+    mask: HoleMask | None = None,
+    *,
+    num_samples: int,
+) -> None:
+    """Writes the mean of several restorations and the map of their spread."""
+    overwrite, quality = writing.overwrite, writing.quality
+    opened = _open(restorer, job, writing, mask)
+    found = restorer.uncertainty(
+        opened.given.pixels,
+        num_samples=num_samples,
+        key=key,
+        sigma=opened.given.sigma,
+        mask=None if opened.holes is None else opened.holes.unknown,
+    )
+    # A run may have stopped between the two files.
+    if overwrite or not os.path.isfile(job.target):
+        result = opened.result(found.mean)
+        images.write_image(job.target, result, overwrite=overwrite, quality=quality)
+    spread = (SPREAD_GAIN * found.std.mean(axis=-1, keepdims=True)).clip(0, 1)
+    by = Metadata(software=writing.made_by)
+    image = ImageFile(spread, None, 8, metadata=by)
+    images.write_image(job.spread, image, overwrite=overwrite)
+
+
+def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
+    """The pixels of an image for a restorer, with no stray colours where it is clear.
+
+    Args:
+        restorer: The weights. In the process "inpainting", whose holes are transparent
+            pixels as well, the pixels are left as they are.
+        image: The content of the file.
+        name: What to call the image in an error.
+
+    Raises:
+        ValueError: if the image has another number of channels than the network.
+    """
+    channels, pixels = restorer.model.channels, image.pixels
+    if (pixels.shape[-1], channels) != (1, 3):
+        pixels = images.to_channels(pixels, channels, name)
+    if restorer.process.known is not None:
+        return Given(pixels, None)
+    is_blind = (
+        restorer.process.starts_at_input and restorer.config.sampling.sigma is None
+    )
+    sigma = None
+    if is_blind and image.alpha is not None:
+        opaque = transparency.blacken_transparent(image.pixels, image.alpha)
+        sigma = noisy_images.noise_level(opaque)
+    return Given(transparency.fill_transparent(pixels, image.alpha), sigma)
+
+
+def fills(restorer: Restorer) -> bool:
+    """Whether the weights fill holes of images of the same size."""
+    return restorer.process.known is not None and restorer.config.data.scale == 1
+
+
+class _Opened(NamedTuple):
+    """An image that was read and can be written.
+
+    Attributes:
+        image: The image, its transparency as large as the result.
+        given: What the restorer is given.
+        holes: What is filled; None where the weights fill no holes.
+    """
+
+    image: ImageFile
+    given: Given
+    holes: Filling | None
+
+    def result(self, restored: np.ndarray) -> ImageFile:
+        """The image with restored pixels [H, W, C], grey where it is grey."""
+        if self.image.pixels.shape[-1] == 1:
+            restored = restored.mean(axis=-1, keepdims=True, dtype=np.float32)
+        result = self.image._replace(pixels=restored)
+        if self.holes is None:
+            return result
+        return filling.put_back(self.holes, self.image, result)
+
+
+def _open(
+    restorer: Restorer, job: Job, writing: Writing, mask: HoleMask | None
+) -> _Opened:
+    """Reads an image; raises at once what writing its result would raise."""
+    data_range, scale = restorer.config.data.data_range, restorer.scale
+    image = images.read_image(job.source, data_range, True, writing.max_megapixels)
+    image = image._replace(metadata=image.metadata._replace(software=writing.made_by))
+    holes = filling.find(image, job.source, mask) if fills(restorer) else None
+    # What is filled is opaque afterwards.
+    left = image if holes is None else filling.put_back(holes, image, image)
+    height, width, channels = image.pixels.shape
+    images.check_writable(job.target, channels, left.is_transparent)
+    channels += left.is_transparent
+    images.check_size(job.target, scale * height, scale * width, channels, image.bits)
+    given = as_given(restorer, image, str(job.source))
+    if image.alpha is not None:
+        image = image._replace(alpha=restorer.enlarge(image.alpha).clip(0, 1))
+    return _Opened(image, given, holes)
