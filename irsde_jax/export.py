@@ -84,7 +84,7 @@ def parse_platforms(text: str) -> list[str]:
 
 def _unique(values: list, given: str) -> list:
     if len(set(values)) < len(values):
-        raise ValueError(f"{given} names one of them twice.")
+        raise ValueError(f"{given} names one of them twice. Remove one.")
     return values
 
 
@@ -177,7 +177,9 @@ def export_program(
     `weights` are the parameters by their flat names; `seed` is uint32, shape []; images
     and result are float32 in [0, 1], shape [batch, H, W, C], for any batch. The result
     is that of `restorer(images, key=jax.random.key(seed))`. For super-resolution the
-    images are the small ones, and the program enlarges them as `images.enlarge` does.
+    images are the small ones, which the program enlarges as `images.enlarge` does, but
+    for rounding: the result is that of `restorer(images, key=..., enlarged=True)` for
+    the images that it enlarged.
 
     Raises:
         ValueError: for the Denoising process without a noise level, or settings that

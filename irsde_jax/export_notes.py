@@ -98,6 +98,7 @@ def describe(
         "sigma": sampling.sigma,
         "scale": scale,
         "enlarge": data.enlarge if scale > 1 else None,
+        "data_range": list(data.data_range),
         "platforms": list(platforms),
         "versions": {
             "irsde_jax": irsde_jax.__version__,
@@ -118,16 +119,34 @@ def _command(
     source: str,
 ) -> str:
     """The command that exports the same programs again, from the same weights."""
-    sampling = restorer.config.sampling
     # The rest of a path belongs to the machine of the export.
     name = shlex.quote(Path(source).resolve().name)
     sizes = ",".join(f"{height}x{width}" for height, width in programs.values())
-    keys = ("solver", "num_evals", "sigma", "tile")
-    overrides = {key: sampling[key] for key in keys if sampling[key] is not None}
     return " ".join(
         [
             f"python -m irsde_jax.main --mode=export --weights={name} --output=FOLDER",
             f"--sizes={sizes} --platforms={','.join(platforms)}",
-            *(f"--config.sampling.{key}={value}" for key, value in overrides.items()),
+            *(
+                shlex.quote(f"--config.{key}={value}")
+                for key, value in _choices(restorer).items()
+                if value is not None
+            ),
         ]
     )
+
+
+def _choices(restorer: Restorer) -> dict[str, Any]:
+    """Dotted key -> value of the settings that an export depends on.
+
+    Those that the weights decide, such as their process, are left out.
+    """
+    config = restorer.config
+    keys = ["sampling.solver", "sampling.num_evals", "sampling.spacing"]
+    keys += ["sampling.sigma", "sampling.clip", "model.dtype"]
+    keys += ["data.data_range", "data.scale"]
+    keys += ["data.enlarge"] if config.data.scale > 1 else []
+    parts = {key: key.split(".") for key in keys}
+    choices = {key: config[group].get(name) for key, (group, name) in parts.items()}
+    # A program restores whole images, whatever the memory. The restorer has decided
+    # on `debias` where it is unset.
+    return choices | {"sampling.tile": 0, "sampling.debias": restorer.debias}

@@ -61,7 +61,8 @@ that of 16-bit grey, and the script says so; `.npy` files keep 16 bits and float
 the programs take RGB, grey images are restored as RGB and become grey again. The colour
 profile is preserved; other metadata is not. Images that Pillow cannot read exactly
 (floating point, 16-bit colour, CMYK, several frames, extra bands) are refused: convert
-them to one of these, or use irsde_jax."""
+them to one of these, or use irsde_jax. Images with transparent pixels are refused too,
+whose colours would be taken for picture: remove the transparency, or use irsde_jax."""
 
 _GREY_NOISE = f"""\
 These programs learnt noise that differs between the colour channels. They leave most of
@@ -118,16 +119,20 @@ def _files(export: dict[str, Any], is_shipped: bool) -> str:
 
 def _images(export: dict[str, Any]) -> str:
     paragraphs = [_IMAGES]
-    if export["process"] == "denoising":
+    low, high = export["data_range"]
+    if (low, high) != (0, 1):
+        paragraphs.append(
+            f"Floats in `.npy` files lie in [{low:g}, {high:g}], and so do those of "
+            "the results.\nThe function `restore` and the programs take [0, 1]."
+        )
+    (channels,) = {shape[-1] for shape in export["programs"].values()}
+    if export["process"] == "denoising" and channels > 1:
         paragraphs.append(_GREY_NOISE)
     if export["scale"] > 1:
         paragraphs.append(
             f"The programs take the small image, enlarge it {export['scale']} times "
-            f"({export['enlarge']}, as Pillow does) and\nrestore it. Images with "
-            "transparent pixels are refused."
+            f"({export['enlarge']}, as Pillow does) and\nrestore it."
         )
     if export["process"] == "inpainting":
-        paragraphs.append(
-            "White pixels are filled. Images with transparent pixels are refused."
-        )
+        paragraphs.append("White pixels are filled.")
     return "\n\n".join(paragraphs)

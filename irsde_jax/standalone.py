@@ -2,9 +2,10 @@
 
 This file lies beside what `--mode=export` wrote and needs jax, numpy and flatbuffers
 alone. IMAGE and RESULT are both .npy files or, with Pillow, both images: PNG, JPEG,
-TIFF, WebP or BMP, of 8 bits, or of 16 bits of grey. The result has 8 bits; grey,
-transparency and colour profile are preserved. An image that Pillow cannot read exactly
-is refused. An .npy file, and `restore` in Python, keep 16 bits and floats.
+TIFF, WebP or BMP, of 8 bits, or of 16 bits of grey. The result has 8 bits; grey and
+colour profile are preserved. An image that Pillow cannot read exactly, or that has
+transparent pixels, is refused. An .npy file, and `restore` in Python, keep 16 bits and
+floats; those of a file lie in the `data_range` of export.json.
 """
 
 import io
@@ -69,7 +70,8 @@ def restore(images: np.ndarray, seed: int = 0) -> np.ndarray:
 
 def run(size: str, seed: np.uint32, batch: np.ndarray) -> np.ndarray:
     """Calls the program for one size, or says why this JAX refuses it."""
-    if EXPORT["process"] == "denoising" and (np.ptp(batch, axis=-1) == 0).all():
+    is_grey = batch.shape[-1] > 1 and (np.ptp(batch, axis=-1) == 0).all()
+    if EXPORT["process"] == "denoising" and is_grey:
         warn(
             "the image is grey, and this denoiser learnt noise in colour: most of the "
             "noise will remain. Use irsde_jax for grey images."
@@ -91,6 +93,21 @@ def run(size: str, seed: np.uint32, batch: np.ndarray) -> np.ndarray:
             f"export it again with irsde_jax: {EXPORT['export_again']}"
         ) from error
     return np.asarray(lowered.compile()(weights, seed, batch))
+
+
+def restore_array(array: np.ndarray, seed: int) -> np.ndarray:
+    """Restores what an .npy file holds: floats lie in `data_range`, like the result."""
+    low, high = EXPORT["data_range"]
+    if array.dtype.kind != "f" or (low, high) == (0, 1):
+        return restore(array, seed)
+    if not ((low <= array) & (array <= high)).all():
+        raise ValueError(
+            f"its floats lie in [{array.min():g}, {array.max():g}], and these programs "
+            f"take .npy files of floats in [{low:g}, {high:g}]. Convert them."
+        )
+    unit = (array.astype(np.float64) - low) / (high - low)
+    restored = restore(unit.astype(np.float32), seed).astype(np.float64)
+    return (low * (1 - restored) + high * restored).astype(array.dtype)
 
 
 def warn(text: str) -> None:
@@ -122,10 +139,10 @@ def refusal(image: Any, depth_of_png: int) -> str | None:
     return None
 
 
-def read(path: Path) -> tuple[np.ndarray, np.ndarray | None, bytes | None]:
-    """Upright samples [H, W, C], alpha if any is below 255, and the colour profile.
+def read(path: Path) -> tuple[np.ndarray, bytes | None]:
+    """Upright samples [H, W, C], and the colour profile.
 
-    Samples are uint8, or of 16-bit grey float32 in [0, 1]; alpha is uint8 [H, W, 1].
+    Samples are uint8, or of 16-bit grey float32 in [0, 1].
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -144,21 +161,21 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray | None, bytes | None]:
     profile = image.info.get("icc_profile")
     if upright.mode[0] == "I":
         wide = np.asarray(upright).astype(np.float32) / np.float32(65535)
-        return wide[..., None], None, profile
+        return wide[..., None], profile
     samples = np.asarray(upright.convert("RGBA"))
-    alpha = samples[..., 3:] if samples[..., 3].min() < 255 else None
+    if samples[..., 3].min() < 255:
+        raise ValueError(
+            "it has transparent pixels, whose colours would be taken for picture. "
+            "Remove the transparency, or use irsde_jax."
+        )
     is_grey = upright.mode in ("1", "L", "LA")
-    return samples[..., : 1 if is_grey else 3], alpha, profile
+    return samples[..., : 1 if is_grey else 3], profile
 
 
-def write(
-    kind: str, samples: np.ndarray, alpha: np.ndarray | None, profile: bytes | None
-) -> bytes:
+def write(kind: str, samples: np.ndarray, profile: bytes | None) -> bytes:
     """The bytes of an image file of 8 bits a sample."""
     from PIL import Image
 
-    if alpha is not None:
-        samples = np.concatenate([samples, alpha], axis=-1)
     picture = Image.fromarray(samples[..., 0] if samples.shape[-1] == 1 else samples)
     buffer = io.BytesIO()
     picture.save(buffer, kind, icc_profile=profile, **OPTIONS.get(kind, {}))
@@ -172,7 +189,7 @@ def restore_file(source: Path, target: Path, seed: int = 0) -> None:
     kind = FORMATS.get(target.suffix.lower())
     if (source.suffix.lower(), target.suffix.lower()) == (".npy", ".npy"):
         buffer = io.BytesIO()
-        np.save(buffer, restore(np.load(source), seed))
+        np.save(buffer, restore_array(np.load(source), seed))
         data = buffer.getvalue()
     elif kind is None or source.suffix.lower() == ".npy":
         raise ValueError(
@@ -180,20 +197,12 @@ def restore_file(source: Path, target: Path, seed: int = 0) -> None:
             f"one of {', '.join(FORMATS)}."
         )
     else:
-        samples, alpha, profile = read(source)
-        if alpha is not None and kind not in ("PNG", "TIFF", "WEBP"):
-            raise ValueError("it is transparent. Write it as PNG, TIFF or WebP.")
-        is_picture = EXPORT["scale"] > 1 or EXPORT["process"] == "inpainting"
-        if alpha is not None and is_picture:
-            raise ValueError(
-                "the colours of transparent pixels would be taken for picture. Remove "
-                "the transparency, or use irsde_jax."
-            )
+        samples, profile = read(source)
         restored = restore(samples, seed)
         if samples.dtype != np.uint8:
             warn(f"{source} has 16 bits; {target} has 8. An .npy file keeps 16.")
             restored = np.rint(restored * np.float32(255)).astype(np.uint8)
-        data = write(kind, restored, alpha, profile)
+        data = write(kind, restored, profile)
     with target.open("xb") as file:
         file.write(data)
 

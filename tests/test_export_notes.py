@@ -3,14 +3,16 @@
 import datetime
 import json
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
+import numpy as np
 import pytest
 import tiny_exports
 from absl import flags
 
-from irsde_jax import export, export_notes, main, weights
+from irsde_jax import configuration, export, export_notes, loading, main, weights
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
 
@@ -77,10 +79,7 @@ def test_export_says_by_what_it_was_made_and_until_when_it_runs(
 def test_export_again_is_a_command(make):
     flags_given = ("--sizes=32x40,64x48", "--platforms=tpu,cpu")
     flags_given += ("--config.sampling.num_evals=3", "--config.sampling.sigma=0.0625")
-    folder = make("denoising-small", *flags_given)
-    found = json.loads((folder / "export.json").read_text("utf-8"))
-    python, module, name, *arguments = shlex.split(found["export_again"])
-    assert (python, module, name) == ("python", "-m", "irsde_jax.main")
+    arguments = parsed(make("denoising-small", *flags_given))
     values = flags.FlagValues()
     main.define_flags(values)
     overrides = main.parse(["main", *arguments], values)
@@ -88,6 +87,61 @@ def test_export_again_is_a_command(make):
     assert values.sizes == "32x40,64x48"
     assert values.platforms == "tpu,cpu"
     assert set(flags_given[2:]) <= set(overrides)
+
+
+# All differ from what the weights bring along. Without memory, only `tile=0` exports.
+CHANGES = (
+    "sampling.solver=posterior",
+    "sampling.num_evals=7",
+    "sampling.spacing=log_snr",
+    "sampling.clip=true",
+    "sampling.debias=true",
+    "sampling.memory_gigabytes=1e-9",
+    "sampling.tile=0",
+    "model.dtype=bfloat16",
+    "data.scale=2",
+    "data.enlarge=nearest",
+    "data.data_range=(-1.0,1.0)",
+)
+
+
+@pytest.mark.parametrize("changes", [(), CHANGES])
+def test_export_again_makes_the_same_program(make, changes):
+    name = "super-resolution-x4-small"
+    changes = [f"--config.{change}" for change in changes]
+    given = configuration.override(loading.stored_config(name), changes)
+    again = [a for a in parsed(make(name, *changes)) if a.startswith("--config.")]
+    found = configuration.override(loading.stored_config(name), again)
+    first, second = loading.load(name, given), loading.load(name, found)
+    assert first.program_options() == second.program_options()
+    np.testing.assert_array_equal(
+        first.timesteps(None, None), second.timesteps(None, None)
+    )
+    assert first.config.data == second.config.data
+    assert second.tiles(4096, 4096) is None
+
+
+def parsed(folder: Path) -> list[str]:
+    """The arguments of the command that exports a folder again."""
+    found = json.loads((folder / "export.json").read_text("utf-8"))
+    python, module, name, *arguments = shlex.split(found["export_again"])
+    assert (python, module, name) == ("python", "-m", "irsde_jax.main")
+    return arguments
+
+
+def test_readme_warns_of_grey_images_only_where_noise_is_coloured(make, tmp_path):
+    path = tiny_exports.write_weights(
+        tmp_path / "grey.safetensors", "denoising:small", channels=1
+    )
+    assert "learnt noise" not in (make(path) / "README.md").read_text("utf-8")
+
+
+def test_readme_says_what_floats_are(make):
+    folder = make("deraining-small", "--config.data.data_range=(-1.0,1.0)")
+    text = (folder / "README.md").read_text("utf-8")
+    assert "Floats in `.npy` files lie in [-1, 1]" in text
+    found = json.loads((folder / "export.json").read_text("utf-8"))
+    assert found["data_range"] == [-1, 1]
 
 
 def test_licence_of_shipped_weights_goes_with_them(make, tmp_path):
@@ -106,7 +160,7 @@ def test_licence_of_shipped_weights_goes_with_them(make, tmp_path):
 @pytest.mark.parametrize(
     ("name", "sentences"),
     [
-        ("deraining-small", []),
+        ("deraining-small", ["Images with transparent pixels are refused"]),
         ("denoising-small", ["Use irsde_jax for grey images", "level 15.94 of 255"]),
         ("super-resolution-x4-small", ["enlarge it 4 times", "results have 128 x 160"]),
         ("inpainting-small", ["White pixels are filled"]),

@@ -11,6 +11,7 @@ import tiny_exports
 from PIL import Image
 
 import irsde_jax
+from irsde_jax import configuration, loading, restore
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
 
@@ -74,8 +75,8 @@ EXACT = {
 def test_file_is_read_exactly(read, tmp_path, name):
     image, options, expected = EXACT[name]
     image.save(tmp_path / name, **options)
-    samples, alpha, profile = read(tmp_path / name)
-    assert (alpha, profile) == (None, None)
+    samples, profile = read(tmp_path / name)
+    assert profile is None
     assert samples.dtype == expected.dtype
     np.testing.assert_array_equal(samples, expected)
 
@@ -94,19 +95,6 @@ def test_image_is_turned_upright(read, tmp_path, image, orientation):
     columns = -1 if orientation in (2, 3, 6, 7) else 1
     turned = stored.swapaxes(0, 1) if orientation > 4 else stored
     np.testing.assert_array_equal(samples, turned[::rows, ::columns])
-
-
-def test_alpha_and_profile_are_read(read, tmp_path):
-    for name, image in (
-        ("rgba.png", Image.fromarray(np.dstack([COLOUR, ALPHA]))),
-        ("la.png", Image.fromarray(np.dstack([GREY, ALPHA]))),
-    ):
-        image.save(tmp_path / name, icc_profile=b"profile")
-        samples, alpha, profile = read(tmp_path / name)
-        expected = COLOUR if name == "rgba.png" else GREY[..., None]
-        np.testing.assert_array_equal(samples, expected)
-        np.testing.assert_array_equal(alpha, ALPHA[..., None])
-        assert profile == b"profile"
 
 
 def save_frames(path: Path) -> None:
@@ -218,40 +206,65 @@ def test_npy_keeps_16_bits_and_the_shape(exported, weights):
         restore(COLOUR, -1)
 
 
-def test_transparency_is_kept_where_it_can_be(exported, tmp_path, monkeypatch):
-    source = tmp_path / "in.png"
-    Image.fromarray(np.dstack([COLOUR, ALPHA])).save(source, icc_profile=b"profile")
-    targets = tmp_path / "out.png", tmp_path / "opaque.png"
-    assert (
-        tiny_exports.call(exported, source, targets[0], monkeypatch=monkeypatch) is None
-    )
-    Image.fromarray(COLOUR).save(source)
-    assert (
-        tiny_exports.call(exported, source, targets[1], monkeypatch=monkeypatch) is None
-    )
-    with Image.open(targets[0]) as image, Image.open(targets[1]) as opaque:
-        assert image.info["icc_profile"] == b"profile"
-        found = np.asarray(image)
-        np.testing.assert_array_equal(found[..., 3], ALPHA)
-        np.testing.assert_array_equal(found[..., :3], np.asarray(opaque))
-
-
-@pytest.mark.parametrize(
-    ("changes", "target", "message"),
-    [
-        ({}, "out.jpg", "PNG, TIFF or WebP"),
-        ({"scale": 4}, "out.png", "taken for picture"),
-        ({"process": "inpainting"}, "out.png", "taken for picture"),
-    ],
-)
-def test_transparency_that_would_be_lost_is_refused_before_the_work(
-    exported, tmp_path, monkeypatch, changes, target, message
+def test_colour_profile_is_kept_and_opaque_alpha_left_out(
+    exported, tmp_path, monkeypatch
 ):
-    folder = changed(exported, tmp_path, **changes)
+    opaque = np.full_like(ALPHA, 255)
+    found = []
+    for name, pixels in (("a", np.dstack([COLOUR, opaque])), ("b", COLOUR)):
+        files = tmp_path / f"{name}.png", tmp_path / f"{name}_out.png"
+        Image.fromarray(pixels).save(files[0], icc_profile=b"profile")
+        assert tiny_exports.call(exported, *files, monkeypatch=monkeypatch) is None
+        with Image.open(files[1]) as image:
+            assert (image.mode, image.info["icc_profile"]) == ("RGB", b"profile")
+            found.append(np.asarray(image))
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("process", ["irsde", "denoising", "inpainting"])
+@pytest.mark.parametrize("pixels", [COLOUR, GREY])
+def test_transparent_image_is_refused_before_the_work(
+    exported, tmp_path, monkeypatch, process, pixels
+):
+    folder = changed(exported, tmp_path, process=process)
     (folder / "weights.npz").unlink()  # nothing can be restored
-    Image.fromarray(np.dstack([COLOUR, ALPHA])).save(tmp_path / "in.png")
-    files = tmp_path / "in.png", tmp_path / target
-    assert message in tiny_exports.call(folder, *files, monkeypatch=monkeypatch)
+    alpha = np.full_like(ALPHA, 255)
+    alpha[3, 4] = 254
+    files = tmp_path / "in.png", tmp_path / "out.png"
+    Image.fromarray(np.dstack([pixels, alpha])).save(files[0])
+    said = tiny_exports.call(folder, *files, monkeypatch=monkeypatch)
+    assert f"{files[0]}: it has transparent pixels" in said
+    assert not files[1].exists()
+
+
+def test_floats_of_a_file_lie_in_the_data_range(
+    exported, weights, tmp_path, monkeypatch
+):
+    """The result is that of `--mode=restore`, in the same range."""
+    folder = changed(exported, tmp_path, data_range=[-1, 1])
+    pixels = COLOUR / np.float32(127.5) - 1
+    np.save(tmp_path / "in.npy", pixels)
+    files = tmp_path / "in.npy", tmp_path / "out.npy"
+    assert tiny_exports.call(folder, *files, monkeypatch=monkeypatch) is None
+    config = configuration.override(
+        loading.stored_config(weights), ["--config.data.data_range=(-1.0,1.0)"]
+    )
+    library = tmp_path / "library.npy"
+    restorer = irsde_jax.load(weights, config)
+    restore.restore_file(restorer, files[0], library, jax.random.key(0))
+    found = np.load(files[1])
+    assert (found.dtype, found.min() < -0.5) == (np.float32, True)
+    np.testing.assert_array_equal(found, np.load(library))
+
+    np.save(files[0], 255 * pixels)
+    files[1].unlink()
+    said = tiny_exports.call(folder, *files, monkeypatch=monkeypatch)
+    assert "in.npy: its floats lie in [-255, 255]" in said
+    assert "floats in [-1, 1]" in said
+    np.save(files[0], COLOUR)  # integers have their own range
+    assert tiny_exports.call(folder, *files, monkeypatch=monkeypatch) is None
+    expected = tiny_exports.script(exported)["restore"](COLOUR)
+    np.testing.assert_array_equal(np.load(files[1]), expected)
 
 
 def changed(exported: Path, tmp_path: Path, **changes) -> Path:
@@ -270,6 +283,16 @@ def test_denoiser_warns_of_grey_images(exported, tmp_path, capsys):
     for images in (GREY, np.repeat(GREY[..., None], 3, axis=-1)):
         restore(images)
         assert "Use irsde_jax for grey images" in capsys.readouterr().err
+
+
+def test_denoiser_of_one_channel_is_made_for_grey_images(
+    exported, tmp_path, monkeypatch, capsys
+):
+    run = tiny_exports.script(changed(exported, tmp_path, process="denoising"))["run"]
+    monkeypatch.setattr(jax.export, "deserialize", expired)
+    with pytest.raises(ValueError, match="refuses the program"):
+        run("12x16", np.uint32(0), np.float32(GREY)[None, ..., None] / 255)
+    assert "grey" not in capsys.readouterr().err
 
 
 def test_existing_result_is_not_replaced(exported, tmp_path, monkeypatch):

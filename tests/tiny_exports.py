@@ -21,7 +21,9 @@ def run(*arguments) -> int:
     return main.run(values, overrides)
 
 
-def write_weights(path: Path, name: str, velocity=False, **sampling) -> Path:
+def write_weights(
+    path: Path, name: str, velocity=False, channels=3, **sampling
+) -> Path:
     """Random weights of a tiny network, with their configuration.
 
     One that predicts a velocity returns an image close to its input, and not one that
@@ -30,7 +32,7 @@ def write_weights(path: Path, name: str, velocity=False, **sampling) -> Path:
     config = configuration.load(name).unlock()
     if velocity:
         config.prediction, config.loss.name = "velocity", "x0"
-    config.model.update(TINY)
+    config.model.update(TINY, channels=channels)
     config.sampling.update(**(dict(num_evals=8) | sampling))
     params = models.init_params(restorer.make_model(config), jax.random.key(1))
     return weights_file.write(path, jax.device_get(params), config.lock())
