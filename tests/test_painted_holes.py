@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from scipy import ndimage
 
@@ -211,11 +212,26 @@ class TestFilling:
         ("a.webp", {"quality": 80, "icc_profile": b"x" * 131}, True),
         ("a.webp", {"lossless": True, "exif": b"y" * 7}, False),
         ("a.tif", {}, False),
+        ("a.tif", {"compression": "tiff_lzw"}, False),
         ("a.tif", {"compression": "jpeg"}, True),
+        ("a.avif", {}, True),
+        ("a.bmp", {}, False),
     ],
 )
-def test_lossy_files_are_told_by_their_content(name, options, expected, tmp_path):
+def test_lossy_files_are_told_by_their_content(
+    name, options, expected, tmp_path, monkeypatch
+):
     path = tmp_path / name
     Image.fromarray(photograph()).save(path, **options)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # it may be of any size
     assert compression.is_lossy(path) == expected
     assert not compression.is_lossy(tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize("number", [6, 7, 34892, 33007, 50001])
+def test_every_number_of_lossy_compression_in_tiff_counts(number, tmp_path):
+    path = tmp_path / "a.tif"
+    Image.fromarray(photograph()).save(path)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages.first.tags["Compression"].overwrite(number)
+    assert compression.is_lossy(path)

@@ -128,6 +128,8 @@ class TestHowItWasMade:
         assert self.software(first) == expected
         (mean,) = restore.run(*command, tmp_path / "two", seed=7, num_samples=2)
         assert self.software(mean) == f"{expected}, mean of 2 samples"
+        spread = mean.with_name(f"{mean.name}.uncertainty.png")
+        assert self.software(spread) == f"{expected}, mean of 2 samples"
         (silent,) = restore.run(*command, tmp_path / "three", provenance=False, seed=7)
         assert self.software(silent) is None
         np.testing.assert_array_equal(

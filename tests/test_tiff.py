@@ -9,7 +9,8 @@ from odd_files import by_pillow, photograph, samples, tiff
 from PIL import Image, ImageCms
 from skimage.color import lab2rgb
 
-from irsde_jax.data import images
+from irsde_jax.data import images, limits, tiff_writer
+from irsde_jax.data.metadata import Metadata
 
 
 def read(tmp_path, data, name="a.tif"):
@@ -277,3 +278,14 @@ def test_strips_that_are_missing_are_no_zeros(tmp_path):
         tag.overwrite([0, *tag.value[1:]])
     with pytest.raises(images.UnreadableImage, match=r"a\.tif.*1 of its 5 strips"):
         read(tmp_path, buffer.getvalue())
+
+
+def test_what_is_too_long_for_the_format_is_refused_as_before_the_work():
+    side = 2**16
+    most = side - 2**9  # rows: 2^32 - 2^25 bytes
+    limits.check_size("TIFF", most, side)
+    samples = np.broadcast_to(np.uint8(0), (most + 1, side, 1))
+    with pytest.raises(ValueError, match="TIFF holds at most 4261412864 bytes"):
+        tiff_writer.encode(samples, False, Metadata())
+    with pytest.raises(ValueError, match="TIFF holds at most 4261412864 bytes"):
+        limits.check_size("TIFF", most // 2 + 1, side, bits=16)

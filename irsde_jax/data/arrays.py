@@ -21,7 +21,7 @@ class ImageFile(NamedTuple):
 
     Attributes:
         pixels: colour in [0, 1], float32 of shape [H, W, C]: 1 channel for grey, 3 for
-            RGB, any number for `.npy`.
+            RGB, any number for `.npy` and the bands of TIFF.
         alpha: opacity in [0, 1], float32 of shape [H, W, 1]; None where the file has
             no transparency.
         bits: bits per sample in the file: 8, 16, or 32 for an `.npy` file of floats.

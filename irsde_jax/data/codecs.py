@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from irsde_jax.data import exif as exif_data
-from irsde_jax.data import formats, metadata, pictures, png, tiff, tiff_writer
+from irsde_jax.data import formats, limits, metadata, pictures, png, tiff, tiff_writer
 from irsde_jax.data.arrays import ImageFile, to_integers
 from irsde_jax.data.formats import FORMATS as FORMATS
 from irsde_jax.data.formats import NPY_MAGIC as NPY_MAGIC
@@ -110,7 +110,7 @@ def encode(
     samples = image.pixels
     if image.alpha is not None and has_alpha:
         samples = np.concatenate([samples, image.alpha], axis=-1)
-    bits = 16 if image.bits == 16 and kind in formats.WITH_16_BITS else 8
+    bits = limits.kept_bits(kind, image.bits)
     integers = to_integers(samples, bits)
     kept = fit_metadata(image.metadata, kind, warn)
     if kind == "PNG":

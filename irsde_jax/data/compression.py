@@ -2,39 +2,50 @@
 
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
-from PIL import Image
+import tifffile
 
-_ALWAYS = ("JPEG", "MPO", "AVIF")
-_TIFF_LOSSY = ("jpeg", "tiff_jpeg", "webp")
+from irsde_jax.data import formats, tiff
+
+_WEBP_IN_TIFF = 50001
 
 
 def is_lossy(path: Path) -> bool:
     """Whether compression has changed the pixels of an image file.
 
-    False for what is no image that Pillow can open, such as `.npy` files.
+    False for what is none of `formats.FORMATS`, such as `.npy` files.
     """
     try:
-        with Image.open(path) as image:
-            kind, compression = image.format, image.info.get("compression")
-    except (OSError, ValueError, Image.DecompressionBombError):
+        with path.open("rb") as file:
+            kind = formats.sniff(file.read(formats.HEAD))
+            if kind == "WEBP":
+                return _is_lossy_webp(file)
+            if kind == "TIFF":
+                return _is_lossy_tiff(file)
+            return kind in ("JPEG", "AVIF")
+    except (OSError, ValueError):
         return False
-    if kind == "WEBP":
-        return _is_lossy_webp(path)
-    return kind in _ALWAYS or (kind == "TIFF" and compression in _TIFF_LOSSY)
 
 
-def _is_lossy_webp(path: Path) -> bool:
+def _is_lossy_tiff(file: BinaryIO) -> bool:
+    """Whether the first page of a TIFF file is compressed as JPEG or WebP is."""
+    file.seek(0)
+    with tifffile.TiffFile(file) as pages:
+        compression = int(pages.pages.first.compression)
+    return compression in (*tiff.JPEG, _WEBP_IN_TIFF)
+
+
+def _is_lossy_webp(file: BinaryIO) -> bool:
     """Whether the pixels of a WebP file are in a chunk of lossy compression.
 
     References:
         RFC 9649, Section 2: chunks of a name, a length and content of even length.
     """
-    with path.open("rb") as file:
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", head)
-            if name in (b"VP8 ", b"VP8L"):
-                return name == b"VP8 "
-            file.seek(length + length % 2, 1)
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        name, length = struct.unpack("<4sI", head)
+        if name in (b"VP8 ", b"VP8L"):
+            return name == b"VP8 "
+        file.seek(length + length % 2, 1)
     return False

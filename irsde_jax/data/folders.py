@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,9 +136,9 @@ def open_folder(folder: Path, recursive: bool = False) -> Found:
     return found
 
 
-def shown(names: list[str]) -> str:
-    """The first ten names, for a message."""
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+def shown(names: Sequence[str], most: int = 10) -> str:
+    """The first names, for a message."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def why_not_regular(path: Path) -> str:

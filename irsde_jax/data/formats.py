@@ -24,7 +24,6 @@ DEFAULT_MEGAPIXELS = 178.956970
 number of pixels. The number is the limit that Pillow has."""
 
 WITH_ALPHA = ("PNG", "TIFF", "WEBP", "AVIF")
-WITH_16_BITS = ("PNG", "TIFF")
 
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "PNG",

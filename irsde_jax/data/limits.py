@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-_CLASSIC = 2**32 - 2**20  # bytes of pixels; offsets have 32 bits, headers need some
+_CLASSIC = 2**32 - 2**25  # bytes of pixels; offsets have 32 bits, metadata need some
 
 
 class Limit(NamedTuple):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from irsde_jax.data import images
+from irsde_jax.data import folders, images
 from irsde_jax.data.layouts import SPLIT, Layout, Spelling
 from irsde_jax.data.templates import Reading, Template
 
@@ -182,7 +182,8 @@ def _join_all(
     if joined.alone:
         raise ValueError(
             f"{len(joined.alone)} images of split {split!r} have no partner: "
-            f"{_shown(sorted(joined.alone))}. Add what is missing or remove them."
+            f"{folders.shown(sorted(joined.alone))}. Add what is missing or remove "
+            "them."
         )
     return sorted(joined.pairs)
 
@@ -207,15 +208,12 @@ def _only_images(names: Iterable[str]) -> list[str]:
     others = sorted(set(names) - set(found))
     if others:
         logger.warning(
-            "skipped %d files that are not images: %s", len(others), _shown(others)
+            "skipped %d files that are not images: %s",
+            len(others),
+            folders.shown(others),
         )
     return found
 
 
 def _name(reading: Reading) -> str:
     return "_".join(text for _, text in reading).replace("/", "_")
-
-
-def _shown(names: list[str]) -> str:
-    """The first ten names, for a message."""
-    return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsde_jax.data import images, matching, schemes
+from irsde_jax.data import folders, images, matching, schemes
 from irsde_jax.data.layouts import Spelling
 from irsde_jax.data.matching import Pair
 from irsde_jax.data.schemes import Files, FolderLayout
@@ -109,7 +109,7 @@ def require(root: str | os.PathLike, pair: str = "") -> Pairing:
     if pairing.unmatched:
         logger.warning(
             "%s: data.pair leaves out %d images that it does not match: %s",
-            *(root, len(pairing.unmatched), _shown(pairing.unmatched, 10)),
+            *(root, len(pairing.unmatched), folders.shown(pairing.unmatched)),
         )
     if pairing.scheme != schemes.PLAIN:
         logger.info("%s: pairs are %s", root, pairing.describe())
@@ -127,14 +127,16 @@ def explain(root: str | os.PathLike, pairing: Pairing) -> str:
             "the files. A placeholder such as {level:int} stands for digits alone."
         )
     number = len(pairing.alone)
-    text = f"{number} images in {root} have no partner: {_shown(pairing.alone, 10)}. "
+    text = (
+        f"{number} images in {root} have no partner: {folders.shown(pairing.alone)}. "
+    )
     if pairing.asked:
         return f"{text}The scheme is {_SETTING}={scheme}, which pairs {count}."
     if count:
         text += f"The nearest naming scheme, {scheme}, makes {count} pairs. "
     else:
         text += "No known naming scheme pairs any of these names. "
-    clean, other = (_shown(names, 3) for names in pairing.files)
+    clean, other = (folders.shown(names, 3) for names in pairing.files)
     return (
         f"{text}Clean: {clean}; degraded: {other}. Add or remove files, or name the "
         f"scheme by {_SETTING}, such as {_SETTING}=GT/clean-{{id}}:LQ/noisy-{{id}}, "
@@ -258,8 +260,3 @@ def _no_layout(root: Path, pair: str) -> str:
 def _text(scheme: Spelling) -> str:
     """A scheme as the setting spells it."""
     return f"{scheme.clean}:{scheme.other}"
-
-
-def _shown(names: Sequence[str], most: int) -> str:
-    """The first names, for a message."""
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

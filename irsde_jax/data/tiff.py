@@ -30,7 +30,7 @@ _UNSIGNED = 1  # sample format
 _PREMULTIPLIED, _ALPHA = 1, 2  # extra samples
 _REDUCED, _MASK = 1, 4  # bits of the kind of a page
 _SUB_DIRECTORIES, _INK_SET = 330, 332
-_JPEG = (6, 7, 34892, 33007)  # compressions, which give RGB for YCbCr
+JPEG = (6, 7, 34892, 33007)  # compressions that give RGB for YCbCr
 
 
 def size(file: BinaryIO) -> tuple[int, int, int]:
@@ -139,7 +139,7 @@ def _check_layout(page: tifffile.TiffPage) -> None:
     ink = page.tags.get(_INK_SET)
     if photometric == _CMYK and ink is not None and int(ink.value) != 1:
         raise UnsupportedImage("its inks are not CMYK; save it as RGB")
-    is_jpeg = int(page.compression) in _JPEG
+    is_jpeg = int(page.compression) in JPEG
     if photometric == _YCBCR and not is_jpeg and page.is_subsampled:
         raise UnsupportedImage("its chroma is subsampled without JPEG; save it as RGB")
 
@@ -215,7 +215,7 @@ def _to_srgb(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     samples = np.ascontiguousarray(samples)
     width_height = samples.shape[1::-1]
     if photometric == _YCBCR:
-        if int(page.compression) in _JPEG:  # decoded to RGB
+        if int(page.compression) in JPEG:  # decoded to RGB
             return samples
         picture = Image.frombytes("YCbCr", width_height, samples.tobytes())
         return np.asarray(picture.convert("RGB"))

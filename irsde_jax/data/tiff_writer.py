@@ -12,10 +12,8 @@ import numpy as np
 import tifffile
 
 from irsde_jax.data import exif as exif_data
-from irsde_jax.data import tiff_tags
+from irsde_jax.data import limits, tiff_tags
 from irsde_jax.data.metadata import Metadata
-
-_MOST_BYTES = 2**32 - 2**25  # of a file whose offsets have 32 bits, tags included
 
 
 def encode(samples: np.ndarray, has_alpha: bool, metadata: Metadata) -> bytes:
@@ -27,11 +25,11 @@ def encode(samples: np.ndarray, has_alpha: bool, metadata: Metadata) -> bytes:
         metadata: What else the file holds.
 
     Raises:
-        ValueError: if the file could become too long for its format.
+        ValueError: if a file of this format cannot hold that many samples.
     """
-    if samples.nbytes > _MOST_BYTES:
-        raise ValueError("TIFF holds at most 4 GB; write .png")
-    colours = samples.shape[-1] - has_alpha
+    height, width, channels = samples.shape
+    limits.check_size("TIFF", height, width, channels, 8 * samples.itemsize)
+    colours = channels - has_alpha
     extra = ["unassalpha"] if has_alpha else []
     if colours not in (1, 3):
         extra = ["unspecified"] * (colours - 1) + extra
