@@ -229,7 +229,7 @@ def test_failed_export_leaves_nothing(weights, tmp_path, monkeypatch, capsys):
         ("blind", [], "one noise level.*--config.sampling.sigma=0.098"),
         ("irsde", ["--sizes=64"], "'64' is no HEIGHTxWIDTH"),
         ("irsde", ["--sizes=64x0"], "'64x0' is no HEIGHTxWIDTH"),
-        ("irsde", ["--sizes=8x8,8x8"], "names one of them twice"),
+        ("irsde", ["--sizes=8x8,8x8"], r"names one of them twice\. Remove one\."),
         ("irsde", ["--platforms=cpu,gpu"], "'gpu' is not one of cpu, cuda"),
         ("nobody", [], "no weights"),
     ],
