@@ -5,7 +5,7 @@ import random
 
 import pytest
 from PIL import Image
-from test_jobs import names, save
+from test_originals import names, save
 from test_restore import photo, tiny_restorer
 
 from irsde_jax import restore, turns
