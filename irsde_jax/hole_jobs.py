@@ -14,21 +14,6 @@ from irsde_jax.jobs import Job
 logger = logging.getLogger(__name__)
 
 
-def without_masks(jobs: list[Job], mask: str | os.PathLike | None) -> list[Job]:
-    """The jobs whose images are not masks: masks may lie among the images.
-
-    Args:
-        jobs: The jobs of a run.
-        mask: The mask file, or the folder of masks; None: there is none.
-    """
-    if mask is None:
-        return jobs
-    place = Path(mask).resolve()
-    sources = [(job, job.source.resolve()) for job in jobs]
-    rest = [job for job, path in sources if place not in (path, *path.parents)]
-    return rest or jobs  # a folder of masks as the input is a mistake that others name
-
-
 def find_masks(
     jobs: Sequence[Job], mask: str | os.PathLike | None, is_keep: bool
 ) -> dict[str, HoleMask]:

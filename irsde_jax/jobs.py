@@ -41,6 +41,7 @@ def plan(
     *,
     overwrite: bool = False,
     with_spread: bool = False,
+    mask: str | os.PathLike | None = None,
 ) -> list[Job]:
     """What is to be done for `--input` and `--output`.
 
@@ -56,6 +57,8 @@ def plan(
         kind: format of the results, such as "png"; None: that of each original.
         overwrite: Whether existing results are going to be replaced.
         with_spread: Whether the maps of uncertainty are going to be written as well.
+        mask: The mask file or the folder of masks, which may lie among the images:
+            masks are not restored, and no result replaces one. None: there is none.
 
     Returns:
         A job for each image. Those that cannot be done have a `problem`.
@@ -76,10 +79,12 @@ def plan(
         # A single file is an original, and one that --output names may be replaced.
         is_named = target == output
         spares_others = overwrite and not suffix and not is_named
-        return _with_problems(jobs, spares_others, with_spread)
+        return _with_problems(jobs, spares_others, with_spread, mask)
     found = inputs.find(source, output)
     _require_folder(source, output)
-    names = [path.relative_to(found.root) for path in found.paths]
+    # With the masks as the input, which is a mistake, all of them stay.
+    paths = [p for p in found.paths if not _is_mask(p, mask)] or found.paths
+    names = [path.relative_to(found.root) for path in paths]
     jobs = [
         Job(n.as_posix(), found.root / n, output / _renamed(n, suffix, kind))
         for n in names
@@ -90,7 +95,7 @@ def plan(
             f"--input={source} holds results of earlier runs alone; to restore them "
             "again, choose another --output."
         )
-    jobs = _with_problems(jobs, overwrite and not suffix, with_spread)
+    jobs = _with_problems(jobs, overwrite and not suffix, with_spread, mask)
     for path, reason in found.failures.items():
         name = path.relative_to(found.root)
         text = f"the folder cannot be listed: {reason}."
@@ -194,7 +199,10 @@ def _without_results(jobs: Sequence[Job], has_suffix: bool) -> list[Job]:
 
 
 def _with_problems(
-    jobs: Sequence[Job], spares_others: bool, with_spread: bool
+    jobs: Sequence[Job],
+    spares_others: bool,
+    with_spread: bool,
+    mask: str | os.PathLike | None,
 ) -> list[Job]:
     """The jobs, with what is wrong with the names of their results.
 
@@ -203,6 +211,7 @@ def _with_problems(
         spares_others: Whether existing results would be replaced, and files among the
             originals may be originals as well.
         with_spread: Whether the maps of uncertainty count.
+        mask: The mask file or the folder of masks.
     """
     sources = {_real(job.source) for job in jobs}
     folders = {_real(job.source.parent) for job in jobs}
@@ -220,6 +229,11 @@ def _with_problems(
             return (
                 f"the result {job.target} would replace its original, or that of "
                 "another image; choose another --output, or a --suffix."
+            )
+        if any(_is_mask(path, mask) for path in (job.target, job.spread)):
+            return (
+                f"the result {job.target} would lie among the masks, --mask={mask}; "
+                "choose another --output, or a --suffix."
             )
         for path in paths(job):
             if len(names := makers[os.path.normcase(path)]) > 1:
@@ -239,6 +253,11 @@ def _with_problems(
         return ""
 
     return [job._replace(problem=problem(job)) for job in jobs]
+
+
+def _is_mask(path: Path, mask: str | os.PathLike | None) -> bool:
+    """Whether a path is the mask file, or lies in the folder of masks."""
+    return mask is not None and Path(_real(path)).is_relative_to(_real(Path(mask)))
 
 
 def _real(path: Path) -> str:

@@ -3,8 +3,9 @@
 import mmap
 import os
 import re
-from importlib import metadata
 from pathlib import Path
+
+import irsde_jax
 
 # What `describe` returns, wherever a format puts it. The name of the weights, which is
 # the name of a file, may contain anything.
@@ -31,7 +32,7 @@ def describe(
         num_samples: The number of restorations that the image is the mean of.
     """
     parts = [
-        f"irsde_jax {metadata.version('irsde_jax')}",
+        f"irsde_jax {irsde_jax.__version__}",
         f"solver {solver}",
         f"{num_evals} evaluations",
         f"seed {seed}",

@@ -126,8 +126,8 @@ def run(
         *(input, output, suffix, kind),
         overwrite=overwrite,
         with_spread=num_samples > 1,
+        mask=mask,
     )
-    jobs = hole_jobs.without_masks(jobs, mask)
     check_quality(quality, jobs)
     todo = [
         job

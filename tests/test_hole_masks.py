@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 from test_restorer import denoiser, make, photo
 
-from irsde_jax import filling, restore
+from irsde_jax import filling, jobs, restore
 from irsde_jax.data import formats, hole_masks
 from irsde_jax.data.hole_masks import HoleMask
 
@@ -267,6 +267,24 @@ class TestRun:
         target = run(kind="jpg")
         with Image.open(target / "a.jpg") as result:
             assert result.mode == "RGB"
+
+    @pytest.mark.parametrize("output", ["out", "in", "masks"])
+    def test_masks_are_neither_originals_nor_replaced(self, tmp_path, output):
+        """A mask of the same stem does not get in the way of its image."""
+        self.write(tmp_path / "in/a.jpg", self.image())
+        self.write(tmp_path / "masks/a.png", LEVELS)
+        mask = self.write(tmp_path / "in/a.png", LEVELS)
+        mask = tmp_path / "masks" if output == "masks" else mask
+        [*jobs_found] = jobs.plan(
+            *(tmp_path / "in", tmp_path / output),
+            kind="png",
+            mask=mask,
+        )
+        by_name = {job.name: job.problem for job in jobs_found}
+        if output == "out":
+            assert by_name == {"a.jpg": ""}
+        else:
+            assert "would lie among the masks" in by_name["a.jpg"]
 
     def test_an_allowed_size_is_allowed_for_the_mask_as_well(
         self, run, tmp_path, monkeypatch

@@ -261,7 +261,7 @@ class TestNames:
         assert len(run(trip, trip / "out")) == 2
         assert len(run(trip, trip / "out", overwrite=True)) == 2
         assert (trip / "out" / "day" / "b.png").exists()
-        with pytest.raises(FileNotFoundError, match="results of --output alone"):
+        with pytest.raises(FileNotFoundError, match="only results of --output"):
             jobs.plan(f"{trip}/*/*/b.png", trip / "out")
 
 
