@@ -114,7 +114,8 @@ def print_network(network: str, run: bool, tiny: bool, variants: Sequence[str]) 
     for variant in variants:
         config = configure(network, variant, tiny)
         lowered, shapes = lower(config)
-        compiled = lowered.compile(None if run else NOT_RUN)
+        options = None if run else profiling.known_options(NOT_RUN)
+        compiled = lowered.compile(options)
         needed = profiling.step_memory(compiled)
         size = sum(leaf.size for leaf in jax.tree.leaves(shapes[0].params))
         columns = [needed[name] / GIB for name in ("state and batch", "work space")]

@@ -51,6 +51,26 @@ def step_memory(compiled: Any) -> dict[str, int]:
     return sizes | {"together": sum(sizes.values())}
 
 
+def known_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns those of XLA's compiler options that this version of XLA knows.
+
+    Options come and go with the versions of XLA, and an unknown one is an error there.
+
+    Args:
+        options: The names of the options and their values.
+    """
+    program = jax.jit(lambda x: x + 1).lower(0.0)
+    known = {}
+    for name, value in options.items():
+        try:
+            program.compile({name: value})
+        except jax.errors.JaxRuntimeError:
+            logger.info("this version of XLA does not know the option %s", name)
+        else:
+            known[name] = value
+    return known
+
+
 def memory_in_use() -> dict[str, float]:
     """Scalars of the first device: what is and was in use; none where it cannot say."""
     stats = jax.local_devices()[0].memory_stats() or {}

@@ -8,6 +8,7 @@ import chex
 import children
 import jax
 import pytest
+import xla_flags
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -16,9 +17,7 @@ chex.set_n_cpu_devices(4)
 
 # Compiling takes most of the time of tests this small, and LLVM's last optimisations
 # most of that. XLA_FLAGS=--xla_backend_optimization_level=3 tests what users run.
-_FLAGS = os.environ.get("XLA_FLAGS", "")
-if "xla_backend_optimization_level" not in _FLAGS:
-    os.environ["XLA_FLAGS"] = f"{_FLAGS} --xla_backend_optimization_level=1"
+xla_flags.add("--xla_backend_optimization_level=1")
 
 # Compiled programs are kept between runs and shared by the processes of pytest-xdist.
 if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from absl.testing import absltest, parameterized
 
+from irsde_jax import profiling
 from irsde_jax.models import (
     MODELS,
     ConditionalNAFNet,
@@ -40,7 +41,12 @@ def small_model(name, **options):
 
 def quick_jit(function):
     """`jax.jit` for programs that run once: compiled fast, not compiled to be fast."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
+    return jax.jit(function, compiler_options=quick_options())
+
+
+@functools.cache
+def quick_options():
+    return profiling.known_options({"xla_backend_optimization_level": 0})
 
 
 @functools.cache

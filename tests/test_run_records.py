@@ -112,6 +112,12 @@ def test_memory_of_a_step_is_logged(caplog):
     assert "256 KiB" in caplog.text
 
 
+def test_options_that_xla_does_not_know_are_left_out():
+    options = {"xla_backend_optimization_level": 0, "xla_no_such_option": True}
+    known = profiling.known_options(options)
+    assert known == {"xla_backend_optimization_level": 0}
+
+
 class TestCurves:
     def test_picture_of_two_runs(self, run, tmp_path):
         path = curves.run([run, run], output=tmp_path / "two.png")

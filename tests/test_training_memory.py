@@ -10,7 +10,7 @@ def work_space(variant):
     """Bytes of a small U-Net's step beside its state and batch."""
     config = paper_steps.configure("paper's U-Net", variant, tiny=True)
     lowered, _ = paper_steps.lower(config)
-    compiled = lowered.compile(paper_steps.NOT_RUN)
+    compiled = lowered.compile(profiling.known_options(paper_steps.NOT_RUN))
     return profiling.step_memory(compiled)["work space"]
 
 
