@@ -114,7 +114,16 @@ def test_the_network_has_its_published_size(experiment):
         assert round(count / 1e4) == 13715
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+# One run for each experiment, each way of joining and each other process. The rest
+# differs in settings alone, which the test above and those of the configuration read.
+SHORT = (*NAMES, *JOINED, "deraining:ddpm", "inpainting:filled")
+RUN = [
+    pytest.param(name, marks=() if name in SHORT else pytest.mark.long)
+    for name in EXPERIMENTS
+]
+
+
+@pytest.mark.parametrize("experiment", RUN)
 def test_it_trains_evaluates_and_restores(experiment, data, tmp_path):
     config = place(tiny(experiment), data)
     workdir = tmp_path / "run"
