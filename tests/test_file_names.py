@@ -123,7 +123,7 @@ def test_the_program_prints_any_name_on_any_console(environment):
         "    print('printed', NAME)\n"
         "    logging.getLogger('irsde_jax.x').info('logged %s', NAME)\n"
         "    raise ValueError('failed ' + NAME)\n"
-        "main.MODES['config'] = run\n"
+        "main.MODES['config'] = main.MODES['config']._replace(run=run)\n"
         "main.main()\n"
     )
     result = subprocess.run(
