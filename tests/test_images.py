@@ -281,7 +281,8 @@ def test_images_that_pillow_calls_bombs_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     for suffix in images.SUFFIXES:
         images.write_image(tmp_path / f"a{suffix}", random_image(shape=(64, 64)))
-        images.read_image(tmp_path / f"a{suffix}")
+        found = images.read_image(tmp_path / f"a{suffix}")
+        assert found.pixels.shape[:2] == (64, 64)
 
 
 def test_animations_are_errors(tmp_path):
