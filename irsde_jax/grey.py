@@ -52,6 +52,20 @@ def is_grey(image: np.ndarray) -> bool:
     return bool((image == image[..., :1]).all())
 
 
+def as_one_channel(image: np.ndarray, channels: int) -> np.ndarray:
+    """One channel [H, W, 1] of a grey image for a colour network, else the image.
+
+    A restorer gives such an image back in one channel, so that a grey photograph stays
+    grey.
+
+    Args:
+        image: The image, shape [H, W, C].
+        channels: The number of channels of the network.
+    """
+    is_for_colour = channels == 3 and image.shape[-1] == 3
+    return image[..., :1] if is_for_colour and is_grey(image) else image
+
+
 def plane_of(image: np.ndarray) -> np.ndarray | None:
     """The plane [H, W, 1] of an image [H, W, C] that is grey; None if it is not.
 

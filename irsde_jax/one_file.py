@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax import filling, noisy_images, transparency
+from irsde_jax import filling, grey, noisy_images, transparency
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data import images
 from irsde_jax.data.hole_masks import HoleMask
@@ -42,7 +42,7 @@ class Given(NamedTuple):
 
     Attributes:
         pixels: float32 [H, W, C], not enlarged. C is 1 for grey images, where the
-            network has three channels as well.
+            network has three channels as well, and where the file has.
         sigma: The noise level in image units; None leaves it to the restorer.
     """
 
@@ -153,7 +153,7 @@ def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
     if (pixels.shape[-1], channels) != (1, 3):
         pixels = images.to_channels(pixels, channels, name)
     if restorer.process.known is not None:
-        return Given(pixels, None)
+        return Given(grey.as_one_channel(pixels, channels), None)
     is_blind = (
         restorer.process.starts_at_input and restorer.config.sampling.sigma is None
     )
@@ -161,7 +161,8 @@ def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
     if is_blind and image.alpha is not None:
         opaque = transparency.blacken_transparent(image.pixels, image.alpha)
         sigma = noisy_images.noise_level(opaque)
-    return Given(transparency.fill_transparent(pixels, image.alpha), sigma)
+    filled = transparency.fill_transparent(pixels, image.alpha)
+    return Given(grey.as_one_channel(filled, channels), sigma)
 
 
 def fills(restorer: Restorer) -> bool:
@@ -184,8 +185,11 @@ class _Opened(NamedTuple):
 
     def result(self, restored: np.ndarray) -> ImageFile:
         """The image with restored pixels [H, W, C], grey where it is grey."""
-        if self.image.pixels.shape[-1] == 1:
+        channels = self.image.pixels.shape[-1]
+        if channels == 1:
             restored = restored.mean(axis=-1, keepdims=True, dtype=np.float32)
+        elif restored.shape[-1] == 1:
+            restored = restored.repeat(channels, axis=-1)
         result = self.image._replace(pixels=restored)
         if self.holes is None:
             return result

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from irsde_jax import metrics, restore
+from irsde_jax import grey, metrics, restore
 from irsde_jax.array_types import Array
 from irsde_jax.data import images
 from irsde_jax.data.degradations import Degradation
@@ -98,8 +98,10 @@ def evaluate_images(
     """
     seen: set[tuple[int, ...]] = set()
     any_warm = False
+    channels = 0  # of a colour network, which restores grey images as files are
     if isinstance(restorer, restore.Restorer):
         sampling = sampling | dict(enlarged=True)
+        channels = restorer.model.channels
     for index, name in enumerate(source.names):
         record = source[index]
         x0, mu = record["x0"], degraded_image(record, degrade, name)
@@ -109,7 +111,10 @@ def evaluate_images(
                 f"{x0.shape[0]} x {x0.shape[1]}."
             )
         call = functools.partial(
-            restorer, mu, key=restore.file_key(seed, name), **sampling
+            restorer,
+            grey.as_one_channel(mu, channels),
+            key=restore.file_key(seed, name),
+            **sampling,
         )
         try:
             restored, seconds = _timed(call)
@@ -118,6 +123,8 @@ def evaluate_images(
         compiled = mu.shape not in seen
         if compiled and not any_warm and index == len(source) - 1:
             (restored, seconds), compiled = _timed(call), False
+        if channels:
+            restored = np.broadcast_to(restored, mu.shape)
         seen.add(mu.shape)
         any_warm |= not compiled
         found = dict(degraded=mu, restored=restored, reference=x0)

@@ -7,7 +7,9 @@ from skimage import data
 from test_restorer import OneConv, denoiser, make, photo
 
 import irsde_jax
-from irsde_jax import grey
+from irsde_jax import grey, restore, scores
+from irsde_jax.data import images, pairs
+from irsde_jax.data.images import ImageFile
 from irsde_jax.restorer import Restorer
 
 KEY = jax.random.key(5)
@@ -236,6 +238,30 @@ class TestOtherProcesses:
         )
         np.testing.assert_allclose(found.mean, singles.mean(0), atol=1e-6)
         np.testing.assert_allclose(found.std, singles.std(0, ddof=1), atol=1e-6)
+
+    def test_a_file_of_three_equal_channels_is_restored_as_a_grey_one(self, tmp_path):
+        restorer, plane = make(), photo((12, 10, 1))
+        restored = []
+        for channels in (1, 3):
+            source, target = (tmp_path / f"{channels}{end}.png" for end in "ab")
+            pixels = plane.repeat(channels, axis=-1).astype(np.float32)
+            images.write_image(source, ImageFile(pixels, None, 16))
+            restore.restore_file(restorer, source, target, KEY)
+            restored.append(images.read_image(target).pixels)
+        assert [pixels.shape[-1] for pixels in restored] == [1, 3]
+        np.testing.assert_array_equal(restored[0].repeat(3, axis=-1), restored[1])
+
+    def test_a_grey_pair_is_evaluated_as_its_file_is_restored(self):
+        restorer, plane = make(), photo((12, 10, 1)).astype(np.float32)
+        grey_image, colour = plane.repeat(3, axis=-1), photo().astype(np.float32)
+        source = pairs.ArrayPairs([grey_image] * 2, [grey_image, colour])
+        first, second = scores.evaluate_images(restorer, source, seed=3, bits=32)
+        key = restore.file_key(3, "0")
+        expected = restorer(plane, key=key)
+        np.testing.assert_array_equal(
+            first.images["restored"], expected.repeat(3, axis=-1)
+        )
+        assert np.ptp(second.images["restored"], axis=-1).max() > 0.01
 
 
 class TestDegradation:

@@ -78,8 +78,8 @@ ALLOWED = {
     "turns": {"data", "jobs"},
     "provenance": {"marks", "restorer"},
     "one_file": {
-        *("array_types", "data", "filling", "jobs", "noisy_images", "restorer"),
-        *("transparency",),
+        *("array_types", "data", "filling", "grey", "jobs", "noisy_images"),
+        *("restorer", "transparency"),
     },
     "restore": {
         *("array_types", "costs", "data", "file_names", "hole_jobs", "jobs"),
@@ -88,7 +88,7 @@ ALLOWED = {
     "filling": {"data"},
     "hole_jobs": {"data", "filling", "jobs"},
     "costs": {"restorer", "tiling"},
-    "scores": {"array_types", "data", "metrics", "restore"},
+    "scores": {"array_types", "data", "grey", "metrics", "restore"},
     "intervals": set(),
     "perceptual": {"data", "lpips"},
     "baselines": {"data", "holes"},

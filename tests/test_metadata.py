@@ -301,6 +301,22 @@ def test_metadata_that_are_too_long_for_jpeg_are_named(tmp_path, caplog):
         assert f"{name} (longer than a JPEG segment" in caplog.text
 
 
+@pytest.mark.parametrize("room", [20, 200])
+def test_how_an_image_was_made_never_costs_the_data_of_a_camera(tmp_path, caplog, room):
+    """EXIF data that just fit into a JPEG have no room for a line of ours."""
+    empty = exif.with_tags(camera_data(), {MAKER: exif.to_entry("")})
+    text = "x" * (65527 - len(empty) - room)
+    block = exif.with_tags(camera_data(), {MAKER: exif.to_entry(text)})
+    assert len(block) <= 65527
+    found = Metadata(exif=block, software="weights name, solver, seed 0")
+    images.write_image(tmp_path / "a.jpg", image(3, 8, found))
+    kept = images.read_image(tmp_path / "a.jpg", with_metadata=True).metadata
+    tags = exif.read(kept.exif)[1]
+    assert exif.text(tags[MAKER]) == text
+    assert (SOFTWARE in tags) == (room == 200)
+    assert ("how the image was made" in caplog.text) == (room == 20)
+
+
 def test_editing_moves_nothing_that_a_maker_points_to():
     """A maker's note may hold offsets from the beginning of the block."""
     block = camera_data()

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from irsde_jax.data import datasets, images, pairs, resampling
+from irsde_jax.data import datasets, hole_masks, images, pairs, resampling
+from irsde_jax.data.hole_masks import HoleMask
 from irsde_jax.data.images import ImageFile
 from irsde_jax.data.sources import open_source
 
@@ -48,10 +49,25 @@ def test_masks_leave_holes_of_white(tmp_path, stems):
     assert 0 < keep[0].mean() < 1
 
 
+def test_soft_masks_are_read_as_those_of_the_command_line_are(tmp_path):
+    """A pixel is known or it is not: half a hole is what no process fills."""
+    clean = save(tmp_path / "GT" / "a.png", (16, 16, 3))
+    keep = np.ones((16, 16, 1), np.float32)
+    keep[5:10, 5:10] = np.float32(120 / 255)
+    keep[6:9, 6:9] = 0
+    (tmp_path / "mask").mkdir()
+    images.write_image(tmp_path / "mask" / "a.png", ImageFile(keep, None, 8))
+    mask = HoleMask(tmp_path / "mask" / "a.png", is_keep=True)
+    hole = hole_masks.read(mask, 16, 16)
+    degraded = open_source(str(tmp_path), True)[0]["mu"]
+    np.testing.assert_array_equal(degraded, np.where(hole[..., None], 1.0, clean))
+    assert hole[4, 4] and not hole[3, 3]
+
+
 def test_a_mask_of_another_size_is_an_error_that_names_both(tmp_path):
     save(tmp_path / "GT" / "a.png", (6, 8, 3))
     save(tmp_path / "mask" / "a.png", (6, 7, 1))
-    with pytest.raises(ValueError, match=r"GT/a\.png is 6 x 8.*mask/a\.png is 6 x 7"):
+    with pytest.raises(ValueError, match=r"mask/a\.png has 6 x 7 .*its image 6 x 8"):
         open_source(str(tmp_path), True)[0]
 
 

@@ -40,6 +40,7 @@ _HELD: dict[str, set[str]] = {
 }
 # A segment of a JPEG file has at most 65,533 bytes, its own head among them.
 _LONGEST_IN_JPEG = {"exif": 65527, "xmp": 65504, "iptc": 65490, "comment": 65533}
+_NO_ROOM = "how the image was made (there is no room for it in the EXIF data of a JPEG)"
 # Keywords of PNG texts, and the EXIF tags that say the same.
 _TEXT_TAGS = {
     "Description": exif_data.DESCRIPTION,
@@ -98,7 +99,7 @@ def fit(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
     """
     held, lost = _HELD[kind], []
     if "exif" in held:
-        metadata = _through_exif(metadata, kind)
+        metadata, lost = _with_room(metadata, kind)
     for field, name in _NAMES.items():
         value = getattr(metadata, field)
         if value is None:
@@ -115,6 +116,22 @@ def fit(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
     elif metadata.software is not None:
         metadata = metadata._replace(chunks=_with_software(metadata))
     return metadata._replace(software=None), lost
+
+
+def _with_room(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
+    """`_through_exif`, without what would make the user's EXIF data too long for JPEG.
+
+    Returns:
+        The metadata, and the names of what was left out.
+    """
+    full, longest = _through_exif(metadata, kind), _LONGEST_IN_JPEG["exif"]
+    is_long, was_long = (len(each.exif or b"") > longest for each in (full, metadata))
+    if kind != "JPEG" or was_long or not is_long:
+        return full, []
+    lost = [_NO_ROOM] if metadata.software is not None else []
+    metadata = metadata._replace(software=None)
+    full = _through_exif(metadata, kind)
+    return full if len(full.exif or b"") <= longest else metadata, lost
 
 
 def _through_exif(metadata: Metadata, kind: str) -> Metadata:

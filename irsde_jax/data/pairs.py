@@ -13,8 +13,9 @@ from typing import Protocol
 
 import numpy as np
 
-from irsde_jax.data import images, pairing, schemes
+from irsde_jax.data import hole_masks, images, pairing, schemes
 from irsde_jax.data.arrays import UNIT_RANGE, DataRange, array_to_image
+from irsde_jax.data.hole_masks import HoleMask
 from irsde_jax.holes import HOLE
 
 Record = dict[str, np.ndarray]
@@ -89,8 +90,9 @@ class PairedFolder:
 class MaskedFolder:
     """Clean images in `root/GT` and keep-masks in `root/mask`: white is kept.
 
-    The degraded image has holes of 1.0. A mask belongs to the image of its stem; where
-    the stems are others, the masks are taken in turns.
+    The degraded image has holes of 1.0, which `hole_masks.read` finds as it does for
+    `--mask`. A mask belongs to the image of its stem; where the stems are others, the
+    masks are taken in turns.
 
     Args:
         root: the folder that holds both folders.
@@ -121,13 +123,8 @@ class MaskedFolder:
     def __getitem__(self, index: int) -> Record:
         clean, mask = self._paths[index]
         x0 = self._read(clean)
-        keep = images.read_image(mask).pixels[..., :1]
-        if keep.shape[:2] != x0.shape[:2]:
-            raise ValueError(
-                f"{clean} is {_size(x0)} and its mask {mask} is {_size(keep)} (height "
-                "x width). A mask has the size of its image."
-            )
-        return {"x0": x0, "mu": x0 * keep + HOLE * (1 - keep)}
+        hole = hole_masks.read(HoleMask(mask, is_keep=True), *x0.shape[:2])
+        return {"x0": x0, "mu": np.where(hole[..., None], np.float32(HOLE), x0)}
 
 
 class CleanFolder:
@@ -218,10 +215,6 @@ def _read_opaque(path: Path, channels: int, data_range: DataRange) -> np.ndarray
             "onto a background before training on it."
         )
     return images.to_channels(image.pixels, channels, str(path))
-
-
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[0]} x {image.shape[1]}"
 
 
 def _to_float_images(name: str, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
