@@ -10,6 +10,7 @@ benchmarks/solvers.py: 1 is the texture of the clean images, less is blur. LPIPS
 """
 
 import argparse
+import functools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -52,6 +53,11 @@ class TestSet(NamedTuple):
     clean: str
     other: str = ""
     borders: tuple[int, ...] = (0,)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether `other` is a folder of masks."""
+        return self.other.startswith("masks")
 
 
 class Plan(NamedTuple):
@@ -104,7 +110,7 @@ def prepare(test_set: TestSet, data: Path, target: Path) -> Path:
     if not test_set.other:
         return data / test_set.clean
     others = images.list_images(data / test_set.other)[: len(clean)]
-    is_mask = test_set.other.startswith("masks")
+    is_mask = test_set.has_masks
     kind = "mask" if is_mask else "LQ"
     for folder in ("GT", kind):
         (target / folder).mkdir(parents=True)
@@ -127,9 +133,13 @@ _METRICS = {
 
 
 def measure(
-    result: scores.Result, stage: str, border: int, lpips: perceptual.Lpips
+    result: scores.Result,
+    stage: str,
+    border: int,
+    lpips: perceptual.Lpips,
+    has_holes: bool,
 ) -> dict[str, float]:
-    """The scores of one image; inside the holes too, where it has any."""
+    """The scores of one image; inside the holes too, if the test set has masks."""
     restored, clean = result.images[stage], result.images["reference"]
     found = {
         f"{name} {channels}": result.scores[f"{stage}_{name}_{channels}".lower()]
@@ -142,8 +152,8 @@ def measure(
         found["LPIPS"] = lpips(restored, clean, border)
     energies = [crops.laplacian_energy(image) for image in (restored, clean)]
     found["energy"] = energies[0] / energies[1]
-    masked = holes.find(result.images["degraded"])
-    if masked.mean() > 0.02:  # else white pixels of a photograph
+    if has_holes:
+        masked = holes.find(result.images["degraded"])
         error = np.square(restored - clean)[masked].mean()
         found["PSNR in holes"] = float(-10 * np.log10(error))
     return found
@@ -169,6 +179,7 @@ def rows_of(
     lpips = perceptual.open_lpips()
     if lpips.not_computed:
         print(f"LPIPS: {lpips.not_computed}")
+    measured = functools.partial(measure, lpips=lpips, has_holes=test_set.has_masks)
     for number, method in enumerate(compared):
         if method.function is None:
             print(f"{method.name}: {method.not_computed}")
@@ -180,9 +191,9 @@ def rows_of(
             seconds += [] if result.compiled else [result.seconds]
             for border in test_set.borders:
                 if number == 0:
-                    entry = measure(result, "degraded", border, lpips)
+                    entry = measured(result, "degraded", border)
                     found.setdefault((border, "degraded"), []).append(entry)
-                entry = measure(result, "restored", border, lpips)
+                entry = measured(result, "restored", border)
                 found.setdefault((border, method.name), []).append(entry)
         for (border, name), entries in found.items():
             mean = {
