@@ -97,7 +97,8 @@ def fit(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
         metadata: What is to be preserved.
         kind: The name of the format, or "NPY".
     """
-    held, lost = _HELD[kind], []
+    held = _HELD[kind]
+    lost: list[str] = []
     if "exif" in held:
         metadata, lost = _with_room(metadata, kind)
     for field, name in _NAMES.items():
