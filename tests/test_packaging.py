@@ -42,7 +42,7 @@ def test_the_wheel_holds_every_module(wheel):
         str(path.relative_to(ROOT)) for path in (ROOT / "irsde_jax").rglob("*.py")
     }
     missing = modules - set(wheel.namelist())
-    assert not missing, f"list their packages in setup.cfg: {sorted(missing)}"
+    assert not missing, f"setup.py does not find {sorted(missing)}"
 
 
 def test_the_wheel_holds_the_configs(wheel):
