@@ -28,13 +28,13 @@ from irsde_jax import (
     baselines,
     configuration,
     experiment,
-    holes,
     methods,
     metrics,
     perceptual,
     scores,
 )
 from irsde_jax.data import degradations, images
+from irsde_jax.processes import holes
 
 SIDE = 256  # of the faces
 

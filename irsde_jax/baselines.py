@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from irsde_jax import holes
 from irsde_jax.data import resampling
 from irsde_jax.data.noise_level import estimate_noise_level
+from irsde_jax.processes import holes
 
 _MOST_UNKNOWNS = 20_000  # pixels in the holes of an image: minutes, one linear system
 _RICHARDSON_LUCY_STEPS = 30

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from irsde_jax import holes
 from irsde_jax.array_types import Array
+from irsde_jax.processes import holes
 
 
 def fill_transparent(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from miniatures import smooth_image
 
-from irsde_jax import baselines, configuration, holes
+from irsde_jax import baselines, configuration
 from irsde_jax.baselines import Problem
 from irsde_jax.data import blur
+from irsde_jax.processes import holes
 
 SIDE = 48
 

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from test_restorer import make, photo
 
-from irsde_jax import holes, losses, processes, restore, samplers, sde
+from irsde_jax import losses, processes, restore, samplers, sde
+from irsde_jax.processes import holes
 
 pytestmark = pytest.mark.core
 

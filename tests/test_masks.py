@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from irsde_jax import holes
 from irsde_jax.data import masks
 from irsde_jax.data.degradations import make_degradation
+from irsde_jax.processes import holes
 
 KEY = jax.random.key(0)
 # Values below 1, so that a hole is told from a pixel.

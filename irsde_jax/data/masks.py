@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data.levels import Level, draw_level
-from irsde_jax.holes import HOLE
+from irsde_jax.processes.holes import HOLE
 
 SIDES = ("top", "bottom", "left", "right")
 

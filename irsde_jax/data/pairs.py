@@ -16,7 +16,7 @@ import numpy as np
 from irsde_jax.data import hole_masks, images, pairing, schemes
 from irsde_jax.data.arrays import UNIT_RANGE, DataRange, array_to_image
 from irsde_jax.data.hole_masks import HoleMask
-from irsde_jax.holes import HOLE
+from irsde_jax.processes.holes import HOLE
 
 Record = dict[str, np.ndarray]
 """`{"x0": clean}` or `{"x0": clean, "mu": degraded}`, each float32 [H, W, C]."""

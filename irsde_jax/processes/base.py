@@ -22,8 +22,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from irsde_jax import holes, samplers, sde
+from irsde_jax import samplers, sde
 from irsde_jax.array_types import Array, NoiseFn, PRNGKey
+from irsde_jax.processes import holes
 from irsde_jax.samplers import Solver
 from irsde_jax.sde import Schedule
 
