@@ -22,12 +22,13 @@ import jax
 import numpy as np
 
 from benchmarks import timing
-from irsde_jax import configuration, load, metrics, tiling, train
+from irsde_jax import configuration, load, metrics, train
 from irsde_jax.data import images
 from irsde_jax.main import set_up_logging
 from irsde_jax.photographs import write_photographs
 from irsde_jax.restorer import Restorer
-from irsde_jax.tiling import Tiles
+from irsde_jax.samplers import tiling
+from irsde_jax.samplers.tiling import Tiles
 
 SIGMA = 25 / 255
 SIDE = 128  # pixels, of a tile

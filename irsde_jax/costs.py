@@ -8,9 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from irsde_jax import tiling
 from irsde_jax.restorer import Restorer
-from irsde_jax.tiling import Tiles
+from irsde_jax.samplers import tiling
+from irsde_jax.samplers.tiling import Tiles
 
 _SIDE = 128  # pixels, of what the network's speed is measured on
 _REPEATS = 3

@@ -12,11 +12,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from irsde_jax import processes, tiling
+from irsde_jax import processes
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.processes import Given, Process
+from irsde_jax.samplers import tiling
+from irsde_jax.samplers.tiling import Tiles
 from irsde_jax.sde import Schedule
-from irsde_jax.tiling import Tiles
 
 _STATIC = ("model", "process", "solver", "debias", "clip", "tiles", "is_grey")
 

@@ -23,13 +23,13 @@ from irsde_jax import (
     samplers,
     sde,
     tile_choice,
-    tiling,
 )
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data import hole_masks
 from irsde_jax.data.images import enlarge
 from irsde_jax.noisy_images import Noisy
-from irsde_jax.tiling import Tiles
+from irsde_jax.samplers import tiling
+from irsde_jax.samplers.tiling import Tiles
 
 Config: TypeAlias = ml_collections.ConfigDict
 Finish: TypeAlias = Callable[[Noisy, np.ndarray | None], np.ndarray]

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from irsde_jax import tiling
-from irsde_jax.tiling import Tiles
+from irsde_jax.samplers import tiling
+from irsde_jax.samplers.tiling import Tiles
 
 # Sides to choose from where the memory does not suffice for a whole image: the larger
 # a tile, the more a network with attention sees, and the less is worked on twice.

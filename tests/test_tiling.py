@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from test_restorer import denoiser, make, photo
 
-from irsde_jax import configuration, models, samplers, sde, tiling
+from irsde_jax import configuration, models, samplers, sde
 from irsde_jax.restorer import Restorer, make_model
+from irsde_jax.samplers import tiling
 
 pytestmark = pytest.mark.core
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from irsde_jax.array_types import Array, NoiseFn, PRNGKey
+from irsde_jax.samplers.solvers import SOLVERS, Solver
 from irsde_jax.sde import Schedule
-from irsde_jax.solvers import SOLVERS, Solver
 
 __all__ = [
     "SOLVERS",
