@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from irsde_jax import intervals, scores, sheets
+from irsde_jax import scores, sheets
 from irsde_jax.data import images
 from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.pairs import Source
 from irsde_jax.methods import BASELINE, INPUT, Method
+from irsde_jax.metrics import bootstrap
 from irsde_jax.perceptual import Lpips
 from irsde_jax.scores import Result
 
@@ -180,7 +181,7 @@ def _entry(name: str, kind: str, rows: Sequence[Row], stage: str) -> Entry:
         metric: [_minus(a, b) for a, b in zip(columns[metric], before[metric])]
         for metric in metrics
     }
-    interval = intervals.mean_and_interval
+    interval = bootstrap.mean_and_interval
     warm = [row["seconds"] for row in rows if not row["compiled"]]
     is_input = kind == INPUT
     clock = ("seconds", "compiled")

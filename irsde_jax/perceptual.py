@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from irsde_jax.data import images
-from irsde_jax.lpips import (
+from irsde_jax.metrics.lpips import (
     LpipsWeights,
     find_packaged,
     load_lpips,

@@ -10,10 +10,11 @@ import jax
 import ml_collections
 
 import irsde_jax
-from irsde_jax import configuration, file_names, intervals, methods, scores
+from irsde_jax import configuration, file_names, methods, scores
 from irsde_jax.comparison import Entry, Row, TestSet
 from irsde_jax.data import degradations
 from irsde_jax.methods import Method
+from irsde_jax.metrics import bootstrap
 
 Config: TypeAlias = ml_collections.ConfigDict
 
@@ -50,10 +51,10 @@ def of_evaluation(
         "mean": scores.summarise(rows),
         "images": list(rows),
         "confidence": dict(
-            level=intervals.LEVEL,
+            level=bootstrap.LEVEL,
             method="percentile bootstrap of the mean over images",
-            num_resamples=intervals.NUM_RESAMPLES,
-            seed=intervals.SEED,
+            num_resamples=bootstrap.NUM_RESAMPLES,
+            seed=bootstrap.SEED,
         ),
         "methods": list(entries),
         "no_baselines": "" if has_baseline else no_baselines,

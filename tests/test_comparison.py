@@ -17,7 +17,6 @@ from test_official import write
 from irsde_jax import (
     configuration,
     evaluate,
-    intervals,
     main,
     methods,
     models,
@@ -26,7 +25,8 @@ from irsde_jax import (
 )
 from irsde_jax.baselines import Problem
 from irsde_jax.data import images
-from irsde_jax.lpips import load_lpips, lpips
+from irsde_jax.metrics import bootstrap
+from irsde_jax.metrics.lpips import load_lpips, lpips
 from irsde_jax.restorer import Restorer, make_model
 
 TINY = (
@@ -92,21 +92,21 @@ def test_the_interval_holds_the_mean_and_shrinks_as_the_root_of_the_images():
     values = np.random.default_rng(0).normal(30, 2, 400)
     widths = {}
     for count in (25, 400):
-        found = intervals.mean_and_interval(values[:count])
+        found = bootstrap.mean_and_interval(values[:count])
         assert found["low"] < found["mean"] == pytest.approx(values[:count].mean())
         assert found["mean"] < found["high"]
         widths[count] = (found["high"] - found["low"]) / values[:count].std()
     # 2 x 1.96 standard errors each; a bootstrap of 25 draws is a little narrower
     assert widths[25] == pytest.approx(2 * 1.96 / 5, rel=0.1)
     assert widths[400] == pytest.approx(2 * 1.96 / 20, rel=0.1)
-    assert intervals.mean_and_interval(values) == intervals.mean_and_interval(values)
+    assert bootstrap.mean_and_interval(values) == bootstrap.mean_and_interval(values)
 
 
 def test_19_of_20_intervals_hold_the_mean_of_all_images():
     rng = np.random.default_rng(1)
     held = 0
     for _ in range(100):
-        found = intervals.mean_and_interval(rng.normal(0, 1, 40))
+        found = bootstrap.mean_and_interval(rng.normal(0, 1, 40))
         held += found["low"] < 0 < found["high"]
     assert held >= 88  # 95 expected; 2.2 is the standard deviation
 
@@ -117,17 +117,17 @@ def test_the_interval_lies_between_percentiles_of_the_resampled_means():
     97.5 % are reached at 3 of 8 (0.933 at 2, 0.989 at 3), 2.5 % at none (0.344).
     Other bootstraps (basic, bias-corrected) give other numbers here.
     """
-    found = intervals.mean_and_interval([1.0] + 7 * [0.0])
+    found = bootstrap.mean_and_interval([1.0] + 7 * [0.0])
     assert (found["low"], found["high"]) == (0.0, 3 / 8)
 
 
 def test_where_there_is_no_interval_there_is_none():
     nothing = dict(mean=None, low=None, high=None, num_images=0)
-    assert intervals.mean_and_interval([math.nan]) == nothing
-    one = intervals.mean_and_interval([3.0, math.nan])
+    assert bootstrap.mean_and_interval([math.nan]) == nothing
+    one = bootstrap.mean_and_interval([3.0, math.nan])
     assert one == dict(mean=3.0, low=None, high=None, num_images=1)
-    assert intervals.mean_and_interval([1.0, math.inf])["low"] is None
-    equal = intervals.mean_and_interval([2.0, 2.0])
+    assert bootstrap.mean_and_interval([1.0, math.inf])["low"] is None
+    equal = bootstrap.mean_and_interval([2.0, 2.0])
     assert equal["low"] == equal["mean"] == equal["high"] == 2.0
 
 

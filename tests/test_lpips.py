@@ -10,7 +10,7 @@ from test_official import write
 
 from irsde_jax import perceptual
 from irsde_jax.data import images
-from irsde_jax.lpips import (
+from irsde_jax.metrics.lpips import (
     LpipsWeights,
     find_packaged,
     load_lpips,

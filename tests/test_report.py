@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax import cases, charts, configuration, intervals, report
+from irsde_jax import cases, charts, configuration, report
 from irsde_jax.cases import Case, Version
+from irsde_jax.metrics import bootstrap
 
 VOID = {"meta", "img", "input", "br"}
 
@@ -40,7 +41,7 @@ class Page(HTMLParser):
 
 
 def make_entry(name, kind, psnrs, **values):
-    score = intervals.mean_and_interval(psnrs)
+    score = bootstrap.mean_and_interval(psnrs)
     entry = dict(name=name, kind=kind, weights="", solver="", num_evals=0, folder="")
     entry |= dict(not_computed="", fid=None, median_seconds=None, gain={})
     found = [
