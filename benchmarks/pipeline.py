@@ -17,7 +17,8 @@ from PIL import Image
 
 from benchmarks import timing
 from irsde_jax import photographs
-from irsde_jax.data import cache, images, pipeline, sources
+from irsde_jax.data import cache, pipeline, sources
+from irsde_jax.data.image_files import images
 from irsde_jax.data.pairs import Source
 
 SIZE, BATCH = 128, 16  # pixels, crops

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from irsde_jax import metrics
-from irsde_jax.data import images
 from irsde_jax.data.degradations import Degradation, make_degradation
+from irsde_jax.data.image_files import images
 
 # Mean PSNR (Y) of the degraded images of the test sets, in dB.
 TARGETS = {"light_rain": (26.90, "Rain100L"), "heavy_rain": (13.55, "Rain100H")}

@@ -17,8 +17,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from irsde_jax.data import images, photo_hash
+from irsde_jax.data import photo_hash
 from irsde_jax.data.degradations import make_degradation
+from irsde_jax.data.image_files import images
 
 # Of the streaks that are borrowed: their size and their brightness, as factors.
 SIZES = (0.75, 1.3)

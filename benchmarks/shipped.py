@@ -33,7 +33,8 @@ from irsde_jax import (
     perceptual,
     scores,
 )
-from irsde_jax.data import degradations, images
+from irsde_jax.data import degradations
+from irsde_jax.data.image_files import images
 from irsde_jax.processes import holes
 
 SIDE = 256  # of the faces

@@ -14,7 +14,8 @@ import skimage
 
 import irsde_jax
 from irsde_jax import figures, metrics
-from irsde_jax.data import degradations, images
+from irsde_jax.data import degradations
+from irsde_jax.data.image_files import images
 
 FOLDER = Path("docs/weights")
 SIDE = 224  # pixels

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from irsde_jax.comparison import Entry, TestSet
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 from irsde_jax.methods import INPUT
 
 _MOST = 3  # of either kind

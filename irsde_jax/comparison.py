@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from irsde_jax import scores, sheets
-from irsde_jax.data import images
-from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.degradations import Degradation
+from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.pairs import Source
 from irsde_jax.methods import BASELINE, INPUT, Method
 from irsde_jax.metrics import bootstrap

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from irsde_jax import file_names
-from irsde_jax.data import images
+from irsde_jax.data.image_files import file_names, images
 
 _BACKGROUND, _INK, _FAINT = (244, 244, 242), (24, 24, 28), (110, 110, 116)
 _HEADING_SIZE, _CAPTION_SIZE = 20, 16  # pixels, of the text

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax.data import compression, hole_masks, images, painted_holes
-from irsde_jax.data.arrays import UNIT_RANGE, DataRange
-from irsde_jax.data.hole_masks import HoleMask
-from irsde_jax.data.images import ImageFile
+from irsde_jax.data.image_files import compression, hole_masks, images, painted_holes
+from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
+from irsde_jax.data.image_files.hole_masks import HoleMask
+from irsde_jax.data.image_files.images import ImageFile
 
 _MOST = 0.75  # the share above which the opposite may be meant
 _BLACK = 0.002  # the share of black that may be meant as a hole

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsde_jax.data import folders
+from irsde_jax.data.image_files import folders
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from irsde_jax import inputs, marks
-from irsde_jax.data import codecs, images
+from irsde_jax.data.image_files import codecs, images
 
 logger = logging.getLogger(__name__)
 

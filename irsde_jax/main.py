@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from irsde_jax import file_names
 from irsde_jax.cli import help
 from irsde_jax.cli.console import report, set_up_logging
 from irsde_jax.cli.definitions import define_flags
@@ -20,6 +19,7 @@ from irsde_jax.cli.modes import MODES
 from irsde_jax.cli.parsing import parse
 from irsde_jax.cli.running import resolve, run
 from irsde_jax.configuration import UsageError
+from irsde_jax.data.image_files import file_names
 
 __all__ = [
     "MODES",

@@ -17,7 +17,7 @@ import ml_collections
 import numpy as np
 
 from irsde_jax import configuration
-from irsde_jax.file_names import to_bytes
+from irsde_jax.data.image_files.file_names import to_bytes
 
 FILE_NAME = "summary.json"
 

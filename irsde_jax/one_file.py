@@ -8,10 +8,10 @@ import numpy as np
 
 from irsde_jax import filling, grey, noisy_images, transparency
 from irsde_jax.array_types import PRNGKey
-from irsde_jax.data import images
-from irsde_jax.data.hole_masks import HoleMask
-from irsde_jax.data.images import ImageFile
-from irsde_jax.data.metadata import Metadata
+from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files.hole_masks import HoleMask
+from irsde_jax.data.image_files.images import ImageFile
+from irsde_jax.data.image_files.metadata import Metadata
 from irsde_jax.filling import Filling
 from irsde_jax.jobs import Job
 from irsde_jax.restorer import Restorer

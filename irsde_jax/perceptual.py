@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 from irsde_jax.metrics.lpips import (
     LpipsWeights,
     find_packaged,

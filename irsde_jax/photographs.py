@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 from irsde_jax.data.pairs import Record
 
 # No photograph is in two of the folders, nor another view of one.

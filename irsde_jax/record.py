@@ -10,9 +10,10 @@ import jax
 import ml_collections
 
 import irsde_jax
-from irsde_jax import configuration, file_names, methods, scores
+from irsde_jax import configuration, methods, scores
 from irsde_jax.comparison import Entry, Row, TestSet
 from irsde_jax.data import degradations
+from irsde_jax.data.image_files import file_names
 from irsde_jax.methods import Method
 from irsde_jax.metrics import bootstrap
 

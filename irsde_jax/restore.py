@@ -10,10 +10,10 @@ from typing import TypeAlias
 import jax
 import ml_collections
 
-from irsde_jax import costs, file_names, hole_jobs, processes, turns
+from irsde_jax import costs, hole_jobs, processes, turns
 from irsde_jax.array_types import PRNGKey
-from irsde_jax.data import images
-from irsde_jax.data.hole_masks import HoleMask
+from irsde_jax.data.image_files import file_names, images
+from irsde_jax.data.image_files.hole_masks import HoleMask
 from irsde_jax.jobs import Job, check_quality, plan
 from irsde_jax.loading import load, open_restorer
 from irsde_jax.one_file import (

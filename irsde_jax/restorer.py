@@ -25,8 +25,8 @@ from irsde_jax import (
     tile_choice,
 )
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.data import hole_masks
-from irsde_jax.data.images import enlarge
+from irsde_jax.data.image_files import hole_masks
+from irsde_jax.data.image_files.images import enlarge
 from irsde_jax.noisy_images import Noisy
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles

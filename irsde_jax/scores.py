@@ -19,8 +19,8 @@ import numpy as np
 
 from irsde_jax import grey, metrics, restore
 from irsde_jax.array_types import Array
-from irsde_jax.data import images
 from irsde_jax.data.degradations import Degradation
+from irsde_jax.data.image_files import images
 from irsde_jax.data.pairs import Record, Source
 
 # A part of the test set, not of the run: another seed restores the same noisy images.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from irsde_jax import file_names
+from irsde_jax.data.image_files import file_names
 
 Entry = Mapping[str, Any]
 

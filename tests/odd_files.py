@@ -8,9 +8,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from irsde_jax.data.images import ImageFile
-from irsde_jax.data.png_chunks import Chunk
-from irsde_jax.data.png_chunks import write as png_bytes
+from irsde_jax.data.image_files.images import ImageFile
+from irsde_jax.data.image_files.png_chunks import Chunk
+from irsde_jax.data.image_files.png_chunks import write as png_bytes
 
 
 def samples(channels=3, bits=8, shape=(21, 34), seed=0):

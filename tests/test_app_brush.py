@@ -14,7 +14,7 @@ from irsde_jax import main
 from irsde_jax.app import painting, restoring
 from irsde_jax.app.choices import Limits, Settings
 from irsde_jax.checkpoints import weights_file
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 
 LIMITS = Limits(megabytes=0.5, megapixels=1, work=9, samples=4, queue=2, seconds=600.0)
 SETTINGS = Settings("mr_ode_1", num_evals=1, num_samples=2)

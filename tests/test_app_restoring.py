@@ -12,7 +12,7 @@ from irsde_jax import configuration, restore
 from irsde_jax.app import choices, pictures, restoring, samples
 from irsde_jax.app.choices import Limits, Settings
 from irsde_jax.checkpoints import weights_file
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 
 LIMITS = Limits(megabytes=0.5, megapixels=1, work=1, samples=4, queue=2, seconds=600.0)
 SETTINGS = Settings("posterior", num_evals=3, seed=5, sigma=0.1)

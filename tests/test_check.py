@@ -11,8 +11,9 @@ from absl import flags
 from PIL import Image
 
 from irsde_jax import check, configuration, main, metrics
-from irsde_jax.data import images, inspection, photo_hash
-from irsde_jax.data.images import ImageFile
+from irsde_jax.data import inspection, photo_hash
+from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files.images import ImageFile
 
 PARTS = ("train", "validation", "test")
 SIZE = (48, 64)

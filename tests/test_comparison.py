@@ -24,7 +24,7 @@ from irsde_jax import (
     restore,
 )
 from irsde_jax.baselines import Problem
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 from irsde_jax.metrics import bootstrap
 from irsde_jax.metrics.lpips import load_lpips, lpips
 from irsde_jax.restorer import Restorer, make_model

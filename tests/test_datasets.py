@@ -14,8 +14,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from irsde_jax.data import archives, builder, codecs, datasets, pairs
-from irsde_jax.data.arrays import ImageFile
+from irsde_jax.data import archives, builder, datasets, pairs
+from irsde_jax.data.image_files import codecs
+from irsde_jax.data.image_files.arrays import ImageFile
 
 KINDS = ("folder", "zip", "tar.gz")
 

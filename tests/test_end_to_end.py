@@ -8,7 +8,7 @@ from absl import flags
 from PIL import Image
 
 from irsde_jax import main
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 
 pytestmark = pytest.mark.core
 

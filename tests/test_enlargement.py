@@ -6,7 +6,8 @@ import tiny_weights
 from PIL import Image
 
 from irsde_jax import configuration, restore, scores
-from irsde_jax.data import images, pairs
+from irsde_jax.data import pairs
+from irsde_jax.data.image_files import images
 from irsde_jax.restorer import Restorer
 
 KEY = restore.file_key(0, "a.png")

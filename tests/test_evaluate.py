@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from irsde_jax import configuration, evaluate, processes, restore, sde
-from irsde_jax.data import images
-from irsde_jax.data.images import ImageFile
+from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.restorer import Restorer
 
 

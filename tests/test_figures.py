@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from irsde_jax import figures
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 
 COLUMNS = ("degraded", "restored", "reference")
 

@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax.data import (
-    degradations,
-    fitting,
-    images,
-    pairs,
-    pipeline,
-    resampling,
-    sources,
-)
+from irsde_jax.data import degradations, fitting, pairs, pipeline, resampling, sources
 from irsde_jax.data.fitting import Part, find_part
+from irsde_jax.data.image_files import images
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from irsde_jax import inputs
-from irsde_jax.data import folders
+from irsde_jax.data.image_files import folders
 
 
 def touch(path):

@@ -9,8 +9,8 @@ from scipy import ndimage
 from test_restorer import denoiser, make, photo
 
 from irsde_jax import filling, jobs, restore
-from irsde_jax.data import formats, hole_masks
-from irsde_jax.data.hole_masks import HoleMask
+from irsde_jax.data.image_files import formats, hole_masks
+from irsde_jax.data.image_files.hole_masks import HoleMask
 
 SHAPE = 24, 20
 HOLE = np.zeros(SHAPE, bool)

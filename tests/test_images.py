@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax.data import arrays, images
-from irsde_jax.data.images import ImageFile
+from irsde_jax.data.image_files import arrays, images
+from irsde_jax.data.image_files.images import ImageFile
 
 
 def random_image(channels=3, bits=8, alpha=False, shape=(7, 5)):

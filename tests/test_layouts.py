@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from irsde_jax.data import images, layouts, matching
+from irsde_jax.data import layouts, matching
+from irsde_jax.data.image_files import images
 from irsde_jax.data.layouts import LAYOUTS, Layout, Spelling
 from irsde_jax.data.matching import Pair
 

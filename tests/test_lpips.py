@@ -9,7 +9,7 @@ import pytest
 from test_official import write
 
 from irsde_jax import perceptual
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 from irsde_jax.metrics.lpips import (
     LpipsWeights,
     find_packaged,

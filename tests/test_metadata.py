@@ -9,9 +9,9 @@ import tifffile
 from odd_files import by_pillow, image, photograph, png, samples, tiff
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
 
-from irsde_jax.data import exif, images, metadata, png_chunks
-from irsde_jax.data.metadata import Metadata
-from irsde_jax.data.png_chunks import Chunk
+from irsde_jax.data.image_files import exif, images, metadata, png_chunks
+from irsde_jax.data.image_files.metadata import Metadata
+from irsde_jax.data.image_files.png_chunks import Chunk
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a b="\xc3\xa9"/></x:xmpmeta>'

@@ -10,7 +10,7 @@ import tifffile
 from odd_files import by_pillow, photograph, png, samples, tiff
 from PIL import Image
 
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 
 
 def scaled(array, bits):

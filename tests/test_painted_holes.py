@@ -9,8 +9,8 @@ from PIL import Image
 from scipy import ndimage
 
 from irsde_jax import filling
-from irsde_jax.data import compression, painted_holes
-from irsde_jax.data.images import ImageFile
+from irsde_jax.data.image_files import compression, painted_holes
+from irsde_jax.data.image_files.images import ImageFile
 
 data = pytest.importorskip("skimage.data", reason="scikit-image is missing")
 

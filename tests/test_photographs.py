@@ -16,8 +16,8 @@ from PIL import Image, ImageCms
 from test_restore import photo, tiny_restorer
 
 from irsde_jax import jobs, restore
-from irsde_jax.data import images
-from irsde_jax.data.images import ImageFile
+from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files.images import ImageFile
 
 ORIENTATION, MAKER, SOFTWARE, DESCRIPTION = 0x0112, 0x010F, 0x0131, 0x010E
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from irsde_jax.data import cache, images, pairs, pipeline
-from irsde_jax.data.images import ImageFile
+from irsde_jax.data import cache, pairs, pipeline
+from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files.images import ImageFile
 
 NUM_IMAGES, CROP = 5, 4
 

@@ -7,7 +7,7 @@ import pytest
 from miniatures import smooth_image
 
 from benchmarks import rain_pairs
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 
 SIDE = 48
 

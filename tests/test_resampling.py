@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax.data import images, resampling
+from irsde_jax.data import resampling
+from irsde_jax.data.image_files import images
 
 KEY = jax.random.key(0)
 

@@ -12,7 +12,8 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from irsde_jax import scores
-from irsde_jax.data import degradations, images, pairs
+from irsde_jax.data import degradations, pairs
+from irsde_jax.data.image_files import images
 
 
 def make_image(seed, shape=(16, 20, 3)):

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from irsde_jax.data import datasets, hole_masks, images, pairs, resampling
-from irsde_jax.data.hole_masks import HoleMask
-from irsde_jax.data.images import ImageFile
+from irsde_jax.data import datasets, pairs, resampling
+from irsde_jax.data.image_files import hole_masks, images
+from irsde_jax.data.image_files.hole_masks import HoleMask
+from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.data.sources import open_source
 
 

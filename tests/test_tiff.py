@@ -9,8 +9,8 @@ from odd_files import by_pillow, photograph, samples, tiff
 from PIL import Image, ImageCms
 from skimage.color import lab2rgb
 
-from irsde_jax.data import images, limits, tiff_writer
-from irsde_jax.data.metadata import Metadata
+from irsde_jax.data.image_files import images, limits, tiff_writer
+from irsde_jax.data.image_files.metadata import Metadata
 
 
 def read(tmp_path, data, name="a.tif"):

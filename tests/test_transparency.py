@@ -8,7 +8,7 @@ from test_restore import photo, tiny_restorer
 
 import irsde_jax
 from irsde_jax import restore, transparency
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 
 KEY = restore.file_key(0, "a.png")
 

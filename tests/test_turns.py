@@ -9,7 +9,7 @@ from test_originals import names, save
 from test_restore import photo, tiny_restorer
 
 from irsde_jax import restore, turns
-from irsde_jax.data import images, limits, whole_files
+from irsde_jax.data.image_files import images, limits, whole_files
 from irsde_jax.jobs import Job
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and pipes of POSIX")

@@ -11,7 +11,7 @@ import jax
 from irsde_jax import restore
 from irsde_jax.app import answers, choices
 from irsde_jax.app.choices import Limits
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 from irsde_jax.restorer import Restorer
 
 PROCESS_NAMES = {

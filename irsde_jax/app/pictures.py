@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 
 _SIDE = 1600  # pixels: of a picture on the page; the file has them all
 # Black, violet, orange, pale yellow: dark to light, also for the colour-blind.

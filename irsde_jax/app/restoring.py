@@ -19,8 +19,8 @@ from irsde_jax import costs, filling, provenance, restore
 from irsde_jax.app import painting, pictures
 from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
 from irsde_jax.costs import Cost
-from irsde_jax.data import images
-from irsde_jax.data.hole_masks import HoleMask
+from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files.hole_masks import HoleMask
 from irsde_jax.filling import Filling
 from irsde_jax.restorer import Restorer
 

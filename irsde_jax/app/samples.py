@@ -11,7 +11,8 @@ from PIL import Image
 
 from irsde_jax import configuration
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.data import degradations, images
+from irsde_jax.data import degradations
+from irsde_jax.data.image_files import images
 from irsde_jax.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 from irsde_jax.data.pairs import Record, Source
 
 NUM_ORIENTATIONS = 8

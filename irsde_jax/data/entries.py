@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from irsde_jax.data import fitting, images, pairing, sources
-from irsde_jax.data.arrays import DataRange
+from irsde_jax.data import fitting, pairing, sources
+from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files.arrays import DataRange
 from irsde_jax.data.inspection import Finding
 from irsde_jax.data.pairing import Pairing
 from irsde_jax.data.pairs import Record

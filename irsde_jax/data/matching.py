@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from irsde_jax.data import folders, images
+from irsde_jax.data.image_files import folders, images
 from irsde_jax.data.layouts import SPLIT, Layout, Spelling
 from irsde_jax.data.templates import Reading, Template
 

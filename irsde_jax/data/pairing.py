@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsde_jax.data import folders, images, matching, schemes
+from irsde_jax.data import matching, schemes
+from irsde_jax.data.image_files import folders, images
 from irsde_jax.data.layouts import Spelling
 from irsde_jax.data.matching import Pair
 from irsde_jax.data.schemes import Files, FolderLayout

@@ -17,7 +17,8 @@ import grain
 import numpy as np
 from absl import flags
 
-from irsde_jax.data import crops, images
+from irsde_jax.data import crops
+from irsde_jax.data.image_files import images
 from irsde_jax.data.pairs import Record, Source
 
 UNREADABLE = "unreadable"

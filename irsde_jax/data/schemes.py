@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsde_jax.data import images
+from irsde_jax.data.image_files import images
 from irsde_jax.data.layouts import Spelling
 from irsde_jax.data.templates import Template
 

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from irsde_jax.data import pairing
-from irsde_jax.data.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.fitting import Fitted
+from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.pairs import (
     CLEAN_FOLDER,
     MASK_FOLDER,

@@ -2,7 +2,7 @@
 
 The first bytes decide the format (`formats.sniff`), each of which has one reader: PNG
 and TIFF go through libpng and `tifffile`, which read 16-bit colour exactly, the others
-through Pillow. Nothing here knows of paths: `irsde_jax.data.images` opens the files and
+through Pillow. Nothing here knows of paths: `irsde_jax.data.image_files.images` opens the files and
 mentions them in messages.
 """
 
@@ -14,13 +14,21 @@ from typing import BinaryIO
 
 import numpy as np
 
-from irsde_jax.data import exif as exif_data
-from irsde_jax.data import formats, limits, metadata, pictures, png, tiff, tiff_writer
-from irsde_jax.data.arrays import ImageFile, to_integers
-from irsde_jax.data.formats import FORMATS as FORMATS
-from irsde_jax.data.formats import NPY_MAGIC as NPY_MAGIC
-from irsde_jax.data.metadata import Metadata
-from irsde_jax.data.orientation import TURNED, upright
+from irsde_jax.data.image_files import exif as exif_data
+from irsde_jax.data.image_files import (
+    formats,
+    limits,
+    metadata,
+    pictures,
+    png,
+    tiff,
+    tiff_writer,
+)
+from irsde_jax.data.image_files.arrays import ImageFile, to_integers
+from irsde_jax.data.image_files.formats import FORMATS as FORMATS
+from irsde_jax.data.image_files.formats import NPY_MAGIC as NPY_MAGIC
+from irsde_jax.data.image_files.metadata import Metadata
+from irsde_jax.data.image_files.orientation import TURNED, upright
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """PNG files: pixels through libpng, and all that stands beside them.
 
-The reader of the chunks (`irsde_jax.data.png_chunks`) takes the file apart; libpng, in
+The reader of the chunks (`irsde_jax.data.image_files.png_chunks`) takes the file apart; libpng, in
 `imagecodecs`, decodes the pixels of every bit depth and colour type. Chunks behind the
 pixels count as those before them do, and no text is too long.
 """
@@ -12,11 +12,11 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from irsde_jax.data import exif as exif_data
-from irsde_jax.data import png_chunks
-from irsde_jax.data.arrays import ImageFile, UnsupportedImage, split
-from irsde_jax.data.metadata import Metadata
-from irsde_jax.data.png_chunks import Chunk
+from irsde_jax.data.image_files import exif as exif_data
+from irsde_jax.data.image_files import png_chunks
+from irsde_jax.data.image_files.arrays import ImageFile, UnsupportedImage, split
+from irsde_jax.data.image_files.metadata import Metadata
+from irsde_jax.data.image_files.png_chunks import Chunk
 
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 _GREY = (0, 4)  # colour types

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax.data.metadata import Metadata
+from irsde_jax.data.image_files.metadata import Metadata
 
 DataRange = tuple[float, float]
 """What floats in a file are for black, 0 of an image, and for white, 1."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from irsde_jax.data import exif as exif_data
-from irsde_jax.data import limits, tiff_tags
-from irsde_jax.data.metadata import Metadata
+from irsde_jax.data.image_files import exif as exif_data
+from irsde_jax.data.image_files import limits, tiff_tags
+from irsde_jax.data.image_files.metadata import Metadata
 
 
 def encode(samples: np.ndarray, has_alpha: bool, metadata: Metadata) -> bytes:

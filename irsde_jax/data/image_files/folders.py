@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsde_jax.data import formats
+from irsde_jax.data.image_files import formats
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from irsde_jax.data import images, rims
-from irsde_jax.data.arrays import ImageFile
+from irsde_jax.data.image_files import images, rims
+from irsde_jax.data.image_files.arrays import ImageFile
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import AvifImagePlugin, BmpImagePlugin, Image, JpegImagePlugin, WebPImagePlugin
 
-from irsde_jax.data import colours, jpeg_ending
-from irsde_jax.data import exif as exif_data
-from irsde_jax.data.arrays import ImageFile, UnsupportedImage, split
-from irsde_jax.data.metadata import Metadata
+from irsde_jax.data.image_files import colours, jpeg_ending
+from irsde_jax.data.image_files import exif as exif_data
+from irsde_jax.data.image_files.arrays import ImageFile, UnsupportedImage, split
+from irsde_jax.data.image_files.metadata import Metadata
 
 _OPENERS: dict[str, Callable[[BinaryIO], Any]] = {
     "JPEG": JpegImagePlugin.jpeg_factory,  # also photographs with previews (MPO)

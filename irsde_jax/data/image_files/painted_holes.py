@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from irsde_jax.data import rims
+from irsde_jax.data.image_files import rims
 
 SMALLEST = 9
 """Fewer exactly white pixels than a dab of 3 x 3 are taken for a highlight."""

@@ -16,8 +16,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from irsde_jax.data import colours, tiff_tags
-from irsde_jax.data.arrays import ImageFile, UnsupportedImage
+from irsde_jax.data.image_files import colours, tiff_tags
+from irsde_jax.data.image_files.arrays import ImageFile, UnsupportedImage
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3  # photometric tag
 _CMYK, _YCBCR, _CIELAB, _ICCLAB = 5, 6, 8, 9

@@ -15,9 +15,9 @@ comments are not touched.
 import struct
 from typing import Any, NamedTuple
 
-from irsde_jax.data import exif as exif_data
-from irsde_jax.data import png_chunks
-from irsde_jax.data.png_chunks import Chunk
+from irsde_jax.data.image_files import exif as exif_data
+from irsde_jax.data.image_files import png_chunks
+from irsde_jax.data.image_files.png_chunks import Chunk
 
 _NAMES = {
     "exif": "EXIF data",

@@ -6,9 +6,9 @@ stores them in its own way.
 
 import struct
 
-from irsde_jax.data import exif as exif_data
-from irsde_jax.data.exif import Directory, Entry
-from irsde_jax.data.metadata import Metadata
+from irsde_jax.data.image_files import exif as exif_data
+from irsde_jax.data.image_files.exif import Directory, Entry
+from irsde_jax.data.image_files.metadata import Metadata
 
 XMP, IPTC, ICC_PROFILE = 700, 33723, 34675
 _BYTES, _UNDEFINED = 1, 7  # types

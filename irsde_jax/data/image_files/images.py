@@ -2,7 +2,7 @@
 
 An image is an `ImageFile`: colour in [0, 1], transparency apart from it, and the number
 of bits the file had, so that what is restored can be written as finely as it was read.
-The formats themselves are in `irsde_jax.data.codecs`; here are folders, paths, and the
+The formats themselves are in `irsde_jax.data.image_files.codecs`; here are folders, paths, and the
 errors that name them.
 """
 
@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from irsde_jax.data import arrays, codecs, formats, limits, whole_files
-from irsde_jax.data.arrays import UNIT_RANGE, DataRange
-from irsde_jax.data.arrays import ImageFile as ImageFile
-from irsde_jax.data.folders import SUFFIXES as SUFFIXES
-from irsde_jax.data.folders import list_images as list_images
+from irsde_jax.data.image_files import arrays, codecs, formats, limits, whole_files
+from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
+from irsde_jax.data.image_files.arrays import ImageFile as ImageFile
+from irsde_jax.data.image_files.folders import SUFFIXES as SUFFIXES
+from irsde_jax.data.image_files.folders import list_images as list_images
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import tifffile
 
-from irsde_jax.data import formats, tiff
+from irsde_jax.data.image_files import formats, tiff
 
 _WEBP_IN_TIFF = 50001
 

@@ -1,0 +1,1 @@
+"""Image files: their formats, pixels and metadata, and the holes painted into them."""
