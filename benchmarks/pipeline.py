@@ -17,9 +17,10 @@ from PIL import Image
 
 from benchmarks import timing
 from irsde_jax import photographs
-from irsde_jax.data import cache, pipeline, sources
+from irsde_jax.data import pipeline, sources
 from irsde_jax.data.image_files import images
-from irsde_jax.data.pairs import Source
+from irsde_jax.data.sources import cache
+from irsde_jax.data.sources.pairs import Source
 
 SIZE, BATCH = 128, 16  # pixels, crops
 WIDTH, HEIGHT = 480, 320  # pixels, of the photographs

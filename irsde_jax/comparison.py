@@ -16,7 +16,7 @@ from irsde_jax import scores, sheets
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
-from irsde_jax.data.pairs import Source
+from irsde_jax.data.sources.pairs import Source
 from irsde_jax.methods import BASELINE, INPUT, Method
 from irsde_jax.metrics import bootstrap
 from irsde_jax.perceptual import Lpips

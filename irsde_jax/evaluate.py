@@ -30,9 +30,9 @@ from irsde_jax import (
 from irsde_jax.comparison import Entry, TestSet
 from irsde_jax.data import degradations, sources
 from irsde_jax.data.degradations import Degradation
-from irsde_jax.data.fitting import Cropping, ToMultiples
 from irsde_jax.data.image_files import file_names
 from irsde_jax.data.image_files.arrays import UNIT_RANGE
+from irsde_jax.data.sources.fitting import Cropping, ToMultiples
 from irsde_jax.logs import Progress
 from irsde_jax.restorer import Restorer
 

@@ -19,7 +19,8 @@ from irsde_jax import (
     sde,
     train_step,
 )
-from irsde_jax.data import cache, degradations, pipeline, sources
+from irsde_jax.data import degradations, pipeline, sources
+from irsde_jax.data.sources import cache
 from irsde_jax.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from irsde_jax.data.image_files import images
-from irsde_jax.data.pairs import Record
+from irsde_jax.data.sources.pairs import Record
 
 # No photograph is in two of the folders, nor another view of one.
 PHOTOGRAPHS = {
@@ -23,7 +23,7 @@ PHOTOGRAPHS = {
 
 
 class UpperCrops:
-    """The upper middle of test photographs, a source of `irsde_jax.data.pairs`.
+    """The upper middle of test photographs, a source of `irsde_jax.data.sources.pairs`.
 
     Args:
         side: of the crops, in pixels.

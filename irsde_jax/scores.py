@@ -21,7 +21,7 @@ from irsde_jax import grey, metrics, restore
 from irsde_jax.array_types import Array
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.image_files import images
-from irsde_jax.data.pairs import Record, Source
+from irsde_jax.data.sources.pairs import Record, Source
 
 # A part of the test set, not of the run: another seed restores the same noisy images.
 DEGRADATION_SEED = 0

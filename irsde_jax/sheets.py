@@ -9,7 +9,7 @@ from PIL import Image
 
 from irsde_jax import figures, metrics, restore, scores
 from irsde_jax.data.degradations import Degradation
-from irsde_jax.data.pairs import Source
+from irsde_jax.data.sources.pairs import Source
 from irsde_jax.restorer import Restorer
 from irsde_jax.scores import Result
 

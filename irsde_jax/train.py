@@ -33,7 +33,8 @@ from irsde_jax import (
     train_step,
 )
 from irsde_jax.checkpoints import runs
-from irsde_jax.data import pairs, pipeline
+from irsde_jax.data import pipeline
+from irsde_jax.data.sources import pairs
 from irsde_jax.step_metrics import Window
 from irsde_jax.train_step import TrainState
 from irsde_jax.weights import is_pytorch

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from irsde_jax.data import archives
+from irsde_jax.data.sources import archives
 
 FILES = {"GT/a.png": b"first" * 400, "GT/b.png": b"", "x/LQ/a.png": bytes(range(256))}
 KINDS = ("folder", "zip", "tar", "tar.gz")

@@ -14,9 +14,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from irsde_jax.data import archives, builder, datasets, pairs
 from irsde_jax.data.image_files import codecs
 from irsde_jax.data.image_files.arrays import ImageFile
+from irsde_jax.data.sources import archives, builder, datasets, pairs
 
 KINDS = ("folder", "zip", "tar.gz")
 

@@ -6,8 +6,8 @@ import tiny_weights
 from PIL import Image
 
 from irsde_jax import configuration, restore, scores
-from irsde_jax.data import pairs
 from irsde_jax.data.image_files import images
+from irsde_jax.data.sources import pairs
 from irsde_jax.restorer import Restorer
 
 KEY = restore.file_key(0, "a.png")

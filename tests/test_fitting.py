@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax.data import degradations, fitting, pairs, pipeline, resampling, sources
-from irsde_jax.data.fitting import Part, find_part
+from irsde_jax.data import degradations, pipeline, resampling, sources
 from irsde_jax.data.image_files import images
+from irsde_jax.data.sources import fitting, pairs
+from irsde_jax.data.sources.fitting import Part, find_part
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from test_restorer import OneConv, denoiser, make, photo
 
 import irsde_jax
 from irsde_jax import grey, restore, scores
-from irsde_jax.data import pairs
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
+from irsde_jax.data.sources import pairs
 from irsde_jax.restorer import Restorer
 
 KEY = jax.random.key(5)

@@ -446,7 +446,7 @@ def test_tiff_of_which_zero_is_white_is_inverted(tmp_path, dtype):
 
 
 def test_reading_images_needs_neither_grain_nor_tensorflow():
-    code = "import sys, irsde_jax.data.pairs; print(*sys.modules)"
+    code = "import sys, irsde_jax.data.sources.pairs; print(*sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from irsde_jax.data import layouts, matching
 from irsde_jax.data.image_files import images
-from irsde_jax.data.layouts import LAYOUTS, Layout, Spelling
-from irsde_jax.data.matching import Pair
+from irsde_jax.data.sources import layouts, matching
+from irsde_jax.data.sources.layouts import LAYOUTS, Layout, Spelling
+from irsde_jax.data.sources.matching import Pair
 
 SPELLINGS = [
     (dataset, split, spelling)

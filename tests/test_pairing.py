@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from irsde_jax import configuration, experiment
-from irsde_jax.data import pairing, pipeline, sources
+from irsde_jax.data import pipeline, sources
+from irsde_jax.data.sources import pairing
 
 # Names as public sets have them, by hand: clean -> its degraded versions.
 SCHEMES = {

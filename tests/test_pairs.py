@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from irsde_jax.data import pairs
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
+from irsde_jax.data.sources import pairs
 
 
 def save(path, shape=(6, 8, 3), seed=0, alpha=None):

@@ -6,9 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from irsde_jax.data import cache, pairs, pipeline
+from irsde_jax.data import pipeline
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
+from irsde_jax.data.sources import cache, pairs
 
 NUM_IMAGES, CROP = 5, 4
 

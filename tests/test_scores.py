@@ -12,8 +12,9 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from irsde_jax import scores
-from irsde_jax.data import degradations, pairs
+from irsde_jax.data import degradations
 from irsde_jax.data.image_files import images
+from irsde_jax.data.sources import pairs
 
 
 def make_image(seed, shape=(16, 20, 3)):

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from irsde_jax.data import datasets, pairs, resampling
+from irsde_jax.data import resampling
 from irsde_jax.data.image_files import hole_masks, images
 from irsde_jax.data.image_files.hole_masks import HoleMask
 from irsde_jax.data.image_files.images import ImageFile
-from irsde_jax.data.sources import open_source
+from irsde_jax.data.sources import datasets, open_source, pairs
 
 
 def save(path, shape=(6, 8, 3), seed=0, values=256):

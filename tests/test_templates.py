@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsde_jax.data.templates import Template
+from irsde_jax.data.sources.templates import Template
 
 
 def readings(template, name):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from irsde_jax.data.image_files import images
-from irsde_jax.data.pairs import Record, Source
+from irsde_jax.data.sources.pairs import Record, Source
 
 NUM_ORIENTATIONS = 8
 """The symmetries of a square: four quarter turns, each with and without a mirror."""

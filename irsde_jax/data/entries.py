@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from irsde_jax.data import fitting, pairing, sources
+from irsde_jax.data import sources
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.arrays import DataRange
 from irsde_jax.data.inspection import Finding
-from irsde_jax.data.pairing import Pairing
-from irsde_jax.data.pairs import Record
+from irsde_jax.data.sources import fitting, pairing
+from irsde_jax.data.sources.pairing import Pairing
+from irsde_jax.data.sources.pairs import Record
 
 
 class Content(NamedTuple):

@@ -19,7 +19,7 @@ from absl import flags
 
 from irsde_jax.data import crops
 from irsde_jax.data.image_files import images
-from irsde_jax.data.pairs import Record, Source
+from irsde_jax.data.sources.pairs import Record, Source
 
 UNREADABLE = "unreadable"
 """The member of a batch that names images which could not be read."""

@@ -17,10 +17,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from irsde_jax.data import archives, fitting, layouts, matching
 from irsde_jax.data.image_files import codecs
-from irsde_jax.data.layouts import Layout
-from irsde_jax.data.matching import Pair
+from irsde_jax.data.sources import archives, fitting, layouts, matching
+from irsde_jax.data.sources.layouts import Layout
+from irsde_jax.data.sources.matching import Pair
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from irsde_jax.data.image_files import folders, images
-from irsde_jax.data.layouts import SPLIT, Layout, Spelling
-from irsde_jax.data.templates import Reading, Template
+from irsde_jax.data.sources.layouts import SPLIT, Layout, Spelling
+from irsde_jax.data.sources.templates import Reading, Template
 
 logger = logging.getLogger(__name__)
 

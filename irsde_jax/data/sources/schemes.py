@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from irsde_jax.data.image_files import images
-from irsde_jax.data.layouts import Spelling
-from irsde_jax.data.templates import Template
+from irsde_jax.data.sources.layouts import Spelling
+from irsde_jax.data.sources.templates import Template
 
 PLAIN_CLEAN, PLAIN_DEGRADED = "GT", "LQ"
 """Folders of ground truth and of low quality: ours, and official IR-SDE's."""

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsde_jax.data import matching, schemes
 from irsde_jax.data.image_files import folders, images
-from irsde_jax.data.layouts import Spelling
-from irsde_jax.data.matching import Pair
-from irsde_jax.data.schemes import Files, FolderLayout
+from irsde_jax.data.sources import matching, schemes
+from irsde_jax.data.sources.layouts import Spelling
+from irsde_jax.data.sources.matching import Pair
+from irsde_jax.data.sources.schemes import Files, FolderLayout
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ tfds:gopro/train[100:]   a part of the split, as of a Python sequence
 import re
 from pathlib import Path
 
-from irsde_jax.data import pairing
-from irsde_jax.data.fitting import Fitted
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
-from irsde_jax.data.pairs import (
+from irsde_jax.data.sources import pairing
+from irsde_jax.data.sources.fitting import Fitted
+from irsde_jax.data.sources.pairs import (
     CLEAN_FOLDER,
     MASK_FOLDER,
     CleanFolder,
@@ -139,7 +139,7 @@ def _open_folder(
 def _open_dataset(
     address: str, tfds_dir: str, manual_dir: str, channels: int, data_range: DataRange
 ) -> Source:
-    from irsde_jax.data import datasets  # a folder does without TFDS
+    from irsde_jax.data.sources import datasets  # a folder does without TFDS
 
     match = _DATASET.fullmatch(address.removeprefix(_TFDS))
     if match is None:

@@ -13,10 +13,10 @@ from typing import Protocol
 
 import numpy as np
 
-from irsde_jax.data import pairing, schemes
 from irsde_jax.data.image_files import hole_masks, images
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange, array_to_image
 from irsde_jax.data.image_files.hole_masks import HoleMask
+from irsde_jax.data.sources import pairing, schemes
 from irsde_jax.processes.holes import HOLE
 
 Record = dict[str, np.ndarray]

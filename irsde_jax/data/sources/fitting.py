@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from irsde_jax.data.image_files import images
-from irsde_jax.data.pairs import Record, Source
+from irsde_jax.data.sources.pairs import Record, Source
 
 logger = logging.getLogger(__name__)
 

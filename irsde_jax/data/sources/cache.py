@@ -2,7 +2,7 @@
 
 import threading
 
-from irsde_jax.data.pairs import Record, Source
+from irsde_jax.data.sources.pairs import Record, Source
 
 
 class Cached:

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from irsde_jax.data import archives, layouts
-from irsde_jax.data.builder import RestorationPairs
 from irsde_jax.data.image_files import arrays, codecs, images
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
-from irsde_jax.data.pairs import Record
+from irsde_jax.data.sources import archives, layouts
+from irsde_jax.data.sources.builder import RestorationPairs
+from irsde_jax.data.sources.pairs import Record
 
 logger = logging.getLogger(__name__)
 
