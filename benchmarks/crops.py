@@ -19,8 +19,8 @@ from PIL import Image
 from irsde_jax import configuration, metrics, processes, samplers, sde, train
 from irsde_jax.data import degradations, pipeline, sources
 from irsde_jax.data.image_files import images
+from irsde_jax.data.photographs import write_photographs
 from irsde_jax.data.sources import pairs
-from irsde_jax.photographs import write_photographs
 from irsde_jax.restore import Restorer, load
 
 SIZE = 128  # pixels, the side of a crop

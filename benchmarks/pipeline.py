@@ -16,8 +16,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import timing
-from irsde_jax import photographs
-from irsde_jax.data import pipeline, sources
+from irsde_jax.data import photographs, pipeline, sources
 from irsde_jax.data.image_files import images
 from irsde_jax.data.sources import cache
 from irsde_jax.data.sources.pairs import Source

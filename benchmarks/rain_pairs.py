@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from irsde_jax.data import photo_hash
 from irsde_jax.data.degradations import make_degradation
+from irsde_jax.data.doctor import photo_hash
 from irsde_jax.data.image_files import images
 
 # Of the streaks that are borrowed: their size and their brightness, as factors.

@@ -26,7 +26,7 @@ from PIL import Image
 
 from benchmarks import timing
 from irsde_jax import costs, load
-from irsde_jax.photographs import write_photographs
+from irsde_jax.data.photographs import write_photographs
 from irsde_jax.samplers import tiling
 
 SIGMA = 25 / 255

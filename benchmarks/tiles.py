@@ -24,8 +24,8 @@ import numpy as np
 from benchmarks import timing
 from irsde_jax import configuration, load, metrics, train
 from irsde_jax.data.image_files import images
+from irsde_jax.data.photographs import write_photographs
 from irsde_jax.main import set_up_logging
-from irsde_jax.photographs import write_photographs
 from irsde_jax.restorer import Restorer
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles

@@ -17,9 +17,10 @@ import ml_collections
 import numpy as np
 
 from irsde_jax import figures
-from irsde_jax.data import degradations, entries, inspection, photo_hash, sources
-from irsde_jax.data.entries import Entry
-from irsde_jax.data.inspection import Facts, Finding
+from irsde_jax.data import degradations, sources
+from irsde_jax.data.doctor import entries, inspection, photo_hash
+from irsde_jax.data.doctor.entries import Entry
+from irsde_jax.data.doctor.inspection import Facts, Finding
 from irsde_jax.data.sources import fitting
 from irsde_jax.logs import Progress
 

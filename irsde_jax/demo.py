@@ -15,8 +15,8 @@ from PIL import Image
 
 from irsde_jax import figures, loading, scores, tables, trial, weights
 from irsde_jax.data.image_files import images
+from irsde_jax.data.photographs import write_photographs
 from irsde_jax.main import set_up_logging
-from irsde_jax.photographs import write_photographs
 from irsde_jax.scores import Result
 
 FOLDER = Path("demo")

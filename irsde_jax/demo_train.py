@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from irsde_jax import configuration, evaluate, train
+from irsde_jax.data.photographs import write_photographs
 from irsde_jax.main import set_up_logging
-from irsde_jax.photographs import write_photographs
 
 FOLDER = Path("demo")
 

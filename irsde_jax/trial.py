@@ -10,7 +10,7 @@ from typing import Any
 
 from irsde_jax import scores
 from irsde_jax.data import degradations
-from irsde_jax.photographs import UpperCrops
+from irsde_jax.data.photographs import UpperCrops
 from irsde_jax.restorer import Restorer
 from irsde_jax.scores import Result
 

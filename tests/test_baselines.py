@@ -9,7 +9,7 @@ from miniatures import smooth_image
 
 from irsde_jax import baselines, configuration
 from irsde_jax.baselines import Problem
-from irsde_jax.data import blur
+from irsde_jax.data.degradations import blur
 from irsde_jax.processes import holes
 
 SIDE = 48

@@ -10,7 +10,7 @@ import pytest
 import scipy.ndimage
 import scipy.signal
 
-from irsde_jax.data import blur
+from irsde_jax.data.degradations import blur
 
 KEY = jax.random.key(0)
 

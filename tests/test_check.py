@@ -11,7 +11,7 @@ from absl import flags
 from PIL import Image
 
 from irsde_jax import check, configuration, main, metrics
-from irsde_jax.data import inspection, photo_hash
+from irsde_jax.data.doctor import inspection, photo_hash
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from irsde_jax import demo, trial, weights
 from irsde_jax.checkpoints import weights_file
-from irsde_jax.photographs import PHOTOGRAPHS, UpperCrops
+from irsde_jax.data.photographs import PHOTOGRAPHS, UpperCrops
 
 SIDE = 32  # pixels
 

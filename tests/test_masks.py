@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from irsde_jax.data import masks
-from irsde_jax.data.degradations import make_degradation
+from irsde_jax.data.degradations import make_degradation, masks
 from irsde_jax.processes import holes
 
 KEY = jax.random.key(0)

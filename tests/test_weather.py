@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import rain_calibration
-from irsde_jax.data import illumination, rain
-from irsde_jax.data.degradations import make_degradation
+from irsde_jax.data.degradations import illumination, make_degradation, rain
 from irsde_jax.data.image_files import images
 
 KEY = jax.random.key(0)

@@ -14,7 +14,7 @@ from PIL import Image
 from benchmarks import crops
 from benchmarks.crops import Task
 from irsde_jax import configuration, train
-from irsde_jax.photographs import write_photographs
+from irsde_jax.data.photographs import write_photographs
 
 NUM_CROPS = 12
 NUM_POINTS = 5  # of a learning curve

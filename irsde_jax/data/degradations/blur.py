@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.data.levels import Level, draw_level, highest
+from irsde_jax.data.degradations.levels import Level, draw_level, highest
 
 _GAMMA = 2.2  # between the values of an image file and light, as in Nah et al. (2017)
 _SAMPLES_PER_PIXEL = 4  # of a camera path

@@ -17,8 +17,9 @@ from typing import Any
 import jax
 
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.data import blur, illumination, masks, rain, resampling
-from irsde_jax.data.levels import Level, draw_level
+from irsde_jax.data import resampling
+from irsde_jax.data.degradations import blur, illumination, masks, rain
+from irsde_jax.data.degradations.levels import Level, draw_level
 
 Degradation = Callable[[PRNGKey, Array], Array]
 

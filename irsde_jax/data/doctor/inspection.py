@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax.data import photo_hash
-from irsde_jax.data.photo_hash import luminance
+from irsde_jax.data.doctor import photo_hash
+from irsde_jax.data.doctor.photo_hash import luminance
 
 _SHIFT_PART = 512  # pixels: side of the central part in which shifts are looked for
 # Pairs that are not shifted, with heavy rain, blur, haze, holes or x4, peak at 0 or

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.data.blur import convolve, gaussian_kernel
-from irsde_jax.data.levels import Level, draw_level, highest
+from irsde_jax.data.degradations.blur import convolve, gaussian_kernel
+from irsde_jax.data.degradations.levels import Level, draw_level, highest
 from irsde_jax.data.resampling import resize
 
 _CELLS = 4  # of a random field, along a side: hills and shadows a quarter image wide

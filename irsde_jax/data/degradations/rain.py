@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.data.blur import convolve_inside
-from irsde_jax.data.levels import Level, draw_level, highest
+from irsde_jax.data.degradations.blur import convolve_inside
+from irsde_jax.data.degradations.levels import Level, draw_level, highest
 
 _FAINTEST = 0.25  # brightness of the faintest streak of a layer, as a share of the best
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from irsde_jax.data import sources
+from irsde_jax.data.doctor.inspection import Finding
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.arrays import DataRange
-from irsde_jax.data.inspection import Finding
 from irsde_jax.data.sources import fitting, pairing
 from irsde_jax.data.sources.pairing import Pairing
 from irsde_jax.data.sources.pairs import Record

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from irsde_jax.array_types import Array, PRNGKey
-from irsde_jax.data.levels import Level, draw_level
+from irsde_jax.data.degradations.levels import Level, draw_level
 from irsde_jax.processes.holes import HOLE
 
 SIDES = ("top", "bottom", "left", "right")
