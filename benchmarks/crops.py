@@ -16,12 +16,13 @@ import ml_collections
 import numpy as np
 from PIL import Image
 
-from irsde_jax import configuration, metrics, processes, samplers, sde, train
+from irsde_jax import configuration, metrics, processes, samplers, sde
 from irsde_jax.data import degradations, pipeline, sources
 from irsde_jax.data.image_files import images
 from irsde_jax.data.photographs import write_photographs
 from irsde_jax.data.sources import pairs
 from irsde_jax.restore import Restorer, load
+from irsde_jax.training import loop
 
 SIZE = 128  # pixels, the side of a crop
 SCALE = 4  # of the bicubic enlargement
@@ -103,7 +104,7 @@ def make_config(task: str, photographs: Path, steps: int) -> ml_collections.Conf
 def train_task(name: str, folder: Path, steps: int) -> Task:
     """Trains one of `TASKS` in `folder`, or goes on, or finds it trained."""
     photographs, workdir = folder / "photographs", folder / f"{name}_{steps}_steps"
-    train.train(make_config(name, photographs, steps), workdir)
+    loop.train(make_config(name, photographs, steps), workdir)
     paired = name == ENLARGED
     crops = photographs / "crops" / ("" if paired else pairs.CLEAN_FOLDER)
     return load_task(name, workdir, crops)

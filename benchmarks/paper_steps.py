@@ -25,7 +25,8 @@ import ml_collections
 import numpy as np
 
 from benchmarks import operations, timing
-from irsde_jax import configuration, experiment, models, profiling, train_step
+from irsde_jax import configuration, models
+from irsde_jax.training import experiment, profiling, train_step
 
 NETWORKS = {"paper's U-Net": "deraining", "Refusion's NAFNet": "deraining:refusion"}
 VARIANTS: dict[str, dict[str, Any]] = {

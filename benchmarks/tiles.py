@@ -22,13 +22,14 @@ import jax
 import numpy as np
 
 from benchmarks import timing
-from irsde_jax import configuration, load, metrics, train
+from irsde_jax import configuration, load, metrics
 from irsde_jax.data.image_files import images
 from irsde_jax.data.photographs import write_photographs
 from irsde_jax.main import set_up_logging
 from irsde_jax.restorer import Restorer
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
+from irsde_jax.training import loop
 
 SIGMA = 25 / 255
 SIDE = 128  # pixels, of a tile
@@ -56,7 +57,7 @@ def train_unet(folder: Path, steps: int) -> Path:
     config.validation.dir = ""
     config.train.num_steps = steps
     workdir = folder / f"unet_{steps}_steps"
-    train.train(config, workdir)
+    loop.train(config, workdir)
     return workdir
 
 

@@ -27,8 +27,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import timing
-from irsde_jax import configuration, experiment, models, train, train_step
+from irsde_jax import configuration, models
 from irsde_jax.checkpoints import runs
+from irsde_jax.training import experiment, loop, train_step
 
 CROP = 64  # pixels
 DEVICES = (1, 2, 4, 8)
@@ -105,7 +106,7 @@ def overhead(
         order = (("plain", plain), ("extra", extra))[:: 1 if pair % 2 else -1]
         for kind, settings in order:
             workdir = folder / f"{name}_{kind}_{pair}"
-            train.train(small_config(images, **steps | settings), workdir)
+            loop.train(small_config(images, **steps | settings), workdir)
             seconds[kind].append(seconds_between(workdir, 100, 300))
     return [b / a for a, b in zip(seconds["plain"], seconds["extra"], strict=True)]
 

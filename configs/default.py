@@ -81,7 +81,7 @@ def get_config() -> ml_collections.ConfigDict:
         num_workers=0,  # processes that do so instead; 0: threads alone
     )
 
-    # irsde_jax.optimizers.make_optimizer
+    # irsde_jax.training.optimizers.make_optimizer
     config.optimizer = dict(
         name="adam",  # or "adamw", "lion"
         learning_rate=1e-4,

@@ -22,7 +22,7 @@ from irsde_jax.data.doctor import entries, inspection, photo_hash
 from irsde_jax.data.doctor.entries import Entry
 from irsde_jax.data.doctor.inspection import Facts, Finding
 from irsde_jax.data.sources import fitting
-from irsde_jax.logs import Progress
+from irsde_jax.training.logs import Progress
 
 Config: TypeAlias = ml_collections.ConfigDict
 

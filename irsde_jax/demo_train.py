@@ -8,9 +8,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from irsde_jax import configuration, evaluate, train
+from irsde_jax import configuration, evaluate
 from irsde_jax.data.photographs import write_photographs
 from irsde_jax.main import set_up_logging
+from irsde_jax.training import loop
 
 FOLDER = Path("demo")
 
@@ -28,7 +29,7 @@ def main() -> None:
     command = ["--config=quickstart", f"--workdir={workdir}", *overrides]
     print("python -m irsde_jax.main", shlex.join(command), flush=True)
     config = configuration.load("quickstart", overrides)
-    train.train(config, workdir)
+    loop.train(config, workdir)
     print(
         f"\npython -m irsde_jax.main --mode=evaluate --workdir={workdir}\n", flush=True
     )

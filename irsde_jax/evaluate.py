@@ -16,7 +16,6 @@ from irsde_jax import (
     cases,
     comparison,
     configuration,
-    experiment,
     figures,
     grey,
     methods,
@@ -33,8 +32,9 @@ from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.image_files import file_names
 from irsde_jax.data.image_files.arrays import UNIT_RANGE
 from irsde_jax.data.sources.fitting import Cropping, ToMultiples
-from irsde_jax.logs import Progress
 from irsde_jax.restorer import Restorer
+from irsde_jax.training import experiment
+from irsde_jax.training.logs import Progress
 
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)

@@ -15,9 +15,10 @@ import optax
 import pytest
 from test_train import assert_same_state, folder, host, tiny_config  # noqa: F401
 
-from irsde_jax import configuration, restore, train_step
-from irsde_jax import train as training
+from irsde_jax import configuration, restore
 from irsde_jax.checkpoints import digests, packing, runs
+from irsde_jax.training import loop as training
+from irsde_jax.training import train_step
 
 pytestmark = pytest.mark.core
 

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from test_train import TINY_MODEL
 
-from irsde_jax import configuration, evaluate, models, restore, train
+from irsde_jax import configuration, evaluate, models, restore
 from irsde_jax.restorer import make_model
+from irsde_jax.training import loop
 
 SIDE = miniatures.SIDE
 NAMES = [name for name in configuration.config_names() if name != "default"]
@@ -127,7 +128,7 @@ RUN = [
 def test_it_trains_evaluates_and_restores(experiment, data, tmp_path):
     config = place(tiny(experiment), data)
     workdir = tmp_path / "run"
-    state = train.train(config, workdir)
+    state = loop.train(config, workdir)
     assert int(state.step) == 2
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
 

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import tiny_runs
 
-from irsde_jax import configuration, faults, hosts, interruption, logs
-from irsde_jax.train_step import Skipped
+from irsde_jax import configuration
+from irsde_jax.checkpoints import hosts
+from irsde_jax.training import faults, interruption, logs
+from irsde_jax.training.train_step import Skipped
 
 
 def unfinished(workdir: Path) -> set[tuple[str, int]]:

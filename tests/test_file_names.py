@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from test_evaluate import make_image, start, write  # noqa: F401
 
-from irsde_jax import check, configuration, manifest, restore
+from irsde_jax import check, configuration, restore
 from irsde_jax.data.image_files import file_names
+from irsde_jax.training import manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 LATIN = "\udce9t\udce9.png"  # the bytes E9 74 E9, as Python reads them

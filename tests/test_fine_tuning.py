@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax import configuration, train
+from irsde_jax import configuration
 from irsde_jax.checkpoints import load_pytorch
+from irsde_jax.training import loop
 
 pytestmark = pytest.mark.core
 
@@ -32,7 +33,7 @@ def config(tmp_path):
 
 def test_training_starts_from_official_weights(config, tmp_path):
     _, expected = load_pytorch(WEIGHTS)
-    state = train.train(config, tmp_path / "run", weights=WEIGHTS)
+    state = loop.train(config, tmp_path / "run", weights=WEIGHTS)
     chex.assert_trees_all_equal(state.params, expected)
     chex.assert_trees_all_close(state.ema_params, expected, rtol=1e-6)
 
@@ -41,4 +42,4 @@ def test_weights_of_another_network_are_refused(config, tmp_path):
     with config.unlocked():
         config.model.width = 4
     with pytest.raises(ValueError, match=r"model\.width: stored 8, given 4"):
-        train.train(config, tmp_path / "run", weights=WEIGHTS)
+        loop.train(config, tmp_path / "run", weights=WEIGHTS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny_runs
 
-from irsde_jax import interruption, logs
+from irsde_jax.training import interruption, logs
 
 
 @pytest.fixture(scope="module")

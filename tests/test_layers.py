@@ -235,4 +235,4 @@ def test_pmap_is_called_in_one_place():
             name = getattr(node, "attr", getattr(node, "id", None))
             if name == "pmap" or (isinstance(node, ast.alias) and node.name == "pmap"):
                 callers.add(relative(path))
-    assert callers <= {"irsde_jax/train_step.py"}
+    assert callers <= {"irsde_jax/training/train_step.py"}

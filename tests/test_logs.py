@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tensorboardX.proto import event_pb2
 
-from irsde_jax import logs
+from irsde_jax.training import logs
 
 
 class Terminal(io.StringIO):

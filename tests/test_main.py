@@ -189,7 +189,7 @@ def test_an_error_of_the_library_is_one_line(calls, capsys, error):
     def fail(*args, **kwargs):
         raise error("no images in\n'photos'")
 
-    irsde_jax.train.train = fail
+    irsde_jax.training.loop.train = fail
     values, overrides = parse("--config=quickstart", "--workdir=w")
     assert main.run(values, overrides) == 1
     assert capsys.readouterr().err == "error: no images in 'photos'\n"
@@ -203,7 +203,7 @@ def test_our_log_lines_are_shown_by_default_and_no_others():
         "from absl import logging as absl_logging\n"
         "from irsde_jax import main\n"
         "def log(values, config):\n"
-        "    logging.getLogger('irsde_jax.train').info('ours')\n"
+        "    logging.getLogger('irsde_jax.training.loop').info('ours')\n"
         "    absl_logging.info('chatter'); absl_logging.warning('chatter')\n"
         "    logging.getLogger('jax').warning('chatter')\n"
         "    warnings.warn('chatter')\n"

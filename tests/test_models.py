@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from absl.testing import absltest, parameterized
 
-from irsde_jax import profiling
 from irsde_jax.models import (
     MODELS,
     ConditionalNAFNet,
@@ -22,6 +21,7 @@ from irsde_jax.models import (
     make_model,
     nafnet,
 )
+from irsde_jax.training import profiling
 
 pytestmark = pytest.mark.core
 

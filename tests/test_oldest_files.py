@@ -19,8 +19,9 @@ import pytest
 from flax import traverse_util
 
 import irsde_jax
-from irsde_jax import configuration, train
+from irsde_jax import configuration
 from irsde_jax.checkpoints import runs
+from irsde_jax.training import loop
 
 FOLDER = Path(__file__).parent / "golden" / "oldest"
 EXPECTED = np.load(FOLDER / "expected.npz")
@@ -78,7 +79,7 @@ def test_training_continues_from_the_checkpoint(folder):
     config = configuration.read_stored(folder / "run")
     with runs.Checkpoints(folder / "run", read_only=True) as checkpoints:
         assert checkpoints.latest_step == 2
-    state = train.train(config, folder / "run")
+    state = loop.train(config, folder / "run")
     assert state.step == 4
     wanted = expected("trained")
     moved = 0.0

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from irsde_jax import optimizers
+from irsde_jax.training import optimizers
 
 pytestmark = pytest.mark.core
 

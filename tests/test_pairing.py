@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax import configuration, experiment
+from irsde_jax import configuration
 from irsde_jax.data import pipeline, sources
 from irsde_jax.data.sources import pairing
+from irsde_jax.training import experiment
 
 # Names as public sets have them, by hand: clean -> its degraded versions.
 SCHEMES = {

@@ -13,7 +13,7 @@ from PIL import Image
 from irsde_jax import configuration, models, restore, restorer
 from irsde_jax.checkpoints import runs
 from irsde_jax.data.image_files import images
-from irsde_jax.train_step import TrainState
+from irsde_jax.training.train_step import TrainState
 
 pytestmark = pytest.mark.core
 

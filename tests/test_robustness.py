@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 from test_restore import photo, tiny_config, tiny_restorer
 
-from irsde_jax import evaluate, experiment, restore, samplers, sde
+from irsde_jax import evaluate, restore, samplers, sde
 from irsde_jax.checkpoints import runs
 from irsde_jax.restorer import make_model
-from irsde_jax.train_step import TrainState
+from irsde_jax.training import experiment
+from irsde_jax.training.train_step import TrainState
 
 
 @pytest.fixture(scope="module")

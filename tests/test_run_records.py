@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from test_train import tiny_config, write_pairs
 
-from irsde_jax import curves, logs, manifest, profiling, step_metrics
-from irsde_jax import train as training
+from irsde_jax.training import curves, logs, manifest, profiling, step_metrics
+from irsde_jax.training import loop as training
 
 
 @pytest.fixture(scope="module")

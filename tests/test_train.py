@@ -9,21 +9,11 @@ import optax
 import pytest
 from PIL import Image
 
-from irsde_jax import (
-    configuration,
-    experiment,
-    logs,
-    losses,
-    metrics,
-    models,
-    processes,
-    restore,
-    sde,
-    train_step,
-)
-from irsde_jax import train as training
+from irsde_jax import configuration, losses, metrics, models, processes, restore, sde
 from irsde_jax.models import init_params
 from irsde_jax.restorer import Restorer, make_model
+from irsde_jax.training import experiment, logs, train_step
+from irsde_jax.training import loop as training
 
 # No block at all, four convolutions: the loop needs a network, not a good one.
 TINY_MODEL = dict(

@@ -8,7 +8,8 @@ import optax
 import pytest
 from absl.testing import parameterized
 
-from irsde_jax import losses, optimizers, processes, sde, train_step
+from irsde_jax import losses, processes, sde
+from irsde_jax.training import optimizers, train_step
 
 pytestmark = pytest.mark.core
 

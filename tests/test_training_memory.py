@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import paper_steps
-from irsde_jax import profiling
+from irsde_jax.training import profiling
 
 
 def work_space(variant):

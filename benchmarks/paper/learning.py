@@ -7,7 +7,8 @@ import numpy as np
 
 from benchmarks.paper import pictures, runs
 from benchmarks.paper.runs import Setting
-from irsde_jax import curves, sde
+from irsde_jax import sde
+from irsde_jax.training import curves
 
 LOSSES = {
     "maximum likelihood, exact": "irsde",

@@ -13,8 +13,9 @@ from PIL import Image
 
 from benchmarks import crops
 from benchmarks.crops import Task
-from irsde_jax import configuration, train
+from irsde_jax import configuration
 from irsde_jax.data.photographs import write_photographs
+from irsde_jax.training import loop
 
 NUM_CROPS = 12
 NUM_POINTS = 5  # of a learning curve
@@ -116,7 +117,7 @@ def train_run(name: str, setting: Setting) -> Path:
                 f"{workdir} was trained on {found}, not on {config.data.train_dir}: "
                 "choose another --workdir."
             )
-    train.train(config, workdir)
+    loop.train(config, workdir)
     return workdir
 
 

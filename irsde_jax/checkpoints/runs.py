@@ -22,9 +22,9 @@ import ml_collections
 import numpy as np
 import orbax.checkpoint as ocp
 
-from irsde_jax import configuration, hosts
-from irsde_jax.checkpoints import digests, packing
-from irsde_jax.train_step import Skipped, TrainState
+from irsde_jax import configuration
+from irsde_jax.checkpoints import digests, hosts, packing
+from irsde_jax.training.train_step import Skipped, TrainState
 
 FOLDER = "checkpoints"
 FORMAT_VERSION = 3

@@ -21,11 +21,12 @@ WEIGHTS = "weights or workdir"
 
 
 def _train(values: flags.FlagValues, config: Config | None) -> None:
-    from irsde_jax import hosts, train
+    from irsde_jax.checkpoints import hosts
+    from irsde_jax.training import loop
 
     if values.distributed or values.coordinator:
         hosts.initialize(values.coordinator, values.num_processes, values.process_id)
-    train.train(config, values.workdir, weights=values.weights)
+    loop.train(config, values.workdir, weights=values.weights)
 
 
 def _evaluate(
@@ -115,7 +116,7 @@ def _app(values: flags.FlagValues, config: Config | None) -> None:
 
 
 def _plot(values: flags.FlagValues, config: Config | None) -> None:
-    from irsde_jax import curves
+    from irsde_jax.training import curves
 
     del config
     curves.run(

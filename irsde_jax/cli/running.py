@@ -7,11 +7,12 @@ from typing import TypeAlias
 import ml_collections
 from absl import flags
 
-from irsde_jax import configuration, interruption
+from irsde_jax import configuration
 from irsde_jax.cli.console import report
 from irsde_jax.cli.flags import split_weights
 from irsde_jax.cli.modes import MODES
 from irsde_jax.configuration import UsageError
+from irsde_jax.training import interruption
 
 Config: TypeAlias = ml_collections.ConfigDict
 

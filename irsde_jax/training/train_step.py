@@ -15,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from irsde_jax import losses, processes, step_metrics
+from irsde_jax import losses, processes
 from irsde_jax.array_types import Array, Batch, PRNGKey
 from irsde_jax.processes import Process
 from irsde_jax.sde import Schedule
-from irsde_jax.step_metrics import Metrics
+from irsde_jax.training import step_metrics
+from irsde_jax.training.step_metrics import Metrics
 
 TrainStep = Callable[["TrainState", Batch, PRNGKey], tuple["TrainState", Metrics]]
 

@@ -19,24 +19,21 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from irsde_jax import (
-    configuration,
+from irsde_jax import configuration, models, restore
+from irsde_jax.checkpoints import hosts, runs
+from irsde_jax.data import pipeline
+from irsde_jax.data.sources import pairs
+from irsde_jax.training import (
     experiment,
     faults,
-    hosts,
     interruption,
     logs,
     manifest,
-    models,
     profiling,
-    restore,
     train_step,
 )
-from irsde_jax.checkpoints import runs
-from irsde_jax.data import pipeline
-from irsde_jax.data.sources import pairs
-from irsde_jax.step_metrics import Window
-from irsde_jax.train_step import TrainState
+from irsde_jax.training.step_metrics import Window
+from irsde_jax.training.train_step import TrainState
 from irsde_jax.weights import is_pytorch
 
 Config: TypeAlias = ml_collections.ConfigDict

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from irsde_jax import logs
+from irsde_jax.training import logs
 
 FILE_NAME = "curves.png"
 

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import numpy as np
 from PIL import Image
 
-from irsde_jax.events import EventWriter
+from irsde_jax.training.events import EventWriter
 
 FILE_NAME = "metrics.jsonl"
 

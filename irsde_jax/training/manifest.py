@@ -25,7 +25,7 @@ _PACKAGES = (
     *("irsde_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain"),
     *("numpy", "pillow", "ml_collections"),
 )
-_SOURCE = Path(__file__).resolve().parents[1]
+_SOURCE = Path(__file__).resolve().parents[2]
 
 
 def write(

@@ -1,0 +1,1 @@
+"""Training: the loop, its step, what it writes down, and how it survives."""
