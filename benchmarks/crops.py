@@ -21,7 +21,8 @@ from irsde_jax.data import degradations, pipeline, sources
 from irsde_jax.data.image_files import images
 from irsde_jax.data.photographs import write_photographs
 from irsde_jax.data.sources import pairs
-from irsde_jax.restore import Restorer, load
+from irsde_jax.restoration.loading import load
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.training import loop
 
 SIZE = 128  # pixels, the side of a crop

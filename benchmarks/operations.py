@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from irsde_jax import memory
+from irsde_jax.restoration import memory
 
 
 def count(function: Callable[..., Any], *arguments: Any) -> int:

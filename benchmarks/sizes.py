@@ -25,8 +25,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import timing
-from irsde_jax import costs, load
+from irsde_jax import load
 from irsde_jax.data.photographs import write_photographs
+from irsde_jax.restoration import costs
 from irsde_jax.samplers import tiling
 
 SIGMA = 25 / 255

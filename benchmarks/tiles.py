@@ -26,7 +26,7 @@ from irsde_jax import configuration, load, metrics
 from irsde_jax.data.image_files import images
 from irsde_jax.data.photographs import write_photographs
 from irsde_jax.main import set_up_logging
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
 from irsde_jax.training import loop

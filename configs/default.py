@@ -115,7 +115,7 @@ def get_config() -> ml_collections.ConfigDict:
         crop_size=128,  # pixels
     )
 
-    # irsde_jax.restore.Restorer
+    # irsde_jax.restoration.restorer.Restorer
     config.sampling = dict(
         solver="posterior",  # a key of irsde_jax.samplers.SOLVERS
         num_evals=100,  # network evaluations an image

@@ -13,7 +13,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from irsde_jax.restore import Restorer, load
+    from irsde_jax.restoration.loading import load
+    from irsde_jax.restoration.restorer import Restorer
     from irsde_jax.samplers import SOLVERS, sample, timestep_grid
     from irsde_jax.sde import Schedule, make_schedule
     from irsde_jax.weights import list_weights
@@ -33,9 +34,9 @@ __all__ = [
 ]
 
 _MODULE_OF = {
-    "Restorer": "irsde_jax.restore",
+    "Restorer": "irsde_jax.restoration.files.runner",
     "list_weights": "irsde_jax.weights",
-    "load": "irsde_jax.restore",
+    "load": "irsde_jax.restoration.files.runner",
     "SOLVERS": "irsde_jax.samplers",
     "sample": "irsde_jax.samplers",
     "timestep_grid": "irsde_jax.samplers",

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from irsde_jax import figures, loading, scores, tables, trial, weights
+from irsde_jax import figures, scores, tables, trial, weights
 from irsde_jax.data.image_files import images
 from irsde_jax.data.photographs import write_photographs
 from irsde_jax.main import set_up_logging
+from irsde_jax.restoration import loading
 from irsde_jax.scores import Result
 
 FOLDER = Path("demo")

@@ -17,12 +17,10 @@ from irsde_jax import (
     comparison,
     configuration,
     figures,
-    grey,
     methods,
     perceptual,
     record,
     report,
-    restore,
     sheets,
     tables,
 )
@@ -32,7 +30,8 @@ from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.image_files import file_names
 from irsde_jax.data.image_files.arrays import UNIT_RANGE
 from irsde_jax.data.sources.fitting import Cropping, ToMultiples
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration import grey, loading
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.training import experiment
 from irsde_jax.training.logs import Progress
 
@@ -79,7 +78,7 @@ def run(
         ValueError: if the test folder is empty or holds an image that cannot be used,
             or if other weights take other images than the first.
     """
-    restorer = restore.open_restorer(config, workdir, weights)
+    restorer = loading.open_restorer(config, workdir, weights)
     config = restorer.config
     settings = config.evaluation
     if settings.num_samples < 0:
@@ -88,7 +87,7 @@ def run(
         )
     restorers = [(str(workdir if weights is None else weights), restorer)]
     for name, other in others:
-        restorers.append((name, restore.open_restorer(other, None, name)))
+        restorers.append((name, loading.open_restorer(other, None, name)))
         _require_same_input(config, restorers[-1][1].config, name)
     compared = methods.restoring_methods(restorers, settings.solvers)
     lpips = perceptual.open_lpips(

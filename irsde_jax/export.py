@@ -28,11 +28,12 @@ import ml_collections
 import numpy as np
 from flax import traverse_util
 
-from irsde_jax import configuration, export_readme, programs, restore, samplers, weights
+from irsde_jax import configuration, export_readme, samplers, weights
 from irsde_jax.array_types import Array
 from irsde_jax.data import resampling
 from irsde_jax.export_notes import LICENCE, SCRIPT, WEIGHTS, describe
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration import loading, programs
+from irsde_jax.restoration.restorer import Restorer
 
 __all__ = ["describe", "export_program", "parse_platforms", "parse_sizes", "run"]
 
@@ -116,7 +117,7 @@ def run(
     folder = Path(output).absolute()
     stale = _claim(folder, overwrite)
     _require_flatbuffers()
-    restorer = restore.load(source, config)
+    restorer = loading.load(source, config)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     temporary.mkdir(parents=True)
     try:

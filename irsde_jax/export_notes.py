@@ -17,7 +17,7 @@ from typing import Any
 import jax
 
 import irsde_jax
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.restorer import Restorer
 
 FORMAT_VERSION = 2
 """2: super-resolution programs take small images; export.json holds the promise."""

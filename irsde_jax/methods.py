@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from irsde_jax import baselines, configuration, grey, samplers
-from irsde_jax.restorer import Restorer
+from irsde_jax import baselines, configuration, samplers
+from irsde_jax.restoration import grey
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.weights import PYTORCH_SUFFIXES
 
 INPUT, RESTORED, BASELINE = "input", "restored", "baseline"

@@ -7,8 +7,8 @@ from pathlib import Path
 import jax
 import ml_collections
 
-from irsde_jax import restore
 from irsde_jax.checkpoints import weights_file
+from irsde_jax.restoration import loading
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def run(
     path = Path(output)
     if path.suffix != ".safetensors":
         raise ValueError(f"--output={path}: the name of the file ends in .safetensors.")
-    restorer = restore.load(source, config)
+    restorer = loading.load(source, config)
     params = jax.device_get(restorer.params)
     weights_file.write(path, params, restorer.config, overwrite)
     logger.info("%s: %.2f MB", path, path.stat().st_size / 1e6)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from irsde_jax import figures, metrics, restore, scores
+from irsde_jax import figures, metrics, scores
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.sources.pairs import Source
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.files import runner
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.scores import Result
 
 NUM_ROWS = 8
@@ -33,7 +34,7 @@ def write_uncertainty(
         mean, std = restorer.uncertainty(
             degraded,
             num_samples=config.evaluation.num_samples,
-            key=restore.file_key(config.seed, name),
+            key=runner.file_key(config.seed, name),
             enlarged=True,
         )
         spread = std.mean(axis=-1, keepdims=True)

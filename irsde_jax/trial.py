@@ -11,7 +11,7 @@ from typing import Any
 from irsde_jax import scores
 from irsde_jax.data import degradations
 from irsde_jax.data.photographs import UpperCrops
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.scores import Result
 
 CASES: dict[str, dict[str, dict[str, Any]]] = {

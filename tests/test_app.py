@@ -20,10 +20,12 @@ import tiny_weights
 from absl import flags
 from PIL import Image
 
-from irsde_jax import configuration, main, processes, restore
+from irsde_jax import configuration, main, processes
 from irsde_jax.app import server as app_server
 from irsde_jax.checkpoints import weights_file
 from irsde_jax.configuration import UsageError
+from irsde_jax.restoration import loading
+from irsde_jax.restoration.files import runner
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -164,8 +166,8 @@ def download(page) -> bytes:
 def library_result(weights: Path, photograph: Path, folder: Path, seed: int) -> bytes:
     """What `--mode=restore` writes."""
     target = folder / f"library_{seed}.png"
-    config = restore.load(weights).config
-    restore.run(
+    config = loading.load(weights).config
+    runner.run(
         configuration.override(config, []),
         *(None, weights, photograph, target),
         seed=seed,
@@ -224,7 +226,7 @@ def test_page_is_served_to_this_machine_alone(server):
 
 def test_a_command_is_told_where_the_weights_alone_decide(weights):
     stored = weights_file.read_config(weights)
-    loaded = restore.load(weights).config
+    loaded = loading.load(weights).config
     assert app_server._is_own(loaded, stored)
     other = configuration.override(loaded, ["--config.sampling.clip=True"])
     assert not app_server._is_own(other, stored)

@@ -8,11 +8,13 @@ import pytest
 import tiny_weights
 from PIL import Image
 
-from irsde_jax import configuration, restore
+from irsde_jax import configuration
 from irsde_jax.app import choices, pictures, restoring, samples
 from irsde_jax.app.choices import Limits, Settings
 from irsde_jax.checkpoints import weights_file
 from irsde_jax.data.image_files import images
+from irsde_jax.restoration import loading
+from irsde_jax.restoration.files import runner
 
 LIMITS = Limits(megabytes=0.5, megapixels=1, work=1, samples=4, queue=2, seconds=600.0)
 SETTINGS = Settings("posterior", num_evals=3, seed=5, sigma=0.1)
@@ -43,13 +45,13 @@ def test_result_is_the_file_that_restore_writes(denoiser, upload, tmp_path, as_p
         tmp_path / "tiny.safetensors", denoiser.params, denoiser.config
     )
     # float16 in the file: restore with what it holds.
-    own = restore.load(weights)
+    own = loading.load(weights)
     result = restoring.restore_upload(
         own, upload, settings, LIMITS, tmp_path, "tiny.safetensors"
     )
     config = configuration.override(own.config, choices.overrides(settings))
     target = tmp_path / f"library{suffix}"
-    restore.run(config, None, weights, upload, target, seed=settings.seed)
+    runner.run(config, None, weights, upload, target, seed=settings.seed)
     assert result.file.read_bytes() == target.read_bytes()
     np.testing.assert_array_equal(result.after, np.asarray(Image.open(target)))
     np.testing.assert_array_equal(result.before, np.asarray(Image.open(upload)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from irsde_jax import batches
+from irsde_jax.restoration import batches
 
 GIVEN = {
     "grey": (6, 5),

@@ -15,8 +15,9 @@ import optax
 import pytest
 from test_train import assert_same_state, folder, host, tiny_config  # noqa: F401
 
-from irsde_jax import configuration, restore
+from irsde_jax import configuration
 from irsde_jax.checkpoints import digests, packing, runs
+from irsde_jax.restoration import loading
 from irsde_jax.training import loop as training
 from irsde_jax.training import train_step
 
@@ -203,7 +204,7 @@ class TestTraining:
         assert "checkpoint 6 is damaged" in caplog.text
         assert "resuming at step 4" in caplog.text
         assert_same_state(again, whole)
-        assert restore.load(workdir).config.train.num_steps == 6
+        assert loading.load(workdir).config.train.num_steps == 6
 
     def test_nothing_intact_is_said_and_the_training_begins_anew(
         self,
@@ -215,7 +216,7 @@ class TestTraining:
         whole = host(training.train(config, workdir))
         truncate(largest_file(workdir / "checkpoints" / "2"))
         with pytest.raises(FileNotFoundError, match="intact"):
-            restore.load(workdir)
+            loading.load(workdir)
         assert_same_state(training.train(config, workdir), whole)
         assert "set aside" in caplog.text
 

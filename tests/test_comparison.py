@@ -14,20 +14,13 @@ from miniatures import smooth_image
 from test_lpips import packaged, tensors
 from test_official import write
 
-from irsde_jax import (
-    configuration,
-    evaluate,
-    main,
-    methods,
-    models,
-    perceptual,
-    restore,
-)
+from irsde_jax import configuration, evaluate, main, methods, models, perceptual
 from irsde_jax.baselines import Problem
 from irsde_jax.data.image_files import images
 from irsde_jax.metrics import bootstrap
 from irsde_jax.metrics.lpips import load_lpips, lpips
-from irsde_jax.restorer import Restorer, make_model
+from irsde_jax.restoration.files import runner
+from irsde_jax.restoration.restorer import Restorer, make_model
 
 TINY = (
     *("--config.model.width=4", "--config.model.enc_blocks=(1,)"),
@@ -66,7 +59,7 @@ def start(photographs, tmp_path, monkeypatch):
         values = [f"--config.evaluation.dir={photographs}", *TINY, *overrides]
         config = configuration.load("quickstart", values)
         monkeypatch.setattr(
-            restore,
+            runner,
             "open_restorer",
             lambda given, workdir, weights: make_restorer(
                 given or config, seed=len(str(weights))

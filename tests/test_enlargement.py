@@ -5,12 +5,13 @@ import pytest
 import tiny_weights
 from PIL import Image
 
-from irsde_jax import configuration, restore, scores
+from irsde_jax import configuration, scores
 from irsde_jax.data.image_files import images
 from irsde_jax.data.sources import pairs
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.files import one_file, runner
+from irsde_jax.restoration.restorer import Restorer
 
-KEY = restore.file_key(0, "a.png")
+KEY = runner.file_key(0, "a.png")
 
 
 def photo(shape=(8, 10, 3), seed=0):
@@ -70,7 +71,7 @@ def test_the_configuration_says_how(restorer):
 
 def test_a_file_is_restored_as_an_array(restorer, tmp_path):
     Image.fromarray(photo()).save(tmp_path / "a.png")
-    restore.restore_file(restorer, tmp_path / "a.png", tmp_path / "b.png", KEY)
+    one_file.restore_file(restorer, tmp_path / "a.png", tmp_path / "b.png", KEY)
     found = np.asarray(Image.open(tmp_path / "b.png"))
     np.testing.assert_array_equal(found, restorer(photo(), key=KEY))
 
@@ -81,7 +82,7 @@ def test_an_evaluation_enlarges_once(restorer):
     large = images.enlarge(photo() / np.float32(255), 4).clip(0, 1)
     source = pairs.ArrayPairs([clean], [large])
     (result,) = scores.evaluate_images(restorer, source)
-    right = restorer(large, key=restore.file_key(0, "0"), enlarged=True)
+    right = restorer(large, key=runner.file_key(0, "0"), enlarged=True)
     found = images.to_uint8(result.images["restored"])
     np.testing.assert_array_equal(found, images.to_uint8(right))
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax import configuration, evaluate, processes, restore, sde
+from irsde_jax import configuration, evaluate, processes, sde
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.files import runner
+from irsde_jax.restoration.restorer import Restorer
 
 
 class FakeRestorer:
@@ -50,7 +51,7 @@ def start(tmp_path, monkeypatch):
         folder = tmp_path / "photos"
         overrides = [f"--config.evaluation.dir={folder}", *overrides]
         run.restorer = FakeRestorer(configuration.load(name, overrides))
-        monkeypatch.setattr(restore, "open_restorer", lambda *_: run.restorer)
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: run.restorer)
         return evaluate.run(None, workdir, **options)
 
     return run

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from test_train import TINY_MODEL
 
-from irsde_jax import configuration, evaluate, models, restore
-from irsde_jax.restorer import make_model
+from irsde_jax import configuration, evaluate, models
+from irsde_jax.restoration.files import runner
+from irsde_jax.restoration.restorer import make_model
 from irsde_jax.training import loop
 
 SIDE = miniatures.SIDE
@@ -138,6 +139,6 @@ def test_it_trains_evaluates_and_restores(experiment, data, tmp_path):
 
     photograph = data / "datasets" / "photographs" / "0.png"
     output = tmp_path / "restored"
-    restore.run(None, workdir, None, input=photograph, output=output)
+    runner.run(None, workdir, None, input=photograph, output=output)
     with Image.open(output / "0.png") as image:
         assert image.size == (SIDE * config.data.scale,) * 2

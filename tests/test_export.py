@@ -15,7 +15,8 @@ from absl import flags
 from tiny_exports import run, write_weights
 
 import irsde_jax
-from irsde_jax import configuration, export, main, restore
+from irsde_jax import configuration, export, main
+from irsde_jax.restoration.files import one_file
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
 
@@ -131,7 +132,7 @@ def test_super_resolution_takes_the_small_image(exported, weights, alone, tmp_pa
     assert done.returncode == 0, done.stderr
     found = np.load(tmp_path / "out.npy")
     files = tmp_path / "in.npy", tmp_path / "library.npy"
-    restore.restore_file(irsde_jax.load(weights["sr"]), *files, jax.random.key(SEED))
+    one_file.restore_file(irsde_jax.load(weights["sr"]), *files, jax.random.key(SEED))
     expected = np.load(tmp_path / "library.npy")
     assert found.shape == expected.shape == (4 * SIZE[0], 4 * SIZE[1], 3)
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)

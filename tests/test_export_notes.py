@@ -12,7 +12,8 @@ import pytest
 import tiny_exports
 from absl import flags
 
-from irsde_jax import configuration, export, export_notes, loading, main, weights
+from irsde_jax import configuration, export, export_notes, main, weights
+from irsde_jax.restoration import loading
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
 

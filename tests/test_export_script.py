@@ -11,7 +11,9 @@ import tiny_exports
 from PIL import Image
 
 import irsde_jax
-from irsde_jax import configuration, loading, restore
+from irsde_jax import configuration
+from irsde_jax.restoration import loading
+from irsde_jax.restoration.files import one_file
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
 
@@ -251,7 +253,7 @@ def test_floats_of_a_file_lie_in_the_data_range(
     )
     library = tmp_path / "library.npy"
     restorer = irsde_jax.load(weights, config)
-    restore.restore_file(restorer, files[0], library, jax.random.key(0))
+    one_file.restore_file(restorer, files[0], library, jax.random.key(0))
     found = np.load(files[1])
     assert (found.dtype, found.min() < -0.5) == (np.float32, True)
     np.testing.assert_array_equal(found, np.load(library))

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from irsde_jax import configuration, loading, main
+from irsde_jax import configuration, main
 from irsde_jax.cli import definitions
 from irsde_jax.cli import flags as cli_flags
 from irsde_jax.cli.flags import Flag, Kind
 from irsde_jax.configuration import UsageError
 from irsde_jax.configuration.values import flatten
+from irsde_jax.restoration import loading
 
 ROOT = Path(__file__).resolve().parents[1]
 RESTORE = ("--mode=restore", "--weights=w", "--output=o")

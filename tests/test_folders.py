@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from irsde_jax import inputs
 from irsde_jax.data.image_files import folders
+from irsde_jax.restoration.files import inputs
 
 
 def touch(path):

@@ -7,11 +7,13 @@ from skimage import data
 from test_restorer import OneConv, denoiser, make, photo
 
 import irsde_jax
-from irsde_jax import grey, restore, scores
+from irsde_jax import scores
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.data.sources import pairs
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration import grey
+from irsde_jax.restoration.files import one_file, runner
+from irsde_jax.restoration.restorer import Restorer
 
 KEY = jax.random.key(5)
 
@@ -247,7 +249,7 @@ class TestOtherProcesses:
             source, target = (tmp_path / f"{channels}{end}.png" for end in "ab")
             pixels = plane.repeat(channels, axis=-1).astype(np.float32)
             images.write_image(source, ImageFile(pixels, None, 16))
-            restore.restore_file(restorer, source, target, KEY)
+            one_file.restore_file(restorer, source, target, KEY)
             restored.append(images.read_image(target).pixels)
         assert [pixels.shape[-1] for pixels in restored] == [1, 3]
         np.testing.assert_array_equal(restored[0].repeat(3, axis=-1), restored[1])
@@ -257,7 +259,7 @@ class TestOtherProcesses:
         grey_image, colour = plane.repeat(3, axis=-1), photo().astype(np.float32)
         source = pairs.ArrayPairs([grey_image] * 2, [grey_image, colour])
         first, second = scores.evaluate_images(restorer, source, seed=3, bits=32)
-        key = restore.file_key(3, "0")
+        key = runner.file_key(3, "0")
         expected = restorer(plane, key=key)
         np.testing.assert_array_equal(
             first.images["restored"], expected.repeat(3, axis=-1)

@@ -7,10 +7,11 @@ import ml_collections
 import pytest
 from absl import flags
 
-from irsde_jax import configuration, main, models, restorer
+from irsde_jax import configuration, main, models
 from irsde_jax.app.choices import Limits
 from irsde_jax.configuration import UsageError
 from irsde_jax.data import degradations
+from irsde_jax.restoration import restorer
 from irsde_jax.training import experiment
 
 

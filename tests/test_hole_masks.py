@@ -8,9 +8,9 @@ from PIL import Image
 from scipy import ndimage
 from test_restorer import denoiser, make, photo
 
-from irsde_jax import filling, jobs, restore
 from irsde_jax.data.image_files import formats, hole_masks
 from irsde_jax.data.image_files.hole_masks import HoleMask
+from irsde_jax.restoration.files import filling, jobs, runner
 
 SHAPE = 24, 20
 HOLE = np.zeros(SHAPE, bool)
@@ -214,11 +214,11 @@ class TestRun:
     @pytest.fixture
     def run(self, tmp_path, monkeypatch):
         restorer = make(process="inpainting")
-        monkeypatch.setattr(restore, "open_restorer", lambda *_: restorer)
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: restorer)
 
         def run(source="in", **options):
             target = tmp_path / "out"
-            restore.run(None, None, "any", tmp_path / source, target, **options)
+            runner.run(None, None, "any", tmp_path / source, target, **options)
             return target
 
         return run
@@ -357,6 +357,6 @@ class TestRun:
         with pytest.raises(ValueError, match=r"--mask_keep says .* add --mask"):
             run(mask_keep=True)
         other = make()
-        monkeypatch.setattr(restore, "open_restorer", lambda *_: other)
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: other)
         with pytest.raises(ValueError, match=r"fills no holes\. Leave"):
             run(mask=path)

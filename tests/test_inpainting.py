@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from test_restorer import make, photo
 
-from irsde_jax import losses, processes, restore, samplers, sde
+from irsde_jax import losses, processes, samplers, sde
 from irsde_jax.processes import holes
+from irsde_jax.restoration.files import runner
 
 pytestmark = pytest.mark.core
 
@@ -195,7 +196,7 @@ class TestRestorer:
         image[:, :8] = 255
         Image.fromarray(image).save(tmp_path / f"in.{suffix}")
         restorer = make(process="inpainting")
-        monkeypatch.setattr(restore, "open_restorer", lambda *_: restorer)
-        restore.run(None, None, "any", tmp_path / f"in.{suffix}", tmp_path / "out")
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: restorer)
+        runner.run(None, None, "any", tmp_path / f"in.{suffix}", tmp_path / "out")
         assert (tmp_path / "out" / f"in.{suffix}").exists()
         assert any("JPEG" in text for text in caplog.messages) == (suffix == "jpg")

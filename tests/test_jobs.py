@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from irsde_jax import jobs, restore
+from irsde_jax.restoration.files import jobs, runner
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_quality_needs_a_result_that_has_one(trip, tmp_path):
         with pytest.raises(ValueError, match=r"--quality=80 has no effect.*\.jpg"):
             check(source, **options)
     with pytest.raises(ValueError, match=r"--quality=80 has no effect"):
-        restore.run(None, None, "w", trip / "a.png", tmp_path / "out", quality=80)
+        runner.run(None, None, "w", trip / "a.png", tmp_path / "out", quality=80)
     jobs.check_quality(None, jobs.plan(trip / "a.png", tmp_path / "out"))
 
 

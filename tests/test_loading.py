@@ -44,7 +44,7 @@ def test_restoring_needs_no_input_pipeline():
     code = (
         "import sys\n"
         "from irsde_jax import Restorer, load\n"
-        "import irsde_jax.restore\n"
+        "import irsde_jax.restoration.files.runner\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     assert run_python(code).strip() == "[]"

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from irsde_jax import marks
 from irsde_jax.data.image_files import exif, images
 from irsde_jax.data.image_files.arrays import ImageFile
 from irsde_jax.data.image_files.metadata import Metadata
+from irsde_jax.restoration.files import marks
 
 MARKED = ("png", "jpg", "tif", "webp", "avif")
 PATH = b"<a>/home/u/irsde_jax/a.psd, irsde_jax 1.0, solver b, seed 1</a>"

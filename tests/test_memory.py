@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from irsde_jax import configuration, costs, memory, models, programs
-from irsde_jax.restorer import Restorer, make_model
+from irsde_jax import configuration, models
+from irsde_jax.restoration import costs, memory, programs
+from irsde_jax.restoration.restorer import Restorer, make_model
 from irsde_jax.samplers import tiling
 
 

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from test_restore import photo, tiny_restorer
 
-from irsde_jax import jobs, marks, restore
+from irsde_jax.restoration.files import jobs, marks, runner
 
 RESULT = marks.describe("mr_ode_1", 1, seed=0)
 
@@ -17,11 +17,11 @@ def restorer():
 @pytest.fixture
 def run(restorer, monkeypatch):
     """`restore.run` that copies pixels."""
-    monkeypatch.setattr(restore, "open_restorer", lambda *_: restorer)
+    monkeypatch.setattr(runner, "open_restorer", lambda *_: restorer)
     monkeypatch.setattr(type(restorer), "__call__", lambda self, pixels, **_: pixels)
 
     def call(source, output, **options):
-        written = restore.run(None, None, None, source, output, **options)
+        written = runner.run(None, None, None, source, output, **options)
         return sorted(path.name for path in written)
 
     return call

@@ -8,9 +8,9 @@ import tifffile
 from PIL import Image
 from scipy import ndimage
 
-from irsde_jax import filling
 from irsde_jax.data.image_files import compression, painted_holes
 from irsde_jax.data.image_files.images import ImageFile
+from irsde_jax.restoration.files import filling
 
 data = pytest.importorskip("skimage.data", reason="scikit-image is missing")
 

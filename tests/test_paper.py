@@ -11,7 +11,7 @@ from benchmarks import crops
 from benchmarks.paper import __main__ as paper
 from benchmarks.paper import path, runs, tables, variance
 from irsde_jax import configuration, models, sde
-from irsde_jax.restorer import Restorer, make_model
+from irsde_jax.restoration.restorer import Restorer, make_model
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = (DOCS / "paper.md").read_text("utf-8")

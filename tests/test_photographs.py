@@ -15,9 +15,9 @@ import pytest
 from PIL import Image, ImageCms
 from test_restore import photo, tiny_restorer
 
-from irsde_jax import jobs, restore
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
+from irsde_jax.restoration.files import jobs, one_file, runner
 
 ORIENTATION, MAKER, SOFTWARE, DESCRIPTION = 0x0112, 0x010F, 0x0131, 0x010E
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -31,10 +31,10 @@ def restorer():
 @pytest.fixture
 def run(restorer, monkeypatch):
     """`restore.run` with weights that are loaded already."""
-    monkeypatch.setattr(restore, "open_restorer", lambda *_: restorer)
+    monkeypatch.setattr(runner, "open_restorer", lambda *_: restorer)
 
     def call(source, output, **options):
-        return restore.run(None, None, None, source, output, **options)
+        return runner.run(None, None, None, source, output, **options)
 
     return call
 
@@ -114,11 +114,11 @@ class TestHowItWasMade:
     def test_is_in_the_metadata_unless_it_is_unwanted(
         self, restorer, monkeypatch, tmp_path, suffix
     ):
-        monkeypatch.setattr(restore, "open_restorer", lambda *_: restorer)
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: restorer)
         source = tmp_path / f"a.{suffix}"
         Image.fromarray(photo()).save(source)
         command = (None, None, "some/folder/my.pth", source)
-        (first,) = restore.run(*command, tmp_path / "one", seed=7)
+        (first,) = runner.run(*command, tmp_path / "one", seed=7)
         version = importlib.metadata.version("irsde_jax")
         solver = restorer.config.sampling.solver
         expected = (
@@ -126,11 +126,11 @@ class TestHowItWasMade:
             "seed 7"
         )
         assert self.software(first) == expected
-        (mean,) = restore.run(*command, tmp_path / "two", seed=7, num_samples=2)
+        (mean,) = runner.run(*command, tmp_path / "two", seed=7, num_samples=2)
         assert self.software(mean) == f"{expected}, mean of 2 samples"
         spread = mean.with_name(f"{mean.name}.uncertainty.png")
         assert self.software(spread) == f"{expected}, mean of 2 samples"
-        (silent,) = restore.run(*command, tmp_path / "three", provenance=False, seed=7)
+        (silent,) = runner.run(*command, tmp_path / "three", provenance=False, seed=7)
         assert self.software(silent) is None
         np.testing.assert_array_equal(
             images.read_image(first).pixels, images.read_image(silent).pixels
@@ -294,14 +294,14 @@ class TestRuns:
         self, run, restorer, trip, tmp_path
     ):
         (written,) = run(trip / "a.png", tmp_path / "out", num_samples=3, seed=2)
-        key = restore.file_key(2, "a.png")
+        key = runner.file_key(2, "a.png")
         found = restorer.uncertainty(photo() / 255, num_samples=3, key=key)
         mean, spread = (
             images.read_image(tmp_path / "out" / name).pixels
             for name in ("a.png", "a.png.uncertainty.png")
         )
         np.testing.assert_allclose(mean, found.mean, atol=0.51 / 255)
-        expected = (restore.SPREAD_GAIN * found.std.mean(-1, keepdims=True)).clip(0, 1)
+        expected = (one_file.SPREAD_GAIN * found.std.mean(-1, keepdims=True)).clip(0, 1)
         np.testing.assert_allclose(spread, expected, atol=0.51 / 255)
         # stopped between the two: the map alone is written
         before = written.stat().st_mtime_ns
@@ -316,9 +316,9 @@ class TestRuns:
             schedule=dict(max_sigma=75 / 255, delta=0.04),
             sampling=dict(solver="mr_ode_2"),
         )
-        monkeypatch.setattr(restore, "open_restorer", lambda *_: denoiser)
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: denoiser)
         with pytest.raises(ValueError, match=r"every restoration is the same"):
-            restore.run(None, None, None, trip, tmp_path / "out", num_samples=2)
+            runner.run(None, None, None, trip, tmp_path / "out", num_samples=2)
 
     def test_an_image_that_exhausts_the_memory_stops_nobody_else(
         self, run, restorer, trip, tmp_path, monkeypatch

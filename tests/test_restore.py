@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax import configuration, models, restore, restorer
+from irsde_jax import configuration, models
 from irsde_jax.checkpoints import runs
 from irsde_jax.data.image_files import images
+from irsde_jax.restoration import loading, restorer
+from irsde_jax.restoration.files import one_file, runner
 from irsde_jax.training.train_step import TrainState
 
 pytestmark = pytest.mark.core
@@ -41,7 +43,9 @@ def tiny_config(**changes):
 def tiny_restorer(**changes):
     config = tiny_config(**changes)
     model = restorer.make_model(config)
-    return restore.Restorer(model, models.init_params(model, jax.random.key(0)), config)
+    return restorer.Restorer(
+        model, models.init_params(model, jax.random.key(0)), config
+    )
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +128,7 @@ class TestRestorer:
 
 class TestLoad:
     def test_work_directory_gives_its_ema_weights(self, workdir, irsde):
-        loaded = restore.load(workdir)
+        loaded = loading.load(workdir)
         image = photo() / 255
         np.testing.assert_array_equal(loaded(image), irsde(image))
         assert loaded.config.sampling.num_evals == 2
@@ -132,25 +136,25 @@ class TestLoad:
     def test_configuration_of_another_run_is_refused(self, workdir):
         other = tiny_config(process="denoising", schedule=dict(max_sigma=0.2))
         with pytest.raises(ValueError, match=r"process.*schedule\.max_sigma"):
-            restore.load(workdir, other)
+            loading.load(workdir, other)
 
     def test_agreeing_configuration_may_choose_the_sampling(self, workdir):
         config = tiny_config(sampling=dict(num_evals=3))
-        assert restore.load(workdir, config).config.sampling.num_evals == 3
+        assert loading.load(workdir, config).config.sampling.num_evals == 3
 
     def test_official_file_needs_and_takes_a_configuration(self):
         path = GOLDEN / "nafnet.pth"
         with pytest.raises(ValueError, match="no schedule"):
-            restore.load(path)
+            loading.load(path)
         with pytest.raises(ValueError, match=r"model\.width"):
-            restore.load(path, tiny_config())
+            loading.load(path, tiny_config())
         from irsde_jax.checkpoints import load_pytorch
 
         model, _ = load_pytorch(path)
         config = tiny_config().unlock()
         for name in ("width", "enc_blocks", "middle_blocks", "dec_blocks", "channels"):
             config.model[name] = getattr(model, name)
-        loaded = restore.load(path, config.lock())
+        loaded = loading.load(path, config.lock())
         assert loaded(photo()).shape == (12, 10, 3)
         # they were trained with the euler loss, whatever the configuration trains with
         assert loaded.debias
@@ -162,21 +166,21 @@ class TestLoad:
         path = tmp_path / f"weights{suffix}"
         shutil.copy(GOLDEN / "nafnet.pth", path)
         with pytest.raises(ValueError, match="no schedule"):
-            restore.load(path)
+            loading.load(path)
         with pytest.raises(ValueError, match=r"model\.width: stored 8"):
-            restore.load(path, tiny_config())
+            loading.load(path, tiny_config())
         path.write_bytes(b"something else")
         with pytest.raises(ValueError, match=f"{path.name}.*begins like neither"):
-            restore.load(path, tiny_config())
+            loading.load(path, tiny_config())
 
     @pytest.mark.parametrize("source", ["denoising-smal", "no/such/folder", "x.pth"])
     def test_missing_weights_are_a_clear_error(self, source):
         with pytest.raises(FileNotFoundError, match=source):
-            restore.load(source, tiny_config())
+            loading.load(source, tiny_config())
 
     def test_folder_that_is_no_run_is_a_clear_error(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="not the work directory"):
-            restore.load(tmp_path)
+            loading.load(tmp_path)
 
     def test_malicious_official_file_does_nothing(self, tmp_path):
         class Evil:
@@ -189,7 +193,7 @@ class TestLoad:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("archive/data.pkl", pickle.dumps({"weight": Evil()}))
         with pytest.raises(ValueError, match="mkdir"):
-            restore.load(path, tiny_config())
+            loading.load(path, tiny_config())
         assert not (tmp_path / "pwned").exists()
 
 
@@ -208,7 +212,7 @@ class TestFiles:
         return root
 
     def run(self, workdir, source, output, **options):
-        return restore.run(None, workdir, None, source, output, **options)
+        return runner.run(None, workdir, None, source, output, **options)
 
     def test_folder_is_mirrored_in_kind(self, workdir, folder, tmp_path):
         written = self.run(workdir, folder, tmp_path / "out")
@@ -234,7 +238,7 @@ class TestFiles:
         np.save(source, grey)
         self.run(workdir, source, tmp_path / "out")
         colour = np.repeat(grey[..., None], 3, axis=-1)
-        restored = irsde(colour, key=restore.file_key(0, "grey.npy"))
+        restored = irsde(colour, key=runner.file_key(0, "grey.npy"))
         assert np.ptp(restored, axis=-1).max() > 1e-3
         found = np.load(tmp_path / "out" / "grey.npy")
         assert found.shape == (12, 10)
@@ -247,14 +251,14 @@ class TestFiles:
         np.save(tmp_path / "ct.npy", levels)
         config = irsde.config.copy_and_resolve_references().unlock()
         config.data.data_range = (-1000.0, 3080.0)
-        ranged = restore.Restorer(irsde.model, irsde.params, config.lock())
+        ranged = restorer.Restorer(irsde.model, irsde.params, config.lock())
         key, target = jax.random.key(0), tmp_path / "out.npy"
-        restore.restore_file(ranged, tmp_path / "ct.npy", target, key)
+        one_file.restore_file(ranged, tmp_path / "ct.npy", target, key)
         pixels = (levels.astype(np.float64) + 1000) / 4080
         expected = 4080 * irsde(pixels, key=key) - 1000
         np.testing.assert_allclose(np.load(target), expected, atol=1e-2)
         with pytest.raises(ValueError, match=r"ct\.npy.*data_range"):
-            restore.restore_file(irsde, tmp_path / "ct.npy", target, key)
+            one_file.restore_file(irsde, tmp_path / "ct.npy", target, key)
 
     def test_result_depends_on_seed_and_relative_path_alone(
         self, workdir, folder, tmp_path

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from irsde_jax import configuration, samplers, sde
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.restorer import Restorer
 
 pytestmark = pytest.mark.core
 

@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 from test_restore import photo, tiny_config, tiny_restorer
 
-from irsde_jax import evaluate, restore, samplers, sde
+from irsde_jax import evaluate, samplers, sde
 from irsde_jax.checkpoints import runs
-from irsde_jax.restorer import make_model
+from irsde_jax.restoration import loading
+from irsde_jax.restoration.files import runner
+from irsde_jax.restoration.restorer import make_model
 from irsde_jax.training import experiment
 from irsde_jax.training.train_step import TrainState
 
@@ -39,10 +41,10 @@ class TestStoredConfiguration:
     def test_the_stored_loss_decides_on_the_bias_whatever_config_is_given(
         self, workdir
     ):
-        assert restore.load(workdir).debias
-        assert restore.load(workdir, tiny_config()).debias
+        assert loading.load(workdir).debias
+        assert loading.load(workdir, tiny_config()).debias
         given = tiny_config(sampling=dict(debias=False))
-        assert not restore.load(workdir, given).debias
+        assert not loading.load(workdir, given).debias
 
 
 class TestOriginals:
@@ -51,16 +53,16 @@ class TestOriginals:
         inner = write(tmp_path / "in" / "a" / "b.png", seed=1)
         before = inner.read_bytes()
         source, output = tmp_path / "in", tmp_path / "in" / "a"
-        restore.run(None, workdir, None, source, output / "new")
+        runner.run(None, workdir, None, source, output / "new")
         with pytest.raises(ValueError, match="would replace"):
-            restore.run(None, workdir, None, inner.parent, source / "a", overwrite=True)
+            runner.run(None, workdir, None, inner.parent, source / "a", overwrite=True)
         assert inner.read_bytes() == before
 
     def test_results_inside_the_input_are_not_restored_again(self, workdir, tmp_path):
         write(tmp_path / "in" / "b.png")
         source, output = tmp_path / "in", tmp_path / "in" / "out"
         for _ in range(2):
-            written = restore.run(None, workdir, None, source, output, overwrite=True)
+            written = runner.run(None, workdir, None, source, output, overwrite=True)
             assert written == [output / "b.png"]
 
     def test_evaluation_does_not_write_among_its_test_images(self, workdir, tmp_path):
@@ -77,7 +79,7 @@ class TestOriginals:
         (tmp_path / "taken").write_text("mine")
         source = image if name == "out.gif" else image.parent
         with pytest.raises((ValueError, FileExistsError), match=name):
-            restore.run(None, workdir, None, source, tmp_path / name)
+            runner.run(None, workdir, None, source, tmp_path / name)
         assert (tmp_path / "taken").read_text() == "mine"
 
 

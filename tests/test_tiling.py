@@ -7,7 +7,7 @@ import pytest
 from test_restorer import denoiser, make, photo
 
 from irsde_jax import configuration, models, samplers, sde
-from irsde_jax.restorer import Restorer, make_model
+from irsde_jax.restoration.restorer import Restorer, make_model
 from irsde_jax.samplers import tiling
 
 pytestmark = pytest.mark.core

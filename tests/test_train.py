@@ -9,9 +9,10 @@ import optax
 import pytest
 from PIL import Image
 
-from irsde_jax import configuration, losses, metrics, models, processes, restore, sde
+from irsde_jax import configuration, losses, metrics, models, processes, sde
 from irsde_jax.models import init_params
-from irsde_jax.restorer import Restorer, make_model
+from irsde_jax.restoration import loading
+from irsde_jax.restoration.restorer import Restorer, make_model
 from irsde_jax.training import experiment, logs, train_step
 from irsde_jax.training import loop as training
 
@@ -89,7 +90,7 @@ class TestTrain:
         assert [e["step"] for e in validations] == [2, 4]
         assert list((workdir / "logs").glob("events.*"))
 
-        restorer = restore.load(workdir)
+        restorer = loading.load(workdir)
         jax.tree.map(
             np.testing.assert_array_equal,
             host(restorer.params),
@@ -291,5 +292,5 @@ def test_five_channels_are_trained_and_validated(tmp_path):
     with config.unlocked():
         config.model.channels = 5
     assert training.train(config, tmp_path / "run").step == 2
-    restored = restore.load(tmp_path / "run")(pixels)
+    restored = loading.load(tmp_path / "run")(pixels)
     assert restored.shape == pixels.shape

@@ -7,10 +7,11 @@ from PIL import Image, ImageDraw
 from test_restore import photo, tiny_restorer
 
 import irsde_jax
-from irsde_jax import restore, transparency
 from irsde_jax.data.image_files import images
+from irsde_jax.restoration import transparency
+from irsde_jax.restoration.files import one_file, runner
 
-KEY = restore.file_key(0, "a.png")
+KEY = runner.file_key(0, "a.png")
 
 
 def disk(level=240, side=48, under=0):
@@ -47,7 +48,7 @@ class TestFiles:
         for name, picture in pictures.items():
             source, target = folder / f"{name}.png", folder / f"{name}_restored.png"
             Image.fromarray(picture).save(source)
-            restore.restore_file(restorer, source, target, KEY)
+            one_file.restore_file(restorer, source, target, KEY)
             found.append(np.asarray(Image.open(target)).astype(float))
         return found
 
@@ -93,7 +94,7 @@ class TestFiles:
             pixels = np.where(alpha > 0, noisy, under)
             Image.fromarray(np.dstack([pixels, alpha])).save(tmp_path / "a.png")
             image = images.read_image(tmp_path / "a.png")
-            given = restore.as_given(restorer, image, "a.png")
+            given = one_file.as_given(restorer, image, "a.png")
             assert 255 * given.sigma == pytest.approx(20, rel=0.1)
         image = image._replace(alpha=None)
-        assert restore.as_given(restorer, image, "a.png").sigma is None
+        assert one_file.as_given(restorer, image, "a.png").sigma is None

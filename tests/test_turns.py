@@ -8,9 +8,9 @@ from PIL import Image
 from test_originals import names, save
 from test_restore import photo, tiny_restorer
 
-from irsde_jax import restore, turns
 from irsde_jax.data.image_files import images, limits, whole_files
-from irsde_jax.jobs import Job
+from irsde_jax.restoration.files import runner, turns
+from irsde_jax.restoration.files.jobs import Job
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and pipes of POSIX")
 
@@ -23,11 +23,11 @@ def restorer():
 @pytest.fixture
 def run(restorer, monkeypatch):
     """`restore.run` that copies pixels."""
-    monkeypatch.setattr(restore, "open_restorer", lambda *_: restorer)
+    monkeypatch.setattr(runner, "open_restorer", lambda *_: restorer)
     monkeypatch.setattr(type(restorer), "__call__", lambda self, pixels, **_: pixels)
 
     def call(source, output, **options):
-        written = restore.run(None, None, None, source, output, **options)
+        written = runner.run(None, None, None, source, output, **options)
         return sorted(path.name for path in written)
 
     return call

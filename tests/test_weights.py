@@ -10,16 +10,9 @@ import pytest
 from safetensors import safe_open
 
 import irsde_jax
-from irsde_jax import (
-    configuration,
-    loading,
-    main,
-    models,
-    restorer,
-    trial,
-    weights,
-)
+from irsde_jax import configuration, main, models, trial, weights
 from irsde_jax.checkpoints import weights_file
+from irsde_jax.restoration import loading, restorer
 
 pytestmark = pytest.mark.core
 

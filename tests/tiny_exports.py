@@ -7,8 +7,9 @@ from typing import Any
 import jax
 from absl import flags
 
-from irsde_jax import configuration, main, models, restorer
+from irsde_jax import configuration, main, models
 from irsde_jax.checkpoints import weights_file
+from irsde_jax.restoration import restorer
 
 TINY = dict(width=4, enc_blocks=(1,), dec_blocks=(1,), middle_blocks=0)
 

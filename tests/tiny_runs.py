@@ -98,7 +98,8 @@ def losses(workdir: Path) -> list[float]:
 
 def final_state(workdir: Path):
     """The state of the latest checkpoint, as host arrays."""
-    from irsde_jax import models, restorer
+    from irsde_jax import models
+    from irsde_jax.restoration import restorer
     from irsde_jax.training import optimizers, train_step
 
     config = configuration.read_stored(workdir)

@@ -3,7 +3,8 @@
 import jax
 import ml_collections
 
-from irsde_jax import configuration, models, restorer
+from irsde_jax import configuration, models
+from irsde_jax.restoration import restorer
 
 
 def config(name: str) -> ml_collections.ConfigDict:

@@ -15,8 +15,8 @@ import jax
 
 from irsde_jax.app import choices, painting, restoring
 from irsde_jax.app.choices import Limits, Settings
-from irsde_jax.restore import fills
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.files.one_file import fills
+from irsde_jax.restoration.restorer import Restorer
 
 logger = logging.getLogger(__name__)
 

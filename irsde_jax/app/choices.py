@@ -4,7 +4,7 @@ import functools
 from typing import NamedTuple
 
 from irsde_jax import configuration, processes, samplers
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.restorer import Restorer
 
 
 class Limits(NamedTuple):

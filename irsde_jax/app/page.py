@@ -8,11 +8,11 @@ from typing import Any
 import gradio as gr
 import jax
 
-from irsde_jax import restore
 from irsde_jax.app import answers, choices
 from irsde_jax.app.choices import Limits
 from irsde_jax.data.image_files import images
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.files import one_file
+from irsde_jax.restoration.restorer import Restorer
 
 PROCESS_NAMES = {
     "irsde": "IR-SDE",
@@ -236,7 +236,7 @@ def _editor(restorer: Restorer) -> gr.ImageEditor:
         layers=False,
         brush=gr.Brush(colors=["#ffffff"], color_mode="fixed"),
         height=520,
-        visible=restore.fills(restorer),
+        visible=one_file.fills(restorer),
         elem_id="paint",
     )
 

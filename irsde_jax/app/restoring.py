@@ -15,14 +15,15 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from irsde_jax import costs, filling, provenance, restore
 from irsde_jax.app import painting, pictures
 from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
-from irsde_jax.costs import Cost
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.hole_masks import HoleMask
-from irsde_jax.filling import Filling
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration import costs
+from irsde_jax.restoration.costs import Cost
+from irsde_jax.restoration.files import filling, one_file, provenance, runner
+from irsde_jax.restoration.files.filling import Filling
+from irsde_jax.restoration.restorer import Restorer
 
 _MOST_PROGRAMS = 32  # that are kept compiled
 _COMPILED: set[tuple[int, int, str, int]] = set()
@@ -81,7 +82,7 @@ def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
     """
     pixels = restorer.enlarge(_read(restorer, upload, limits).pixels)
     note = ""
-    if restore.fills(restorer):
+    if one_file.fills(restorer):
         try:
             note = _sentences(_filling(restorer, upload, None, limits))
         except ValueError as error:
@@ -167,20 +168,20 @@ def restore_upload(
     suffix = ".png" if settings.as_png else upload.suffix.lower()
     target = folder / uuid.uuid4().hex / f"{upload.stem}_restored{suffix}"
     target.parent.mkdir(parents=True)
-    key = restore.file_key(settings.seed, upload.name)
+    key = runner.file_key(settings.seed, upload.name)
     mask, unknown, note = None, None, ""
-    if paint is not None and restore.fills(restorer):
+    if paint is not None and one_file.fills(restorer):
         mask = HoleMask(target.with_name(f"{upload.stem}_mask.png"))
         painting.write_mask(paint, height, width, mask.path)
     with _names_alone(upload, target, target.parent):
         made_by = provenance.describe(chosen, name, settings.seed)
-        restore.restore_file(
+        one_file.restore_file(
             *(chosen, upload, target, key),
             max_megapixels=limits.megapixels,
             made_by=made_by,
             mask=mask,
         )
-        if restore.fills(restorer):
+        if one_file.fills(restorer):
             filled = _filling(chosen, upload, mask, limits)
             unknown, note = filled.unknown, _sentences(filled)
         data_range = chosen.config.data.data_range
@@ -244,7 +245,7 @@ def _num_samples(restorer: Restorer, settings: Settings) -> int:
     return 0
 
 
-def _read(restorer: Restorer, upload: Path, limits: Limits) -> restore.Given:
+def _read(restorer: Restorer, upload: Path, limits: Limits) -> one_file.Given:
     """What the restorer is given of an upload."""
     if upload.suffix.lower() not in images.SUFFIXES:
         raise ValueError(
@@ -263,7 +264,7 @@ def _read(restorer: Restorer, upload: Path, limits: Limits) -> restore.Given:
             *(upload, restorer.config.data.data_range),
             max_megapixels=limits.megapixels,
         )
-        return restore.as_given(restorer, image, upload.name)
+        return one_file.as_given(restorer, image, upload.name)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from irsde_jax import configuration
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data import degradations
 from irsde_jax.data.image_files import images
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict
 

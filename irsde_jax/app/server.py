@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 import ml_collections
 
-from irsde_jax import configuration, costs, loading, restore
+from irsde_jax import configuration
 from irsde_jax.app import samples
 from irsde_jax.app.choices import Limits
+from irsde_jax.restoration import costs, loading
 
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def run(
         OSError: if the port is taken.
         ValueError: see `restore.load`.
     """
-    restorer = restore.open_restorer(config, workdir, weights)
+    restorer = loading.open_restorer(config, workdir, weights)
     limits = configuration.call_with(Limits, restorer.config, "app")
     costs.seconds_per_pixel(restorer)  # measured while nothing else is restored
     with _stop_signal() as stop, _temporary_folder() as folder:

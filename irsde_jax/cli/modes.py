@@ -47,9 +47,9 @@ def _evaluate(
 
 
 def _restore(values: flags.FlagValues, config: Config | None) -> None:
-    from irsde_jax import restore
+    from irsde_jax.restoration.files import runner
 
-    restore.run(
+    runner.run(
         config=config,
         workdir=values.workdir,
         weights=values.weights,

@@ -108,7 +108,7 @@ def resolve(
 
 def _stored(source: str | None) -> Config | None:
     """The configuration that is stored with weights or in a work directory."""
-    from irsde_jax import loading  # takes seconds to import
+    from irsde_jax.restoration import loading  # takes seconds to import
 
     return loading.stored_config(source)
 

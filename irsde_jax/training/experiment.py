@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from irsde_jax import configuration, losses, metrics, models, processes, restorer, sde
+from irsde_jax import configuration, losses, metrics, models, processes, sde
 from irsde_jax.data import degradations, pipeline, sources
 from irsde_jax.data.sources import cache
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration import restorer
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.training import optimizers, train_step
 
 Config: TypeAlias = ml_collections.ConfigDict

@@ -19,10 +19,11 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from irsde_jax import configuration, models, restore
+from irsde_jax import configuration, models
 from irsde_jax.checkpoints import hosts, runs
 from irsde_jax.data import pipeline
 from irsde_jax.data.sources import pairs
+from irsde_jax.restoration import loading
 from irsde_jax.training import (
     experiment,
     faults,
@@ -277,7 +278,7 @@ def _initial_state(
         params = models.init_params(model, key)
     else:
         # Its own configuration may have another schedule or task: the network counts.
-        start = restore.load(weights, config if is_pytorch(weights) else None)
+        start = loading.load(weights, config if is_pytorch(weights) else None)
         expected = models.abstract_params(model)
         if jax.tree.map(jnp.shape, start.params) != jax.tree.map(jnp.shape, expected):
             raise ValueError(

@@ -10,13 +10,14 @@ from typing import TypeAlias
 import jax
 import ml_collections
 
-from irsde_jax import costs, hole_jobs, processes, turns
+from irsde_jax import processes
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data.image_files import file_names, images
 from irsde_jax.data.image_files.hole_masks import HoleMask
-from irsde_jax.jobs import Job, check_quality, plan
-from irsde_jax.loading import load, open_restorer
-from irsde_jax.one_file import (
+from irsde_jax.restoration import costs
+from irsde_jax.restoration.files import hole_jobs, turns
+from irsde_jax.restoration.files.jobs import Job, check_quality, plan
+from irsde_jax.restoration.files.one_file import (
     SPREAD_GAIN,
     Given,
     Writing,
@@ -26,9 +27,10 @@ from irsde_jax.one_file import (
     restore_one,
     restore_samples,
 )
-from irsde_jax.provenance import describe as provenance_of
-from irsde_jax.restorer import Restorer
-from irsde_jax.turns import Sized
+from irsde_jax.restoration.files.provenance import describe as provenance_of
+from irsde_jax.restoration.files.turns import Sized
+from irsde_jax.restoration.loading import load, open_restorer
+from irsde_jax.restoration.restorer import Restorer
 
 __all__ = [
     "SPREAD_GAIN",

@@ -5,11 +5,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from irsde_jax import filling
 from irsde_jax.data.image_files import compression, hole_masks
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.image_files.hole_masks import HoleMask
-from irsde_jax.jobs import Job
+from irsde_jax.restoration.files import filling
+from irsde_jax.restoration.files.jobs import Job
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
 

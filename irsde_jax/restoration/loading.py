@@ -11,7 +11,7 @@ import numpy as np
 
 from irsde_jax import configuration, weights
 from irsde_jax.models import abstract_params
-from irsde_jax.restorer import Restorer, make_model
+from irsde_jax.restoration.restorer import Restorer, make_model
 
 Config: TypeAlias = ml_collections.ConfigDict
 

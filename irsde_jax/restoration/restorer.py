@@ -12,22 +12,12 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from irsde_jax import (
-    batches,
-    configuration,
-    memory,
-    models,
-    noisy_images,
-    processes,
-    programs,
-    samplers,
-    sde,
-    tile_choice,
-)
+from irsde_jax import configuration, models, processes, samplers, sde
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data.image_files import hole_masks
 from irsde_jax.data.image_files.images import enlarge
-from irsde_jax.noisy_images import Noisy
+from irsde_jax.restoration import batches, memory, noisy_images, programs, tile_choice
+from irsde_jax.restoration.noisy_images import Noisy
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
 
@@ -129,7 +119,7 @@ class Restorer:
 
         Returns:
             The restored images in the type and the layout of `images`, clipped to
-            [0, 1]. `irsde_jax.noisy_images` says what happens to grey images and to
+            [0, 1]. `irsde_jax.restoration.noisy_images` says what happens to grey images and to
             images without noise in the Denoising process.
 
         Raises:
@@ -358,7 +348,7 @@ class Restorer:
     def program_options(
         self, solver: str | None = None, tiles: Tiles | None = None
     ) -> dict[str, Any]:
-        """What a program of `irsde_jax.programs` is compiled for."""
+        """What a program of `irsde_jax.restoration.programs` is compiled for."""
         return dict(
             model=self.model,
             process=self.process,

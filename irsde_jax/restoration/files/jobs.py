@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from irsde_jax import inputs, marks
 from irsde_jax.data.image_files import codecs, images
+from irsde_jax.restoration.files import inputs, marks
 
 logger = logging.getLogger(__name__)
 

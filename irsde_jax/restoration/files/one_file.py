@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax import filling, grey, noisy_images, transparency
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.hole_masks import HoleMask
 from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.data.image_files.metadata import Metadata
-from irsde_jax.filling import Filling
-from irsde_jax.jobs import Job
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration import grey, noisy_images, transparency
+from irsde_jax.restoration.files import filling
+from irsde_jax.restoration.files.filling import Filling
+from irsde_jax.restoration.files.jobs import Job
+from irsde_jax.restoration.restorer import Restorer
 
 SPREAD_GAIN = 10.0
 """A map of uncertainty shows this many times the standard deviation."""

@@ -2,8 +2,8 @@
 
 import os
 
-from irsde_jax import marks
-from irsde_jax.restorer import Restorer
+from irsde_jax.restoration.files import marks
+from irsde_jax.restoration.restorer import Restorer
 
 
 def describe(
@@ -12,7 +12,7 @@ def describe(
     seed: int,
     num_samples: int = 1,
 ) -> str:
-    """The mark of a result; see `irsde_jax.marks.describe`.
+    """The mark of a result; see `irsde_jax.restoration.files.marks.describe`.
 
     Args:
         restorer: The restorer that made the image.

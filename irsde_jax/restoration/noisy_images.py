@@ -3,7 +3,7 @@
 A channel that is constant holds no noise: it says nothing about the noise level and
 comes back as it was. If all other channels are equal, the image is grey (or grey in one
 channel, as from a microscope) and is spread over the channels of the network, see
-`irsde_jax.grey`. An image without noise, such as a black frame, comes back as it was.
+`irsde_jax.restoration.grey`. An image without noise, such as a black frame, comes back as it was.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax import grey, sde
+from irsde_jax import sde
 from irsde_jax.array_types import PRNGKey
 from irsde_jax.data.noise_level import estimate_noise_level
+from irsde_jax.restoration import grey
 from irsde_jax.sde import Schedule
 
 _SMALLEST = 8  # pixels: a side of the smallest image whose noise is estimated

@@ -1,0 +1,1 @@
+"""Restoring: a network, its process and a solver as one function of images."""

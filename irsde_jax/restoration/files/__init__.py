@@ -1,0 +1,1 @@
+"""Restoring files: which ones, under which names, and what their results hold."""
