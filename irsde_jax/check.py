@@ -16,12 +16,12 @@ from typing import NamedTuple, TypeAlias
 import ml_collections
 import numpy as np
 
-from irsde_jax import figures
 from irsde_jax.data import degradations, sources
 from irsde_jax.data.doctor import entries, inspection, photo_hash
 from irsde_jax.data.doctor.entries import Entry
 from irsde_jax.data.doctor.inspection import Facts, Finding
 from irsde_jax.data.sources import fitting
+from irsde_jax.evaluation import figures
 from irsde_jax.training.logs import Progress
 
 Config: TypeAlias = ml_collections.ConfigDict

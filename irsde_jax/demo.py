@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from irsde_jax import figures, scores, tables, trial, weights
+from irsde_jax import trial, weights
 from irsde_jax.data.image_files import images
 from irsde_jax.data.photographs import write_photographs
+from irsde_jax.evaluation import figures, scores, tables
+from irsde_jax.evaluation.scores import Result
 from irsde_jax.main import set_up_logging
 from irsde_jax.restoration import loading
-from irsde_jax.scores import Result
 
 FOLDER = Path("demo")
 SIDE = 256  # pixels, of the crops of the photographs

@@ -8,8 +8,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from irsde_jax import configuration, evaluate
+from irsde_jax import configuration
 from irsde_jax.data.photographs import write_photographs
+from irsde_jax.evaluation import evaluate
 from irsde_jax.main import set_up_logging
 from irsde_jax.training import loop
 

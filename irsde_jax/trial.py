@@ -8,11 +8,11 @@ demo shows what comes out, and the cards of shipped weights state it.
 from collections.abc import Iterator
 from typing import Any
 
-from irsde_jax import scores
 from irsde_jax.data import degradations
 from irsde_jax.data.photographs import UpperCrops
+from irsde_jax.evaluation import scores
+from irsde_jax.evaluation.scores import Result
 from irsde_jax.restoration.restorer import Restorer
-from irsde_jax.scores import Result
 
 CASES: dict[str, dict[str, dict[str, Any]]] = {
     "denoising": {"noise of sigma 25": dict(name="gaussian_noise", sigma=25 / 255)},

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from miniatures import smooth_image
 
-from irsde_jax import baselines, configuration
-from irsde_jax.baselines import Problem
+from irsde_jax import configuration
 from irsde_jax.data.degradations import blur
+from irsde_jax.evaluation import baselines
+from irsde_jax.evaluation.baselines import Problem
 from irsde_jax.processes import holes
 
 SIDE = 48

@@ -14,9 +14,10 @@ from miniatures import smooth_image
 from test_lpips import packaged, tensors
 from test_official import write
 
-from irsde_jax import configuration, evaluate, main, methods, models, perceptual
-from irsde_jax.baselines import Problem
+from irsde_jax import configuration, main, models
 from irsde_jax.data.image_files import images
+from irsde_jax.evaluation import evaluate, methods, perceptual
+from irsde_jax.evaluation.baselines import Problem
 from irsde_jax.metrics import bootstrap
 from irsde_jax.metrics.lpips import load_lpips, lpips
 from irsde_jax.restoration.files import runner

@@ -5,9 +5,10 @@ import pytest
 import tiny_weights
 from PIL import Image
 
-from irsde_jax import configuration, scores
+from irsde_jax import configuration
 from irsde_jax.data.image_files import images
 from irsde_jax.data.sources import pairs
+from irsde_jax.evaluation import scores
 from irsde_jax.restoration.files import one_file, runner
 from irsde_jax.restoration.restorer import Restorer
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax import configuration, evaluate, processes, sde
+from irsde_jax import configuration, processes, sde
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
+from irsde_jax.evaluation import evaluate
 from irsde_jax.restoration.files import runner
 from irsde_jax.restoration.restorer import Restorer
 

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from test_train import TINY_MODEL
 
-from irsde_jax import configuration, evaluate, models
+from irsde_jax import configuration, models
+from irsde_jax.evaluation import evaluate
 from irsde_jax.restoration.files import runner
 from irsde_jax.restoration.restorer import make_model
 from irsde_jax.training import loop

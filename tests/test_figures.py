@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from irsde_jax import figures
 from irsde_jax.data.image_files import images
+from irsde_jax.evaluation import figures
 
 COLUMNS = ("degraded", "restored", "reference")
 

@@ -7,10 +7,10 @@ from skimage import data
 from test_restorer import OneConv, denoiser, make, photo
 
 import irsde_jax
-from irsde_jax import scores
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.data.sources import pairs
+from irsde_jax.evaluation import scores
 from irsde_jax.restoration import grey
 from irsde_jax.restoration.files import one_file, runner
 from irsde_jax.restoration.restorer import Restorer

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from test_official import write
 
-from irsde_jax import perceptual
 from irsde_jax.data.image_files import images
+from irsde_jax.evaluation import perceptual
 from irsde_jax.metrics.lpips import (
     LpipsWeights,
     find_packaged,

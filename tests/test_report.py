@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax import cases, charts, configuration, report
-from irsde_jax.cases import Case, Version
+from irsde_jax import configuration
+from irsde_jax.evaluation.report import charts, document, highlights
+from irsde_jax.evaluation.report.highlights import Case, Version
 from irsde_jax.metrics import bootstrap
 
 VOID = {"meta", "img", "input", "br"}
@@ -90,15 +91,15 @@ def entries():
 
 
 def test_the_page_says_what_the_figures_are_of(entries):
-    text = report.to_html(make_report(*entries), [])
+    text = document.to_html(make_report(*entries), [])
     assert "Degraded images: made here, haze, seed 0. " in text
     assert "rounded to 8 bits" in text
-    text = report.to_html(make_report(*entries) | dict(bits=32), [])
+    text = document.to_html(make_report(*entries) | dict(bits=32), [])
     assert "rounded" not in text
 
 
 def test_the_page_is_well_formed_and_needs_nothing_beside_it(entries):
-    text = report.to_html(make_report(*entries), [make_case()])
+    text = document.to_html(make_report(*entries), [make_case()])
     page = Page(text)
     assert {"table", "img", "select", "input"} <= set(page.tags)
     for tag, name, value in page.attributes:
@@ -119,7 +120,7 @@ def test_what_comes_from_outside_is_escaped(entries):
     entries[3]["not_computed"] = "<i>why</i>"
     given = make_report(*entries)
     given["folder"] = "a&b</title><script>"
-    text = report.to_html(given, [make_case(hostile)])
+    text = document.to_html(given, [make_case(hostile)])
     page = Page(text)
     # the one <i> is the line of the slider
     assert page.tags.count("i") == 1
@@ -132,7 +133,7 @@ def test_what_comes_from_outside_is_escaped(entries):
 
 
 def test_the_tables_show_the_means_and_mark_the_best(entries):
-    text = report.to_html(make_report(*entries), [])
+    text = document.to_html(make_report(*entries), [])
     page = Page(text)
     assert "<b>28.17</b>" in text  # (28 + 27.5 + 29) / 3
     assert "27.10" in text
@@ -147,14 +148,14 @@ def test_the_tables_show_the_means_and_mark_the_best(entries):
 def test_images_are_embedded_pixel_for_pixel():
     case = make_case()
     for version in case.versions:
-        data = report.image_uri(version.pixels).split(",", 1)[1]
+        data = document.image_uri(version.pixels).split(",", 1)[1]
         with Image.open(io.BytesIO(base64.b64decode(data))) as image:
             np.testing.assert_array_equal(np.asarray(image), version.pixels)
 
 
 def test_without_matplotlib_the_report_says_so(entries, monkeypatch):
     monkeypatch.setattr(charts.importlib.util, "find_spec", lambda name: None)
-    page = Page(report.to_html(make_report(*entries), []))
+    page = Page(document.to_html(make_report(*entries), []))
     assert "Plots: not computed: pip install matplotlib." in page.text
 
 
@@ -164,7 +165,7 @@ def test_a_single_image_and_perfect_results_have_a_report():
     perfect["images"][0]["psnr_rgb"] = None  # as JSON has it
     perfect["scores"]["psnr_rgb"]["mean"] = None
     entries.append(perfect)
-    page = Page(report.to_html(make_report(*entries), [make_case()]))
+    page = Page(document.to_html(make_report(*entries), [make_case()]))
     assert "1 image of photos" in page.text
 
 
@@ -180,8 +181,8 @@ def test_plots_show_every_method_and_nothing_that_was_not_computed(entries):
 def test_the_window_lies_where_the_error_is():
     error = np.zeros((50, 70, 3))
     error[31:34, 60:63] = 1.0
-    rows, columns = cases.worst_window(error, 10)
+    rows, columns = highlights.worst_window(error, 10)
     assert rows.start <= 31 < 34 <= rows.stop == rows.start + 10
     assert columns.start <= 60 < 63 <= columns.stop == columns.start + 10
-    whole = cases.worst_window(error[:6, :5], 10)
+    whole = highlights.worst_window(error[:6, :5], 10)
     assert whole == (slice(0, 6), slice(0, 5))

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from test_restore import photo, tiny_config, tiny_restorer
 
-from irsde_jax import evaluate, samplers, sde
+from irsde_jax import samplers, sde
 from irsde_jax.checkpoints import runs
+from irsde_jax.evaluation import evaluate
 from irsde_jax.restoration import loading
 from irsde_jax.restoration.files import runner
 from irsde_jax.restoration.restorer import make_model

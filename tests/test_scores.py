@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from irsde_jax import scores
 from irsde_jax.data import degradations
 from irsde_jax.data.image_files import images
 from irsde_jax.data.sources import pairs
+from irsde_jax.evaluation import scores
 
 
 def make_image(seed, shape=(16, 20, 3)):

@@ -9,7 +9,8 @@ from benchmarks import crops
 from benchmarks.crops import Task
 from benchmarks.paper import pictures, runs
 from benchmarks.paper.runs import Setting
-from irsde_jax import figures, metrics
+from irsde_jax import metrics
+from irsde_jax.evaluation import figures
 
 NUM_COLUMNS = 6  # of the strip
 SHOWN = 2  # the crop in the strip

@@ -9,7 +9,7 @@ from benchmarks import crops
 from benchmarks.crops import Task
 from benchmarks.paper import pictures, runs
 from benchmarks.paper.runs import Setting
-from irsde_jax import figures
+from irsde_jax.evaluation import figures
 
 NUM_SHOWN = 3  # crops in a picture: one of each photograph
 

@@ -32,7 +32,7 @@ def _train(values: flags.FlagValues, config: Config | None) -> None:
 def _evaluate(
     values: flags.FlagValues, config: Config | None, *others: Config | None
 ) -> None:
-    from irsde_jax import evaluate
+    from irsde_jax.evaluation import evaluate
 
     names = split_weights(values.weights)
     more = {"others": list(zip(names[1:], others))} if others else {}

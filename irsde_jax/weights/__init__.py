@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from irsde_jax import tables
+from irsde_jax.evaluation import tables
 
 FOLDER = Path(__file__).parent
 LICENCE = Path(__file__).with_name("LICENSE.md")

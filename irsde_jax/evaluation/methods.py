@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from irsde_jax import baselines, configuration, samplers
+from irsde_jax import configuration, samplers
+from irsde_jax.evaluation import baselines
 from irsde_jax.restoration import grey
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.weights import PYTORCH_SUFFIXES

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from irsde_jax import figures, metrics, scores
+from irsde_jax import metrics
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.sources.pairs import Source
+from irsde_jax.evaluation import figures, scores
+from irsde_jax.evaluation.scores import Result
 from irsde_jax.restoration.files import runner
 from irsde_jax.restoration.restorer import Restorer
-from irsde_jax.scores import Result
 
 NUM_ROWS = 8
 _UNCERTAINTY_ROWS = 4

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from irsde_jax import tables
+from irsde_jax.evaluation import tables
 
 Entry = Mapping[str, Any]
 

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from irsde_jax import scores, sheets
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.sources.pairs import Source
-from irsde_jax.methods import BASELINE, INPUT, Method
+from irsde_jax.evaluation import scores, sheets
+from irsde_jax.evaluation.methods import BASELINE, INPUT, Method
+from irsde_jax.evaluation.perceptual import Lpips
+from irsde_jax.evaluation.scores import Result
 from irsde_jax.metrics import bootstrap
-from irsde_jax.perceptual import Lpips
-from irsde_jax.scores import Result
 
 Row = dict[str, Any]
 Entry = dict[str, Any]

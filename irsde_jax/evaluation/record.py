@@ -10,11 +10,12 @@ import jax
 import ml_collections
 
 import irsde_jax
-from irsde_jax import configuration, methods, scores
-from irsde_jax.comparison import Entry, Row, TestSet
+from irsde_jax import configuration
 from irsde_jax.data import degradations
 from irsde_jax.data.image_files import file_names
-from irsde_jax.methods import Method
+from irsde_jax.evaluation import methods, scores
+from irsde_jax.evaluation.comparison import Entry, Row, TestSet
+from irsde_jax.evaluation.methods import Method
 from irsde_jax.metrics import bootstrap
 
 Config: TypeAlias = ml_collections.ConfigDict

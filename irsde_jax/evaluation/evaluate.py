@@ -11,25 +11,24 @@ from typing import Any, TypeAlias
 
 import ml_collections
 
-from irsde_jax import (
-    baselines,
-    cases,
-    comparison,
-    configuration,
-    figures,
-    methods,
-    perceptual,
-    record,
-    report,
-    sheets,
-    tables,
-)
-from irsde_jax.comparison import Entry, TestSet
+from irsde_jax import configuration
 from irsde_jax.data import degradations, sources
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.image_files import file_names
 from irsde_jax.data.image_files.arrays import UNIT_RANGE
 from irsde_jax.data.sources.fitting import Cropping, ToMultiples
+from irsde_jax.evaluation import (
+    baselines,
+    comparison,
+    figures,
+    methods,
+    perceptual,
+    record,
+    sheets,
+    tables,
+)
+from irsde_jax.evaluation.comparison import Entry, TestSet
+from irsde_jax.evaluation.report import document, highlights
 from irsde_jax.restoration import grey, loading
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.training import experiment
@@ -149,8 +148,8 @@ def run(
     tables.write_csv(target / "per_image.csv", tables.image_rows(entries))
     text = json.dumps(record.finite(found), indent=2, allow_nan=False)
     (target / "metrics.json").write_text(text + "\n", encoding="utf-8")
-    pictures = cases.choose(entries, test_set, files, target)
-    page = report.to_html(record.finite(found), pictures)
+    pictures = highlights.choose(entries, test_set, files, target)
+    page = document.to_html(record.finite(found), pictures)
     (target / "report.html").write_text(file_names.escaped(page), encoding="utf-8")
     print(
         f"{settings.dir}: {len(rows)} images, {found['solver']}, {found['num_evals']} "

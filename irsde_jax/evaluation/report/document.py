@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from irsde_jax import charts, tables
-from irsde_jax.cases import Case
-from irsde_jax.page import PAGE, SCRIPT, STYLE
+from irsde_jax.evaluation import tables
+from irsde_jax.evaluation.report import charts
+from irsde_jax.evaluation.report.frame import PAGE, SCRIPT, STYLE
+from irsde_jax.evaluation.report.highlights import Case
 
 Report = Mapping[str, Any]
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax.comparison import Entry, TestSet
 from irsde_jax.data.image_files import images
-from irsde_jax.methods import INPUT
+from irsde_jax.evaluation.comparison import Entry, TestSet
+from irsde_jax.evaluation.methods import INPUT
 
 _MOST = 3  # of either kind
 _SIDE = 320  # pixels of the part that is shown

@@ -1,0 +1,1 @@
+"""Evaluation: scores of restored images, comparisons, and their reports."""
