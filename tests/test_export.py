@@ -15,7 +15,8 @@ from absl import flags
 from tiny_exports import run, write_weights
 
 import irsde_jax
-from irsde_jax import configuration, export, main
+from irsde_jax import configuration, main
+from irsde_jax.export.stablehlo import stablehlo
 from irsde_jax.restoration.files import one_file
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
@@ -217,7 +218,7 @@ def test_failed_export_leaves_nothing(weights, tmp_path, monkeypatch, capsys):
     def fail(*arguments):
         raise OSError("no space left")
 
-    monkeypatch.setattr(export, "export_program", fail)
+    monkeypatch.setattr(stablehlo, "export_program", fail)
     arguments = (f"--weights={weights['irsde']}", f"--output={tmp_path / 'out'}")
     assert run("--mode=export", *arguments) == 1
     assert "no space left" in capsys.readouterr().err
@@ -252,7 +253,7 @@ def test_mistake_is_one_line(weights, name, arguments, message, tmp_path, capsys
 def test_noise_level_must_fit_the_schedule(tmp_path, sigma, message):
     path = write_weights(tmp_path / "x.safetensors", "denoising:small", sigma=sigma)
     with pytest.raises(ValueError, match=message):
-        export.export_program(irsde_jax.load(path), SIZE, ["cpu"])
+        stablehlo.export_program(irsde_jax.load(path), SIZE, ["cpu"])
 
 
 @pytest.mark.parametrize(
@@ -274,4 +275,4 @@ def test_flag_of_another_mode_is_refused(arguments, message):
 def test_missing_flatbuffers_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"irsde_jax\[export\]"):
-        export.run(None, "denoising-small", tmp_path / "out", [SIZE], ["cpu"])
+        stablehlo.run(None, "denoising-small", tmp_path / "out", [SIZE], ["cpu"])

@@ -12,7 +12,8 @@ import pytest
 import tiny_exports
 from absl import flags
 
-from irsde_jax import configuration, export, export_notes, main, weights
+from irsde_jax import configuration, main, weights
+from irsde_jax.export.stablehlo import notes, stablehlo
 from irsde_jax.restoration import loading
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
@@ -22,7 +23,7 @@ pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported progr
 def make(monkeypatch, tmp_path):
     """Exports, all but the program: that takes seconds and says nothing here."""
     stub = SimpleNamespace(serialize=lambda: b"program")
-    monkeypatch.setattr(export, "export_program", lambda *arguments: stub)
+    monkeypatch.setattr(stablehlo, "export_program", lambda *arguments: stub)
 
     def call(source, *overrides):
         folder = tmp_path / "exported"
@@ -47,7 +48,7 @@ def day(text):
     ],
 )
 def test_promise_ends_six_months_after_the_release(version, exported, until, is_exact):
-    found = export_notes.promised_until(version, day(exported))
+    found = notes.promised_until(version, day(exported))
     assert found == (day(until), is_exact)
 
 
@@ -63,7 +64,7 @@ def test_export_says_by_what_it_was_made_and_until_when_it_runs(
     assert (
         before <= day(found["exported"]) <= datetime.datetime.now(datetime.UTC).date()
     )
-    until, is_exact = export_notes.promised_until(version, day(found["exported"]))
+    until, is_exact = notes.promised_until(version, day(found["exported"]))
     assert found["promised_until"] == until.isoformat()
     assert found["promised_until_is_exact"] is is_exact
     assert found["versions"]["jax"] == version

@@ -84,14 +84,14 @@ def _pack(values: flags.FlagValues, config: Config | None) -> None:
 
 
 def _export(values: flags.FlagValues, config: Config | None) -> None:
-    from irsde_jax import export
+    from irsde_jax.export.stablehlo import stablehlo
 
-    export.run(
+    stablehlo.run(
         config,
         values.weights or values.workdir,
         values.output,
-        export.parse_sizes(values.sizes or export.DEFAULT_SIZES),
-        export.parse_platforms(values.platforms or export.DEFAULT_PLATFORMS),
+        stablehlo.parse_sizes(values.sizes or stablehlo.DEFAULT_SIZES),
+        stablehlo.parse_platforms(values.platforms or stablehlo.DEFAULT_PLATFORMS),
         overwrite=values.overwrite,
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from irsde_jax.export_notes import CONFIG, LICENCE, SCRIPT, WEIGHTS
+from irsde_jax.export.notes import CONFIG, LICENCE, SCRIPT, WEIGHTS
 
 TITLE = "# An image restoration, exported from irsde_jax"
 

@@ -28,10 +28,11 @@ import ml_collections
 import numpy as np
 from flax import traverse_util
 
-from irsde_jax import configuration, export_readme, samplers, weights
+from irsde_jax import configuration, samplers, weights
 from irsde_jax.array_types import Array
 from irsde_jax.data import resampling
-from irsde_jax.export_notes import LICENCE, SCRIPT, WEIGHTS, describe
+from irsde_jax.export.notes import LICENCE, SCRIPT, WEIGHTS, describe
+from irsde_jax.export.stablehlo import readme
 from irsde_jax.restoration import loading, programs
 from irsde_jax.restoration.restorer import Restorer
 
@@ -157,7 +158,7 @@ def _write(
         shutil.copy(weights.LICENCE, folder / LICENCE)
     programs_of = {_name(size): size for size in sizes}
     manifest = describe(restorer, programs_of, platforms, source)
-    text = export_readme.readme(manifest, is_shipped)
+    text = readme.readme(manifest, is_shipped)
     (folder / README).write_text(text, encoding="utf-8")
     text = json.dumps(manifest, indent=2) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
@@ -264,7 +265,7 @@ def _claim(folder: Path, overwrite: bool) -> list[str]:
             "--overwrite."
         )
     text = folder / README
-    if text.is_file() and export_readme.TITLE not in text.read_text("utf-8", "replace"):
+    if text.is_file() and readme.TITLE not in text.read_text("utf-8", "replace"):
         raise FileExistsError(
             f"{text} was not written by an export, which would replace it. Move it, or "
             "choose another --output."

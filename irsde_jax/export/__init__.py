@@ -1,0 +1,1 @@
+"""Exported programs: a restorer that runs without this package."""
