@@ -25,7 +25,7 @@ demo: $(VENV)/.installed-demo  ## restore photographs with the weights that ship
 	$(PY) -m irsde_jax.demo
 
 demo-train: $(VENV)/.installed-demo  ## train and evaluate a small network, in minutes
-	$(PY) -m irsde_jax.demo_train
+	$(PY) -m irsde_jax.demo.training
 
 test: lint  ## lint, types and tests
 	$(PY) -m pytest $(PYTEST_ARGS)

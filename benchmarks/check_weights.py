@@ -10,7 +10,8 @@ import json
 
 import numpy as np
 
-from irsde_jax import load, trial, weights
+from irsde_jax import load, weights
+from irsde_jax.demo import trial
 
 SIDE = 256  # pixels
 

@@ -10,7 +10,8 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from irsde_jax import check, configuration, main, metrics
+from irsde_jax import configuration, main, metrics
+from irsde_jax.cli import check
 from irsde_jax.data.doctor import inspection, photo_hash
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile

@@ -5,9 +5,10 @@ import pytest
 import tiny_weights
 from PIL import Image
 
-from irsde_jax import demo, trial, weights
+from irsde_jax import weights
 from irsde_jax.checkpoints import weights_file
 from irsde_jax.data.photographs import PHOTOGRAPHS, UpperCrops
+from irsde_jax.demo import contact_sheet, trial
 
 SIDE = 32  # pixels
 
@@ -38,7 +39,7 @@ def test_writes_images_sheet_and_table(ship, tmp_path, capsys):
     ship("deraining-tiny", "deraining:small")
     ship("denoising-tiny", "denoising:blind,small")
     out = tmp_path / "demo"
-    demo.run(out, out / "sheet.png", SIDE)
+    contact_sheet.run(out, out / "sheet.png", SIDE)
     text = capsys.readouterr().out
     # two kinds of rain, one of noise; nothing for the two other tasks
     for weights_name, case in (
@@ -66,7 +67,7 @@ def test_writes_images_sheet_and_table(ship, tmp_path, capsys):
 
 
 def test_says_so_where_nothing_ships(ship, tmp_path, capsys):
-    demo.run(tmp_path / "demo", tmp_path / "demo" / "sheet.png", SIDE)
+    contact_sheet.run(tmp_path / "demo", tmp_path / "demo" / "sheet.png", SIDE)
     text = capsys.readouterr().out
     assert all(f"{task}: left out" in text for task in trial.CASES)
     assert not (tmp_path / "demo" / "sheet.png").exists()

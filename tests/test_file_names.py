@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from test_evaluate import make_image, start, write  # noqa: F401
 
-from irsde_jax import check, configuration
+from irsde_jax import configuration
+from irsde_jax.cli import check
 from irsde_jax.data.image_files import file_names
 from irsde_jax.restoration.files import runner
 from irsde_jax.training import manifest

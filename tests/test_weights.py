@@ -10,8 +10,9 @@ import pytest
 from safetensors import safe_open
 
 import irsde_jax
-from irsde_jax import configuration, main, models, trial, weights
+from irsde_jax import configuration, main, models, weights
 from irsde_jax.checkpoints import weights_file
+from irsde_jax.demo import trial
 from irsde_jax.restoration import loading, restorer
 
 pytestmark = pytest.mark.core

@@ -69,7 +69,7 @@ def _restore(values: flags.FlagValues, config: Config | None) -> None:
 
 
 def _check(values: flags.FlagValues, config: Config | None) -> int:
-    from irsde_jax import check
+    from irsde_jax.cli import check
 
     assert config is not None  # the mode requires one
     findings = check.run(config, output=values.output, overwrite=values.overwrite)
@@ -77,7 +77,7 @@ def _check(values: flags.FlagValues, config: Config | None) -> int:
 
 
 def _pack(values: flags.FlagValues, config: Config | None) -> None:
-    from irsde_jax import pack
+    from irsde_jax.cli import pack
 
     source = values.weights or values.workdir
     pack.run(config, source, values.output, overwrite=values.overwrite)

@@ -32,7 +32,7 @@ CARD = {
     "seed": int,
     "figures": dict,  # what was measured -> what came out, as text
     "seconds_per_image": dict,  # size and hardware -> seconds, at the default
-    "check": dict,  # of `irsde_jax.trial.check`: a test measures it again
+    "check": dict,  # of `irsde_jax.demo.trial.check`: a test measures it again
 }
 """Key of a card -> the type of its value."""
 

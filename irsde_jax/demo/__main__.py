@@ -1,0 +1,6 @@
+"""`make demo`, or `python -m irsde_jax.demo`."""
+
+from irsde_jax.demo.contact_sheet import main
+
+if __name__ == "__main__":
+    main()
