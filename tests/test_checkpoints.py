@@ -16,7 +16,7 @@ import pytest
 from test_train import assert_same_state, folder, host, tiny_config  # noqa: F401
 
 from irsde_jax import configuration
-from irsde_jax.checkpoints import digests, packing, runs
+from irsde_jax.checkpoints import digests, packing, runs, train_state
 from irsde_jax.restoration import loading
 from irsde_jax.training import loop as training
 from irsde_jax.training import train_step
@@ -97,7 +97,7 @@ def test_damaged_step_is_set_aside_and_the_one_before_it_used(
 
 
 def test_restored_state_is_bit_identical_with_its_counts(config, tmp_path):
-    skipped = train_step.Skipped(np.int32(5), np.int32(2), np.int32(8))
+    skipped = train_state.Skipped(np.int32(5), np.int32(2), np.int32(8))
     state = small_state(10)._replace(skipped=skipped)
     with runs.Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(state, config)

@@ -16,7 +16,7 @@ from tiny_exports import run, write_weights
 
 import irsde_jax
 from irsde_jax import configuration, main
-from irsde_jax.export.stablehlo import stablehlo
+from irsde_jax.export import stablehlo
 from irsde_jax.restoration.files import one_file
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")

@@ -13,7 +13,7 @@ import tiny_exports
 from absl import flags
 
 from irsde_jax import configuration, main, weights
-from irsde_jax.export.stablehlo import notes, stablehlo
+from irsde_jax.export import notes, stablehlo
 from irsde_jax.restoration import loading
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")

@@ -16,8 +16,8 @@ import tiny_runs
 
 from irsde_jax import configuration
 from irsde_jax.checkpoints import hosts
+from irsde_jax.checkpoints.train_state import Skipped
 from irsde_jax.training import faults, interruption, logs
-from irsde_jax.training.train_step import Skipped
 
 
 def unfinished(workdir: Path) -> set[tuple[str, int]]:

@@ -8,143 +8,96 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "irsde_jax"
 
-MATHS = {"array_types", "holes", "sde", "processes", "losses", "samplers"}
-PARTS = MATHS | {"models", "data", "metrics", "train_step", "checkpoints"}
-LONG = {"faults", "hosts", "interruption", "manifest", "profiling", "step_metrics"}
-EDGE = {"optimizers", "configuration", "logs", "figures"}
-# What `evaluate` is made of.
-JUDGING = {"baselines", "cases", "comparison", "intervals", "perceptual", "report"}
-JUDGING |= {"file_names", "methods", "record", "scores", "sheets", "tables"}
-# What restoring is made of.
-RESTORING = {
-    "checkpoints",
-    "filling",
-    "hole_jobs",
-    "inputs",
-    "jobs",
-    "loading",
-    "marks",
-}
-RESTORING |= {"noisy_images", "provenance", "restore", "restorer", "transparency"}
-RESTORING |= {"turns"}
-
-# Module or subpackage -> what it may import of ours. A new module is added here.
-ALLOWED = {
-    "__init__": {"weights", "restore", "samplers", "sde"},
+# Package or module at the top -> which of the others it may import. All are used.
+ALLOWED: dict[str, set[str]] = {
     "array_types": set(),
     "configuration": set(),
-    "file_names": set(),
-    "events": set(),
-    "logs": {"events"},
-    "optimizers": set(),
-    "sde": {"array_types"},
+    "weights": set(),
     "models": {"array_types"},
-    "holes": {"array_types"},
-    "data": {"array_types", "holes"},
-    "lpips": {"array_types", "checkpoints"},
-    "metrics": {"array_types"},
-    "processes": {"array_types", "holes", "samplers", "sde"},
+    "sde": {"array_types"},
+    "checkpoints": {"configuration", "models"},
     "losses": {"array_types", "sde"},
-    "solvers": {"array_types", "sde"},
-    "samplers": {"array_types", "sde", "solvers"},
-    "figures": {"array_types", "data", "file_names"},
-    "hosts": set(),
-    "interruption": set(),
-    "step_metrics": {"array_types"},
-    "train_step": {"array_types", "losses", "processes", "sde", "step_metrics"},
-    "faults": {"train_step"},
-    "profiling": set(),
-    "manifest": {"configuration", "file_names"},
-    "checkpoints": {"array_types", "configuration", "hosts", "models", "train_step"},
-    "tiling": {"array_types"},
-    "memory": set(),
-    "programs": {"array_types", "processes", "sde", "tiling"},
-    "batches": set(),
-    "grey": {"array_types"},
-    "transparency": {"array_types", "holes"},
-    "noisy_images": {"array_types", "data", "grey", "sde"},
-    "tile_choice": {"tiling"},
-    "restorer": {
-        *(
-            MATHS
-            | {"batches", "configuration", "data", "memory", "models", "noisy_images"}
-        ),
-        *("programs", "tile_choice", "tiling"),
+    "samplers": {"array_types", "sde"},
+    "metrics": {"array_types", "checkpoints"},
+    "processes": {"array_types", "samplers", "sde"},
+    "data": {"array_types", "processes"},
+    "restoration": {
+        "array_types",
+        "checkpoints",
+        "configuration",
+        "data",
+        "models",
+        "processes",
+        "samplers",
+        "sde",
+        "weights",
     },
-    "loading": {"checkpoints", "configuration", "models", "restorer", "weights"},
-    "inputs": {"data"},
-    "marks": set(),
-    "jobs": {"data", "inputs", "marks"},
-    "turns": {"data", "jobs"},
-    "provenance": {"marks", "restorer"},
-    "one_file": {
-        *("array_types", "data", "filling", "grey", "jobs", "noisy_images"),
-        *("restorer", "transparency"),
-    },
-    "restore": {
-        *("array_types", "costs", "data", "file_names", "hole_jobs", "jobs"),
-        *("loading", "one_file", "processes", "provenance", "restorer", "turns"),
-    },
-    "filling": {"data"},
-    "hole_jobs": {"data", "filling", "jobs"},
-    "costs": {"restorer", "tiling"},
-    "scores": {"array_types", "data", "grey", "metrics", "restore"},
-    "intervals": set(),
-    "perceptual": {"data", "lpips"},
-    "baselines": {"data", "holes"},
-    "methods": {
-        *("baselines", "configuration", "grey", "restorer", "samplers", "weights"),
-    },
-    "sheets": {"data", "figures", "metrics", "restore", "restorer", "scores"},
-    "comparison": {
-        *("data", "intervals", "methods", "perceptual", "scores", "sheets"),
-    },
-    "cases": {"comparison", "data", "methods"},
-    "record": {
-        *("comparison", "configuration", "data", "intervals", "methods", "scores"),
-        "file_names",
-    },
-    "tables": {"file_names"},
-    "charts": {"tables"},
-    "page": set(),
-    "report": {"cases", "charts", "page", "tables"},
-    "evaluate": {
-        *(PARTS | EDGE | JUDGING | {"experiment", "grey", "restore", "restorer"}),
-    },
-    "experiment": PARTS | EDGE | {"restorer"},
-    "train": PARTS | EDGE | LONG | {"experiment", "restore", "restorer", "weights"},
-    "check": {"data", "figures", "logs"},
-    "curves": {"logs"},
-    "photographs": {"data"},
-    "trial": {"data", "photographs", "restorer", "scores"},
-    "demo": {
-        *("data", "figures", "loading", "main", "photographs", "scores", "tables"),
-        *("trial", "weights"),
-    },
-    "demo_train": {"configuration", "evaluate", "main", "photographs", "train"},
-    "weights": {"tables"},
+    "__init__": {"restoration", "samplers", "sde", "weights"},
     "app": {
-        *("array_types", "configuration", "costs", "data", "filling", "loading"),
-        *("provenance", "restore", "restorer"),
-        *("processes", "samplers"),
+        "array_types",
+        "configuration",
+        "data",
+        "processes",
+        "restoration",
+        "samplers",
     },
-    "pack": {"checkpoints", "restore"},
-    # Runs where the package is not installed.
-    "standalone": set(),
-    "export_notes": {"restorer"},
-    "export_readme": {"export_notes"},
-    "export": MATHS
-    | {
-        *("configuration", "data", "export_notes", "export_readme", "programs"),
-        *("restore", "restorer", "weights"),
+    "export": {
+        "array_types",
+        "configuration",
+        "data",
+        "restoration",
+        "samplers",
+        "weights",
+    },
+    "training": {
+        "array_types",
+        "checkpoints",
+        "configuration",
+        "data",
+        "losses",
+        "metrics",
+        "models",
+        "processes",
+        "restoration",
+        "sde",
+        "weights",
+    },
+    "evaluation": {
+        "array_types",
+        "configuration",
+        "data",
+        "metrics",
+        "processes",
+        "restoration",
+        "samplers",
+        "training",
+        "weights",
     },
     "cli": {
-        *{"app", "export", "loading", "pack", "weights"},
-        *{"check", "configuration", "curves", "evaluate", "restore", "train"},
-        *{"hosts", "interruption"},
+        "app",
+        "checkpoints",
+        "configuration",
+        "data",
+        "evaluation",
+        "export",
+        "restoration",
+        "training",
+        "weights",
     },
-    "main": {"cli", "configuration", "file_names"},
+    "demo": {
+        "cli",
+        "configuration",
+        "data",
+        "evaluation",
+        "restoration",
+        "training",
+        "weights",
+    },
+    "main": {"cli", "configuration", "data"},
 }
+MOST_ENTRIES, MOST_FLOORS = 20, 10
+# What `from irsde_jax import` gives beside packages: `irsde_jax.load`, for one.
+PUBLIC = {"__version__"}
 BANNED = {"clu", "tensorflow", "torch"}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
@@ -164,7 +117,8 @@ def imported_names(source: str) -> set[str]:
 def imported_layers(source: str) -> set[str]:
     """Names X for which the module says `import irsde_jax.X` or `from irsde_jax.X`."""
     names = imported_names(source)
-    return {name.split(".")[1] for name in names if name.startswith("irsde_jax.")}
+    found = {name.split(".")[1] for name in names if name.startswith("irsde_jax.")}
+    return found - PUBLIC
 
 
 def layer_of(path: Path) -> str:
@@ -185,11 +139,20 @@ def test_the_reader_of_imports_sees_every_form():
 def test_imports_point_down(path):
     layer = layer_of(path)
     assert layer in ALLOWED, (
-        f"{relative(path)} is new: say in ALLOWED of tests/test_layers.py which of our "
-        "modules it may import."
+        f"{relative(path)} is new: say in ALLOWED of tests/test_layers.py which "
+        "packages it may import."
     )
     extra = imported_layers(path.read_text("utf-8")) - ALLOWED[layer] - {layer}
     assert not extra, f"{relative(path)} must not import {sorted(extra)}."
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_no_arrow_is_allowed_that_is_not_used(layer):
+    used: set[str] = set()
+    for path in SOURCES:
+        if layer_of(path) == layer:
+            used |= imported_layers(path.read_text("utf-8"))
+    assert not ALLOWED[layer] - used
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
@@ -199,20 +162,30 @@ def test_imports_are_absolute(path):
     assert not {name for name in names if name.endswith(".*")}
 
 
-def test_layers_have_no_cycle():
+def test_packages_lie_on_few_floors_without_a_cycle():
     seen: set[str] = set()
+    floors = 0
     while rest := {layer for layer in ALLOWED if layer not in seen}:
         ready = {layer for layer in rest if ALLOWED[layer] <= seen}
         assert ready, f"{sorted(rest)} import each other."
         seen |= ready
+        floors += 1
+    assert floors <= MOST_FLOORS
+
+
+def test_the_package_has_few_entries():
+    """Beside `__init__.py` and `py.typed`, which every typed package has."""
+    entries = {path.name for path in PACKAGE.iterdir()}
+    entries -= {"__init__.py", "py.typed", "__pycache__"}
+    assert len(entries) <= MOST_ENTRIES
 
 
 def test_restoring_knows_no_input_pipeline():
-    assert {layer_of(path) for path in SOURCES} >= RESTORING
-    for path in SOURCES:
-        if layer_of(path) in RESTORING:
-            names = imported_names(path.read_text("utf-8"))
-            assert not {name for name in names if "data.pipeline" in name}, path
+    paths = [path for path in SOURCES if layer_of(path) == "restoration"]
+    assert paths
+    for path in paths:
+        names = imported_names(path.read_text("utf-8"))
+        assert not {name for name in names if "data.pipeline" in name}, path
 
 
 def test_configs_import_nothing_of_the_package():

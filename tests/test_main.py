@@ -12,6 +12,7 @@ from absl import flags
 
 import irsde_jax
 from irsde_jax import configuration, main
+from irsde_jax.cli import console
 from irsde_jax.configuration import UsageError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -235,8 +236,8 @@ def test_the_logger_is_set_up_once():
     logger = logging.getLogger("irsde_jax")
     before = logger.handlers, logger.propagate, logger.level
     try:
-        main.set_up_logging(1)
-        main.set_up_logging(1)
+        console.set_up_logging(1)
+        console.set_up_logging(1)
         assert len(logger.handlers) == 1
         assert logger.level == logging.DEBUG
     finally:

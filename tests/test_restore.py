@@ -12,10 +12,10 @@ from PIL import Image
 
 from irsde_jax import configuration, models
 from irsde_jax.checkpoints import runs
+from irsde_jax.checkpoints.train_state import TrainState
 from irsde_jax.data.image_files import images
 from irsde_jax.restoration import loading, restorer
 from irsde_jax.restoration.files import one_file, runner
-from irsde_jax.training.train_step import TrainState
 
 pytestmark = pytest.mark.core
 

@@ -9,12 +9,12 @@ from test_restore import photo, tiny_config, tiny_restorer
 
 from irsde_jax import samplers, sde
 from irsde_jax.checkpoints import runs
+from irsde_jax.checkpoints.train_state import TrainState
 from irsde_jax.evaluation import evaluate
 from irsde_jax.restoration import loading
 from irsde_jax.restoration.files import runner
 from irsde_jax.restoration.restorer import make_model
 from irsde_jax.training import experiment
-from irsde_jax.training.train_step import TrainState
 
 
 @pytest.fixture(scope="module")

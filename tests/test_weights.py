@@ -12,6 +12,7 @@ from safetensors import safe_open
 import irsde_jax
 from irsde_jax import configuration, main, models, weights
 from irsde_jax.checkpoints import weights_file
+from irsde_jax.cli import weights_table
 from irsde_jax.demo import trial
 from irsde_jax.restoration import loading, restorer
 
@@ -69,7 +70,7 @@ def test_shipped_weights_are_found_by_name(path, tmp_path, monkeypatch):
     )
     (known,) = irsde_jax.list_weights()
     assert (known.name, known.card["task"]) == ("mine", "denoising")
-    text = weights.table()
+    text = weights_table.weights_table()
     assert "CBSD68: 30 dB" in text
     assert f"{known.num_parameters / 1e6:.2f} M" in text
     assert str(weights.LICENCE) in text

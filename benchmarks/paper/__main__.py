@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import timing
 from benchmarks.paper import learning, path, runs, tables, variance
 from benchmarks.paper.runs import Setting
-from irsde_jax.main import set_up_logging
+from irsde_jax.cli.console import set_up_logging
 
 EXPERIMENTS: dict[str, Callable[[Setting], None]] = {
     "table4": tables.table4,

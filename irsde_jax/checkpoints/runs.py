@@ -24,7 +24,7 @@ import orbax.checkpoint as ocp
 
 from irsde_jax import configuration
 from irsde_jax.checkpoints import digests, hosts, packing
-from irsde_jax.training.train_step import Skipped, TrainState
+from irsde_jax.checkpoints.train_state import Skipped, TrainState
 
 FOLDER = "checkpoints"
 FORMAT_VERSION = 3

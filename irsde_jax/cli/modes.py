@@ -12,6 +12,7 @@ import ml_collections
 from absl import flags
 
 from irsde_jax import configuration
+from irsde_jax.cli import weights_table
 from irsde_jax.cli.flags import split_weights
 
 Config: TypeAlias = ml_collections.ConfigDict
@@ -84,7 +85,7 @@ def _pack(values: flags.FlagValues, config: Config | None) -> None:
 
 
 def _export(values: flags.FlagValues, config: Config | None) -> None:
-    from irsde_jax.export.stablehlo import stablehlo
+    from irsde_jax.export import stablehlo
 
     stablehlo.run(
         config,
@@ -97,10 +98,9 @@ def _export(values: flags.FlagValues, config: Config | None) -> None:
 
 
 def _print_weights(values: flags.FlagValues, config: Config | None) -> None:
-    from irsde_jax import weights
 
     del values, config
-    print(weights.table())
+    print(weights_table.weights_table())
 
 
 def _app(values: flags.FlagValues, config: Config | None) -> None:

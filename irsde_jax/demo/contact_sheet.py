@@ -14,12 +14,12 @@ from typing import NamedTuple
 from PIL import Image
 
 from irsde_jax import weights
+from irsde_jax.cli.console import set_up_logging
 from irsde_jax.data.image_files import images
 from irsde_jax.data.photographs import write_photographs
 from irsde_jax.demo import trial
 from irsde_jax.evaluation import figures, scores, tables
 from irsde_jax.evaluation.scores import Result
-from irsde_jax.main import set_up_logging
 from irsde_jax.restoration import loading
 
 FOLDER = Path("demo")

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from irsde_jax import configuration
+from irsde_jax.cli.console import set_up_logging
 from irsde_jax.data.photographs import write_photographs
 from irsde_jax.evaluation import evaluate
-from irsde_jax.main import set_up_logging
 from irsde_jax.training import loop
 
 FOLDER = Path("demo")

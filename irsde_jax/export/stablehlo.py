@@ -31,8 +31,8 @@ from flax import traverse_util
 from irsde_jax import configuration, samplers, weights
 from irsde_jax.array_types import Array
 from irsde_jax.data import resampling
+from irsde_jax.export import readme
 from irsde_jax.export.notes import LICENCE, SCRIPT, WEIGHTS, describe
-from irsde_jax.export.stablehlo import readme
 from irsde_jax.restoration import loading, programs
 from irsde_jax.restoration.restorer import Restorer
 

@@ -2,8 +2,8 @@
 
 A hole is a pixel of which nothing is known. Arrays of a data set mark it: it is white,
 exactly `HOLE` in all channels, as in the published inpainting sets (`find`). Files that
-people paint do not keep to that: `irsde_jax.data.image_files.painted_holes` finds their holes, and
-hands them down as a mask of their own.
+people paint do not keep to that: `irsde_jax.data.image_files.painted_holes` finds their
+holes, and hands them down as a mask of their own.
 """
 
 import jax

@@ -3,7 +3,8 @@
 A channel that is constant holds no noise: it says nothing about the noise level and
 comes back as it was. If all other channels are equal, the image is grey (or grey in one
 channel, as from a microscope) and is spread over the channels of the network, see
-`irsde_jax.restoration.grey`. An image without noise, such as a black frame, comes back as it was.
+`irsde_jax.restoration.grey`. An image without noise, such as a black frame, comes back
+as it was.
 """
 
 from collections.abc import Sequence

@@ -118,9 +118,9 @@ class Restorer:
                 None: a pixel that is exactly white in all channels is a hole.
 
         Returns:
-            The restored images in the type and the layout of `images`, clipped to
-            [0, 1]. `irsde_jax.restoration.noisy_images` says what happens to grey images and to
-            images without noise in the Denoising process.
+            The restored images in the type and the layout of `images`, clipped to [0,
+            1]. `irsde_jax.restoration.noisy_images` says what happens to grey images
+            and to images without noise in the Denoising process.
 
         Raises:
             ValueError: for images of another type, rank or number of channels, or an

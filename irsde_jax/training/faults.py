@@ -10,7 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from irsde_jax.training.train_step import Skipped
+from irsde_jax.checkpoints.train_state import Skipped
 
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)

@@ -21,6 +21,7 @@ import numpy as np
 
 from irsde_jax import configuration, models
 from irsde_jax.checkpoints import hosts, runs
+from irsde_jax.checkpoints.train_state import TrainState
 from irsde_jax.data import pipeline
 from irsde_jax.data.sources import pairs
 from irsde_jax.restoration import loading
@@ -34,7 +35,6 @@ from irsde_jax.training import (
     train_step,
 )
 from irsde_jax.training.step_metrics import Window
-from irsde_jax.training.train_step import TrainState
 from irsde_jax.weights import is_pytorch
 
 Config: TypeAlias = ml_collections.ConfigDict

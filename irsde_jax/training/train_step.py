@@ -7,7 +7,7 @@ numbers on one device and on eight, whole and in slices.
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import chex
 import jax
@@ -17,44 +17,13 @@ import optax
 
 from irsde_jax import losses, processes
 from irsde_jax.array_types import Array, Batch, PRNGKey
+from irsde_jax.checkpoints.train_state import Skipped, TrainState
 from irsde_jax.processes import Process
 from irsde_jax.sde import Schedule
 from irsde_jax.training import step_metrics
 from irsde_jax.training.step_metrics import Metrics
 
-TrainStep = Callable[["TrainState", Batch, PRNGKey], tuple["TrainState", Metrics]]
-
-
-class Skipped(NamedTuple):
-    """Steps that changed nothing: their loss or gradient was not finite.
-
-    Attributes:
-        total: how many there were, shape [], int32, as are the others.
-        in_a_row: how many of them are the latest steps.
-        first: the first of those: the `step` of the state it was given.
-    """
-
-    total: chex.Array = np.int32(0)
-    in_a_row: chex.Array = np.int32(0)
-    first: chex.Array = np.int32(0)
-
-
-class TrainState(NamedTuple):
-    """All that a training run carries from step to step.
-
-    Attributes:
-        step: number of steps done, shape [], int32.
-        params: the network's parameters.
-        ema_params: their exponential moving average, which validation and users get.
-        opt_state: the optimizer's state.
-        skipped: the steps that were skipped; they count in `step`.
-    """
-
-    step: chex.Array
-    params: chex.ArrayTree
-    ema_params: chex.ArrayTree
-    opt_state: optax.OptState
-    skipped: Skipped = Skipped()
+TrainStep = Callable[[TrainState, Batch, PRNGKey], tuple[TrainState, Metrics]]
 
 
 def init_train_state(

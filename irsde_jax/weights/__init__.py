@@ -8,11 +8,8 @@ licence is LICENSE.md beside them, not that of the code.
 import json
 import math
 import os
-import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from irsde_jax.evaluation import tables
 
 FOLDER = Path(__file__).parent
 LICENCE = Path(__file__).with_name("LICENSE.md")
@@ -81,51 +78,6 @@ def find(name: str) -> Path | None:
 def is_pytorch(source: str | os.PathLike) -> bool:
     """Whether weights are a PyTorch file, by the name: it need not exist."""
     return str(source).lower().endswith(PYTORCH_SUFFIXES) and not Path(source).is_dir()
-
-
-def table() -> str:
-    """The shipped weights as text: a line each, and below them their cards."""
-    shipped = list_weights()
-    if not shipped:
-        return "no weights are shipped with this version"
-    rows = [
-        [
-            known.name,
-            f"{known.num_parameters / 1e6:.2f} M",
-            f"{known.megabytes:.2f} MB",
-            known.card.get("default", "see its configuration"),
-        ]
-        for known in shipped
-    ]
-    lines = tables.aligned(["weights", "parameters", "size", "default"], rows)
-    for known in shipped:
-        lines += ["", known.name, *_card_lines(known.card)]
-    return "\n".join([*lines, "", f"Their licence: {LICENCE}"])
-
-
-def _card_lines(card: dict[str, Any]) -> list[str]:
-    """The card to read: its keys, and its values wrapped beside them."""
-    lines = []
-    for key in CARD:
-        value = card.get(key, "unknown")
-        entries = (
-            [f"{what}: {x}" for what, x in value.items()]
-            if isinstance(value, dict)
-            else [str(value)]
-        )
-        label = key.replace("_", " ")
-        for entry in entries:
-            lines += textwrap.wrap(
-                entry,
-                width=88,
-                initial_indent=f"  {label:18}",
-                subsequent_indent=" " * 20,
-                # Commands are copied: none is cut inside a word.
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            label = ""
-    return lines
 
 
 def _read_card(path: Path) -> dict[str, Any]:

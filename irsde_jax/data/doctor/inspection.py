@@ -1,7 +1,7 @@
 """What can be wrong with images, as pure functions: facts of images to findings.
 
-`irsde_jax.cli.check` reads the files and prints; here are what is measured of an image or
-of a pair, what counts as an error or as a warning, and how it is put into words.
+`irsde_jax.cli.check` reads the files and prints; here are what is measured of an image
+or of a pair, what counts as an error or as a warning, and how it is put into words.
 """
 
 import collections

@@ -2,8 +2,8 @@
 
 The first bytes decide the format (`formats.sniff`), each of which has one reader: PNG
 and TIFF go through libpng and `tifffile`, which read 16-bit colour exactly, the others
-through Pillow. Nothing here knows of paths: `irsde_jax.data.image_files.images` opens the files and
-mentions them in messages.
+through Pillow. Nothing here knows of paths: `irsde_jax.data.image_files.images` opens
+the files and mentions them in messages.
 """
 
 import functools

@@ -2,8 +2,8 @@
 
 An image is an `ImageFile`: colour in [0, 1], transparency apart from it, and the number
 of bits the file had, so that what is restored can be written as finely as it was read.
-The formats themselves are in `irsde_jax.data.image_files.codecs`; here are folders, paths, and the
-errors that name them.
+The formats themselves are in `irsde_jax.data.image_files.codecs`; here are folders,
+paths, and the errors that name them.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """Holes as people paint them into image files: white areas, and erased ones.
 
-Data sets mark holes exactly, and `irsde_jax.processes.holes.find` reads them exactly. Files that
-people paint are different: a soft brush mixes its rim with the photograph, a colour
-picker stops a level below white, lossy compression blurs both, an eraser leaves
+Data sets mark holes exactly, and `irsde_jax.processes.holes.find` reads them exactly.
+Files that people paint are different: a soft brush mixes its rim with the photograph, a
+colour picker stops a level below white, lossy compression blurs both, an eraser leaves
 transparency, and some white belongs to the photograph. The rules here decide which
 pixels are holes; all other pixels are known, to the last bit.
 """

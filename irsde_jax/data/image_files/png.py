@@ -1,8 +1,8 @@
 """PNG files: pixels through libpng, and all that stands beside them.
 
-The reader of the chunks (`irsde_jax.data.image_files.png_chunks`) takes the file apart; libpng, in
-`imagecodecs`, decodes the pixels of every bit depth and colour type. Chunks behind the
-pixels count as those before them do, and no text is too long.
+The reader of the chunks (`irsde_jax.data.image_files.png_chunks`) takes the file apart;
+libpng, in `imagecodecs`, decodes the pixels of every bit depth and colour type. Chunks
+behind the pixels count as those before them do, and no text is too long.
 """
 
 import struct
