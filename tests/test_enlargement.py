@@ -9,10 +9,11 @@ from irsde_jax import configuration
 from irsde_jax.data.image_files import images
 from irsde_jax.data.sources import pairs
 from irsde_jax.evaluation import scores
-from irsde_jax.restoration.files import one_file, runner
+from irsde_jax.restoration import noise_keys
+from irsde_jax.restoration.files import one_file
 from irsde_jax.restoration.restorer import Restorer
 
-KEY = runner.file_key(0, "a.png")
+KEY = noise_keys.file_key(0, "a.png")
 
 
 def photo(shape=(8, 10, 3), seed=0):
@@ -83,7 +84,7 @@ def test_an_evaluation_enlarges_once(restorer):
     large = images.enlarge(photo() / np.float32(255), 4).clip(0, 1)
     source = pairs.ArrayPairs([clean], [large])
     (result,) = scores.evaluate_images(restorer, source)
-    right = restorer(large, key=runner.file_key(0, "0"), enlarged=True)
+    right = restorer(large, key=noise_keys.file_key(0, "0"), enlarged=True)
     found = images.to_uint8(result.images["restored"])
     np.testing.assert_array_equal(found, images.to_uint8(right))
 

@@ -12,7 +12,7 @@ from irsde_jax import configuration, processes, sde
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.evaluation import evaluate
-from irsde_jax.restoration.files import runner
+from irsde_jax.restoration import loading
 from irsde_jax.restoration.restorer import Restorer
 
 
@@ -52,7 +52,7 @@ def start(tmp_path, monkeypatch):
         folder = tmp_path / "photos"
         overrides = [f"--config.evaluation.dir={folder}", *overrides]
         run.restorer = FakeRestorer(configuration.load(name, overrides))
-        monkeypatch.setattr(runner, "open_restorer", lambda *_: run.restorer)
+        monkeypatch.setattr(loading, "open_restorer", lambda *_: run.restorer)
         return evaluate.run(None, workdir, **options)
 
     return run

@@ -15,7 +15,7 @@ from test_evaluate import make_image, start, write  # noqa: F401
 from irsde_jax import configuration
 from irsde_jax.cli import check
 from irsde_jax.data.image_files import file_names
-from irsde_jax.restoration.files import runner
+from irsde_jax.restoration import noise_keys
 from irsde_jax.training import manifest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,9 +65,12 @@ def test_the_bytes_of_a_name_do_not_depend_on_the_locale(name, expected):
 
 
 def test_names_make_keys_and_fingerprints():
-    plain, odd = (runner.file_key(0, name) for name in ("ete.png", LATIN))
+    plain, odd = (noise_keys.file_key(0, name) for name in ("ete.png", LATIN))
     assert plain != odd
-    same = runner.file_key(0, "\udcc3\udca9.png"), runner.file_key(0, "\xe9.png")
+    same = (
+        noise_keys.file_key(0, "\udcc3\udca9.png"),
+        noise_keys.file_key(0, "\xe9.png"),
+    )
     assert same[0] == same[1]
     batch = {"x0": np.zeros(1)}
     found = [manifest.fingerprint([name], batch) for name in (LATIN, WIDE)]

@@ -11,8 +11,8 @@ from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.data.sources import pairs
 from irsde_jax.evaluation import scores
-from irsde_jax.restoration import grey
-from irsde_jax.restoration.files import one_file, runner
+from irsde_jax.restoration import grey, noise_keys
+from irsde_jax.restoration.files import one_file
 from irsde_jax.restoration.restorer import Restorer
 
 KEY = jax.random.key(5)
@@ -259,7 +259,7 @@ class TestOtherProcesses:
         grey_image, colour = plane.repeat(3, axis=-1), photo().astype(np.float32)
         source = pairs.ArrayPairs([grey_image] * 2, [grey_image, colour])
         first, second = scores.evaluate_images(restorer, source, seed=3, bits=32)
-        key = runner.file_key(3, "0")
+        key = noise_keys.file_key(3, "0")
         expected = restorer(plane, key=key)
         np.testing.assert_array_equal(
             first.images["restored"], expected.repeat(3, axis=-1)

@@ -17,6 +17,7 @@ from test_restore import photo, tiny_restorer
 
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
+from irsde_jax.restoration import noise_keys
 from irsde_jax.restoration.files import jobs, one_file, runner
 
 ORIENTATION, MAKER, SOFTWARE, DESCRIPTION = 0x0112, 0x010F, 0x0131, 0x010E
@@ -294,7 +295,7 @@ class TestRuns:
         self, run, restorer, trip, tmp_path
     ):
         (written,) = run(trip / "a.png", tmp_path / "out", num_samples=3, seed=2)
-        key = runner.file_key(2, "a.png")
+        key = noise_keys.file_key(2, "a.png")
         found = restorer.uncertainty(photo() / 255, num_samples=3, key=key)
         mean, spread = (
             images.read_image(tmp_path / "out" / name).pixels

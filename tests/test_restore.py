@@ -14,7 +14,7 @@ from irsde_jax import configuration, models
 from irsde_jax.checkpoints import runs
 from irsde_jax.checkpoints.train_state import TrainState
 from irsde_jax.data.image_files import images
-from irsde_jax.restoration import loading, restorer
+from irsde_jax.restoration import loading, noise_keys, restorer
 from irsde_jax.restoration.files import one_file, runner
 
 pytestmark = pytest.mark.core
@@ -238,7 +238,7 @@ class TestFiles:
         np.save(source, grey)
         self.run(workdir, source, tmp_path / "out")
         colour = np.repeat(grey[..., None], 3, axis=-1)
-        restored = irsde(colour, key=runner.file_key(0, "grey.npy"))
+        restored = irsde(colour, key=noise_keys.file_key(0, "grey.npy"))
         assert np.ptp(restored, axis=-1).max() > 1e-3
         found = np.load(tmp_path / "out" / "grey.npy")
         assert found.shape == (12, 10)

@@ -8,10 +8,10 @@ from test_restore import photo, tiny_restorer
 
 import irsde_jax
 from irsde_jax.data.image_files import images
-from irsde_jax.restoration import transparency
-from irsde_jax.restoration.files import one_file, runner
+from irsde_jax.restoration import noise_keys, transparency
+from irsde_jax.restoration.files import one_file
 
-KEY = runner.file_key(0, "a.png")
+KEY = noise_keys.file_key(0, "a.png")
 
 
 def disk(level=240, side=48, under=0):

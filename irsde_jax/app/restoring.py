@@ -19,9 +19,9 @@ from irsde_jax.app import painting, pictures
 from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.hole_masks import HoleMask
-from irsde_jax.restoration import costs
+from irsde_jax.restoration import costs, noise_keys
 from irsde_jax.restoration.costs import Cost
-from irsde_jax.restoration.files import filling, one_file, provenance, runner
+from irsde_jax.restoration.files import filling, one_file, provenance
 from irsde_jax.restoration.files.filling import Filling
 from irsde_jax.restoration.restorer import Restorer
 
@@ -168,7 +168,7 @@ def restore_upload(
     suffix = ".png" if settings.as_png else upload.suffix.lower()
     target = folder / uuid.uuid4().hex / f"{upload.stem}_restored{suffix}"
     target.parent.mkdir(parents=True)
-    key = runner.file_key(settings.seed, upload.name)
+    key = noise_keys.file_key(settings.seed, upload.name)
     mask, unknown, note = None, None, ""
     if paint is not None and one_file.fills(restorer):
         mask = HoleMask(target.with_name(f"{upload.stem}_mask.png"))

@@ -22,8 +22,8 @@ from irsde_jax.array_types import Array
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.image_files import images
 from irsde_jax.data.sources.pairs import Record, Source
-from irsde_jax.restoration import grey
-from irsde_jax.restoration.files import runner
+from irsde_jax.restoration import grey, noise_keys
+from irsde_jax.restoration.restorer import Restorer
 
 # A part of the test set, not of the run: another seed restores the same noisy images.
 DEGRADATION_SEED = 0
@@ -101,7 +101,7 @@ def evaluate_images(
     seen: set[tuple[int, ...]] = set()
     any_warm = False
     channels = 0  # of a colour network, which restores grey images as files are
-    if isinstance(restorer, restorer.Restorer):
+    if isinstance(restorer, Restorer):
         sampling = sampling | dict(enlarged=True)
         channels = restorer.model.channels
     for index, name in enumerate(source.names):
@@ -115,7 +115,7 @@ def evaluate_images(
         call = functools.partial(
             restorer,
             grey.as_one_channel(mu, channels),
-            key=runner.file_key(seed, name),
+            key=noise_keys.file_key(seed, name),
             **sampling,
         )
         try:
@@ -159,7 +159,7 @@ def degraded_image(
 ) -> np.ndarray:
     """The degraded image of a record, or the one made from its clean image."""
     if degrade is not None:
-        key = runner.file_key(DEGRADATION_SEED, name)
+        key = noise_keys.file_key(DEGRADATION_SEED, name)
         return np.asarray(degrade(key, jnp.asarray(record["x0"])))
     if "mu" not in record:
         raise ValueError(f"{name} has no degraded image: pass `degrade` to make one.")

@@ -12,7 +12,7 @@ from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.sources.pairs import Source
 from irsde_jax.evaluation import figures, scores
 from irsde_jax.evaluation.scores import Result
-from irsde_jax.restoration.files import runner
+from irsde_jax.restoration import noise_keys
 from irsde_jax.restoration.restorer import Restorer
 
 NUM_ROWS = 8
@@ -35,7 +35,7 @@ def write_uncertainty(
         mean, std = restorer.uncertainty(
             degraded,
             num_samples=config.evaluation.num_samples,
-            key=runner.file_key(config.seed, name),
+            key=noise_keys.file_key(config.seed, name),
             enlarged=True,
         )
         spread = std.mean(axis=-1, keepdims=True)

@@ -2,61 +2,34 @@
 
 import logging
 import os
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-import jax
 import ml_collections
 
 from irsde_jax import processes
-from irsde_jax.array_types import PRNGKey
-from irsde_jax.data.image_files import file_names, images
+from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.hole_masks import HoleMask
-from irsde_jax.restoration import costs
+from irsde_jax.restoration import costs, noise_keys
 from irsde_jax.restoration.files import hole_jobs, turns
 from irsde_jax.restoration.files.jobs import Job, check_quality, plan
 from irsde_jax.restoration.files.one_file import (
-    SPREAD_GAIN,
-    Given,
     Writing,
-    as_given,
     fills,
-    restore_file,
     restore_one,
     restore_samples,
 )
 from irsde_jax.restoration.files.provenance import describe as provenance_of
 from irsde_jax.restoration.files.turns import Sized
-from irsde_jax.restoration.loading import load, open_restorer
+from irsde_jax.restoration.loading import open_restorer
 from irsde_jax.restoration.restorer import Restorer
-
-__all__ = [
-    "SPREAD_GAIN",
-    "Given",
-    "Restorer",
-    "as_given",
-    "file_key",
-    "fills",
-    "load",
-    "open_restorer",
-    "restore_file",
-    "run",
-]
 
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
 
 # Million pixels x evaluations, below which a run is over before its time is measured.
 _SHORT = 5.0
-
-
-def file_key(seed: int, name: str) -> PRNGKey:
-    """The key of a file: of the seed and its relative path alone."""
-    return jax.random.fold_in(
-        jax.random.key(seed), zlib.crc32(file_names.to_bytes(name))
-    )
 
 
 def run(
@@ -169,7 +142,7 @@ def run(
         sized = _tell_holes(restorer, sized, outcome, masks, mask, max_megapixels)
 
         def restore_job(job: Job) -> None:
-            key, hole_mask = file_key(seed, job.name), masks.get(job.name)
+            key, hole_mask = noise_keys.file_key(seed, job.name), masks.get(job.name)
             if num_samples == 1:
                 restore_one(restorer, job, key, writing, hole_mask)
             else:

@@ -1,0 +1,15 @@
+"""The keys of the sampling noise of image files."""
+
+import zlib
+
+import jax
+
+from irsde_jax.array_types import PRNGKey
+from irsde_jax.data.image_files import file_names
+
+
+def file_key(seed: int, name: str) -> PRNGKey:
+    """The key of a file: of the seed and its relative path alone."""
+    return jax.random.fold_in(
+        jax.random.key(seed), zlib.crc32(file_names.to_bytes(name))
+    )
