@@ -34,9 +34,9 @@ __all__ = [
 ]
 
 _MODULE_OF = {
-    "Restorer": "irsde_jax.restoration.files.runner",
+    "Restorer": "irsde_jax.restoration.restorer",
     "list_weights": "irsde_jax.weights",
-    "load": "irsde_jax.restoration.files.runner",
+    "load": "irsde_jax.restoration.loading",
     "SOLVERS": "irsde_jax.samplers",
     "sample": "irsde_jax.samplers",
     "timestep_grid": "irsde_jax.samplers",
@@ -46,7 +46,16 @@ _MODULE_OF = {
 
 
 # `import irsde_jax; irsde_jax.sde.make_schedule()` works as well.
-_MODULES = ("checkpoints", "data", "losses", "metrics", "models", "samplers", "sde")
+_MODULES = (
+    "checkpoints",
+    "data",
+    "losses",
+    "metrics",
+    "models",
+    "processes",
+    "samplers",
+    "sde",
+)
 
 
 def __getattr__(name: str) -> Any:

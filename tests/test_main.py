@@ -1,5 +1,6 @@
 """Flags become arguments; mistakes become one line and an exit code."""
 
+import importlib
 import logging
 import re
 import subprocess
@@ -30,17 +31,23 @@ def run(*arguments: str) -> int:
 
 @pytest.fixture
 def calls(monkeypatch) -> list[tuple[str, tuple, dict]]:
-    """Calls of train.train, evaluate.run and restore.run, which do nothing."""
+    """Calls of the functions behind three modes, which do nothing."""
     made: list[tuple[str, tuple, dict]] = []
-    for name, function in (("train", "train"), ("evaluate", "run"), ("restore", "run")):
-        module = types.ModuleType(f"irsde_jax.{name}")
+    functions = {
+        "train": ("irsde_jax.training", "loop", "train"),
+        "evaluate": ("irsde_jax.evaluation", "evaluate", "run"),
+        "restore": ("irsde_jax.restoration.files", "runner", "run"),
+    }
+    for name, (package, module_name, function) in functions.items():
+        module = types.ModuleType(f"{package}.{module_name}")
 
         def record(*args, _name=name, **kwargs):
             made.append((_name, args, kwargs))
 
         setattr(module, function, record)
-        monkeypatch.setitem(sys.modules, f"irsde_jax.{name}", module)
-        monkeypatch.setattr(irsde_jax, name, module, raising=False)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        parent = importlib.import_module(package)
+        monkeypatch.setattr(parent, module_name, module, raising=False)
     return made
 
 
