@@ -12,6 +12,7 @@ PACKAGE = ROOT / "irsde_jax"
 ALLOWED: dict[str, set[str]] = {
     "array_types": set(),
     "configuration": set(),
+    "registry": set(),
     "weights": set(),
     "models": {"array_types"},
     "sde": {"array_types"},
