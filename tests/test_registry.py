@@ -27,7 +27,7 @@ def test_a_plain_name_is_a_key_of_the_table():
 
 
 def test_a_module_that_nobody_trusts_is_not_imported(module):
-    with pytest.raises(ValueError, match="nothing was imported.*--trust=outside"):
+    with pytest.raises(ValueError, match=r"nothing was imported.*--trust=outside"):
         registry.find(f"{module}:Net", TABLE, "model.name")
     assert module not in sys.modules
 
@@ -36,11 +36,11 @@ def test_an_object_of_a_trusted_module_is_found(module):
     registry.trust(module)
     assert registry.find(f"{module}:Net", TABLE, "model.name").size == 3
     assert registry.find(f"{module}:Net.size", TABLE, "model.name") == 3
-    with pytest.raises(ValueError, match="has no 'Nett'. Did you mean 'Net'"):
+    with pytest.raises(ValueError, match=r"has no 'Nett'. Did you mean 'Net'"):
         registry.find(f"{module}:Nett", TABLE, "model.name")
 
 
 def test_a_missing_module_is_named(monkeypatch):
     monkeypatch.setattr(registry, "_trusted", {"no_such_module"})
-    with pytest.raises(ValueError, match="no module 'no_such_module'.*PYTHONPATH"):
+    with pytest.raises(ValueError, match=r"no module 'no_such_module'.*PYTHONPATH"):
         registry.find("no_such_module:Net", TABLE, "model.name")
