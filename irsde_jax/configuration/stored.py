@@ -9,6 +9,7 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
+from irsde_jax.configuration import whole_files
 from irsde_jax.configuration.loading import complete
 from irsde_jax.configuration.values import UsageError, flatten, unwrap
 
@@ -107,9 +108,8 @@ def write(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> Path
     path = Path(workdir) / FILE_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"format_version": FORMAT_VERSION, "config": json.loads(to_json(config))}
-    temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    text = json.dumps(content, indent=2) + "\n"
+    whole_files.write(path, text.encode(), overwrite=True)
     return path
 
 

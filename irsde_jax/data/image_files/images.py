@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from irsde_jax.data.image_files import arrays, codecs, formats, limits, whole_files
+from irsde_jax.configuration import whole_files
+from irsde_jax.data.image_files import arrays, codecs, formats, limits
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.image_files.arrays import ImageFile as ImageFile
 from irsde_jax.data.image_files.folders import SUFFIXES as SUFFIXES
