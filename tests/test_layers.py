@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "samplers": {"array_types", "sde"},
     "metrics": {"array_types", "checkpoints"},
     "processes": {"array_types", "samplers", "sde"},
-    "data": {"array_types", "configuration", "processes"},
+    "data": {"array_types", "configuration", "processes", "registry"},
     "restoration": {
         "array_types",
         "checkpoints",

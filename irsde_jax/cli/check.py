@@ -105,7 +105,7 @@ def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
         if not address and part != "train":
             continue  # that is how a training goes without
         try:
-            if not sources.is_dataset(address) and not Path(address).is_dir():
+            if sources.is_folder(address) and not Path(address).is_dir():
                 raise FileNotFoundError(f"there is no folder {address!r}")
             # A test set may bring degraded images where a training makes its own.
             wanted = None if part == "test" and not paired else paired

@@ -209,7 +209,7 @@ def _open_test_set(config: Config, paired: bool | None) -> tuple[Cropping, int]:
         The images, and how many of them are grey in several equal channels.
     """
     address = config.evaluation.dir
-    if not sources.is_dataset(address) and not Path(address).is_dir():
+    if sources.is_folder(address) and not Path(address).is_dir():
         raise FileNotFoundError(
             f"evaluation.dir={address!r}: there is no such folder. Name the test "
             "images by --config.evaluation.dir=DIR."
@@ -250,10 +250,10 @@ def _prepare_output(
         raise ValueError(
             "there is no folder for the results: give output or a workdir."
         )
-    is_folder = not sources.is_dataset(address)
+    is_folder = sources.is_folder(address)
     folder = Path(address).resolve()
     # "tfds:rain100h/test[:10]" becomes rain100h_test_10
-    words = re.findall(r"\w+", address)[1:]
+    words = re.findall(r"\w+", address.removeprefix("tfds:"))
     target = Path(
         workdir or "", "evaluation", folder.name if is_folder else "_".join(words)
     )

@@ -153,7 +153,7 @@ def make_validation(config: Config, model: Any) -> Any:
     settings = config.validation
     if not settings.dir:
         return None
-    if not sources.is_dataset(settings.dir) and not Path(settings.dir).is_dir():
+    if sources.is_folder(settings.dir) and not Path(settings.dir).is_dir():
         raise FileNotFoundError(
             f"validation.dir={settings.dir!r}: there is no such folder. Name one by "
             "--config.validation.dir=DIR, or none by --config.validation.dir= to go "

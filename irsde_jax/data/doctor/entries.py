@@ -74,7 +74,7 @@ def list_entries(address: str, paired: bool | None, **options: Any) -> Listing:
     Raises:
         FileNotFoundError: for a data set that is not there.
     """
-    if sources.is_dataset(address):
+    if not sources.is_folder(address):
         return _list_records(address, paired, options)
     root, pair = Path(address), options["pair"]
     reading = ("channels", "data_range", "scale", "enlarge", "border")
