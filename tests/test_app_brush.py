@@ -11,7 +11,7 @@ from absl import flags
 from PIL import Image
 
 from irsde_jax import main
-from irsde_jax.app import painting, restoring
+from irsde_jax.app import painting, restoring, uploads
 from irsde_jax.app.choices import Limits, Settings
 from irsde_jax.checkpoints import weights_file
 from irsde_jax.data.image_files import images
@@ -79,14 +79,14 @@ def test_paint_decides_and_is_as_large_as_the_photograph(filler, upload, tmp_pat
 def test_without_paint_the_holes_of_the_upload_are_told_and_filled(
     filler, upload, tmp_path
 ):
-    told = restoring.look(filler, upload, LIMITS).note
+    told = uploads.look(filler, upload, LIMITS).note
     assert told.startswith("4.7 % of its pixels are filled (1 white area)")
     result = restoring.restore_upload(filler, upload, SETTINGS, LIMITS, tmp_path)
     assert result.mask is None
     hole = (result.before == 255).all(axis=-1)
     np.testing.assert_array_equal(result.after[~hole], result.before[~hole])
     denoiser = tiny_weights.make("denoising:small")
-    assert restoring.look(denoiser, upload, LIMITS).note == ""
+    assert uploads.look(denoiser, upload, LIMITS).note == ""
 
 
 def test_what_is_painted_is_filled_and_the_command_repeats_it(

@@ -143,6 +143,7 @@ def _functions(name: str) -> list[Callable[..., Array]]:
     Raises:
         ValueError: if there is no such function, or if its module is not trusted.
     """
+    names: dict[str, Any] = {**DEGRADATIONS, PAIRED: None}
     found = []
     for part in (part.strip() for part in name.split("+")):
         if part == PAIRED:
@@ -150,7 +151,7 @@ def _functions(name: str) -> list[Callable[..., Array]]:
                 f"degradation.name={name!r}: {PAIRED!r} cannot be joined with others, "
                 "because paired images are degraded already."
             )
-        function = registry.find(part, DEGRADATIONS, "degradation.name")
+        function = registry.find(part, names, "degradation.name")
         if not callable(function):
             raise ValueError(
                 f"degradation.name={part!r} is {function!r}; it must be a function "
