@@ -18,7 +18,8 @@ from flax import traverse_util
 from test_models import quick_jit
 
 from irsde_jax.checkpoints import load_pytorch
-from irsde_jax.checkpoints.official import official_names, read_architecture
+from irsde_jax.checkpoints.official import read_architecture
+from irsde_jax.checkpoints.official_names import official_names
 from irsde_jax.checkpoints.pytorch_file import opened
 from irsde_jax.models import ConditionalNAFNet, ConditionalUNet
 

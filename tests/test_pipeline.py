@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from irsde_jax.data import pipeline
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging, images
 from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.data.sources import cache, pairs
 
@@ -138,7 +138,7 @@ def test_small_degraded_images_are_enlarged_after_the_crop():
     rng = np.random.default_rng(0)
     small, clean = rng.random((6, 7, 3), np.float32), rng.random((24, 28, 3))
     source = pairs.ArrayPairs([clean], [clean])
-    source._members["mu"] = [images.enlarge(small, 4)]
+    source._members["mu"] = [enlarging.enlarge(small, 4)]
     whole = make_batches(source, batch_size=40)[0]
     source._members["mu"] = [small]
     kept = cache.Cached(source, limit_bytes=2**20)

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from test_restore import photo, tiny_restorer
 
 import irsde_jax
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging, images
 from irsde_jax.restoration import noise_keys, transparency
 from irsde_jax.restoration.files import one_file
 
@@ -64,7 +64,7 @@ class TestFiles:
         restorer = tiny_weights.make("super_resolution:small")
         (found,) = self.results(restorer, tmp_path, sprite=disk())
         alpha = disk()[..., 3:] / np.float32(255)
-        right = images.enlarge(alpha, 4).clip(0, 1)
+        right = enlarging.enlarge(alpha, 4).clip(0, 1)
         np.testing.assert_array_equal(found[..., 3:], images.to_uint8(right))
 
     @pytest.mark.parametrize("config", ["default", "super_resolution:small"])

@@ -17,12 +17,12 @@ import ml_collections
 import numpy as np
 
 from irsde_jax.data import degradations, sources
-from irsde_jax.data.doctor import entries, inspection, photo_hash
+from irsde_jax.data.doctor import comparing, entries, inspection, photo_hash
 from irsde_jax.data.doctor.entries import Entry
 from irsde_jax.data.doctor.inspection import Facts, Finding
 from irsde_jax.data.sources import fitting
 from irsde_jax.evaluation import figures
-from irsde_jax.training.logs import Progress
+from irsde_jax.training.progress import Progress
 
 Config: TypeAlias = ml_collections.ConfigDict
 
@@ -162,7 +162,7 @@ def _examine(address: str, entry: Entry) -> Facts:
         problem = " ".join(str(error).replace(f"{Path(address)}/", "").split())
         return Facts(entry.name, problem)
     x0 = record["x0"]
-    pair = inspection.compare(x0, record["mu"]) if "mu" in record else None
+    pair = comparing.compare(x0, record["mu"]) if "mu" in record else None
     size = x0.shape[0], x0.shape[1]
     return Facts(
         name=entry.name,

@@ -13,12 +13,16 @@ _WIDTH = 100  # columns
 _ASKS = ("-h", "-?", "-help", "--help", "-helpshort", "--helpshort")
 
 _SETTINGS = Flag(
-    *("config.KEY", Kind.TEXT, ()),
+    "config.KEY",
+    Kind.TEXT,
+    (),
     help="Change one setting of the configuration; --mode=config prints all settings.",
     value="VALUE",
 )
 _VERBOSITY = Flag(
-    *("verbosity", Kind.INTEGER, ()),
+    "verbosity",
+    Kind.INTEGER,
+    (),
     help="Print more: 0 for the log of all libraries, 1 for tracebacks as well.",
     value="N",
 )

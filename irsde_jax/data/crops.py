@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging
 from irsde_jax.data.sources.pairs import Record, Source
 
 NUM_ORIENTATIONS = 8
@@ -46,7 +46,7 @@ def cut(
     square = slice(top, top + size), slice(left, left + size)
     crop = {"x0": record["x0"][square]}
     if "mu" in record:
-        crop["mu"] = images.enlarge(record["mu"], scale, enlarge, square)
+        crop["mu"] = enlarging.enlarge(record["mu"], scale, enlarge, square)
     return crop
 
 

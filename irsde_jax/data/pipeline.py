@@ -50,7 +50,7 @@ def training_batches(
             orientations being equally likely.
         scale: what degraded images are enlarged by, after the crop and to the same
             numbers as before it, so that a cache holds them small.
-        enlarge: how, a key of `images.ENLARGEMENTS`.
+        enlarge: how, a key of `enlarging.ENLARGEMENTS`.
         shard_index: of this host among `num_shards`, each of which makes its share of
             every batch: examples shard_index, shard_index + num_shards, ... of it.
         num_shards: hosts that share the batches; together they see what one would.

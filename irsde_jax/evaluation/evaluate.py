@@ -32,7 +32,7 @@ from irsde_jax.evaluation.report import document, highlights
 from irsde_jax.restoration import grey, loading
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.training import experiment
-from irsde_jax.training.logs import Progress
+from irsde_jax.training.progress import Progress
 
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ import numpy as np
 
 from irsde_jax import configuration, samplers
 from irsde_jax.evaluation import baselines
+from irsde_jax.evaluation.classical import Problem
 from irsde_jax.restoration import grey
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.weights import PYTORCH_SUFFIXES
@@ -109,7 +110,7 @@ def restoring_methods(
 
 
 def baseline_methods(
-    names: Sequence[str], problem: baselines.Problem, others: Sequence[Method]
+    names: Sequence[str], problem: Problem, others: Sequence[Method]
 ) -> list[Method]:
     """The baselines of those names; what is not installed says so."""
     methods: list[Method] = []
@@ -128,9 +129,7 @@ def baseline_methods(
     return methods
 
 
-def _apply(
-    name: str, problem: baselines.Problem, image: np.ndarray, *, key: Any
-) -> np.ndarray:
+def _apply(name: str, problem: Problem, image: np.ndarray, *, key: Any) -> np.ndarray:
     del key  # deterministic
     shape, baseline = image.shape, baselines.BASELINES[name]
     if name in baselines.DENOISERS and grey.is_grey(image):

@@ -13,10 +13,10 @@ import numpy as np
 
 from irsde_jax.data import sources
 from irsde_jax.data.doctor.inspection import Finding
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging, images
 from irsde_jax.data.image_files.arrays import DataRange
 from irsde_jax.data.sources import fitting, pairing
-from irsde_jax.data.sources.pairing import Pairing
+from irsde_jax.data.sources.applied_schemes import Pairing
 from irsde_jax.data.sources.pairs import Record
 
 
@@ -190,7 +190,7 @@ def _read_files(
     if part is None:
         return Content({"x0": x0, "mu": mu}, kind)
     cropped = fitting.how(part, scale) if part.size != size else ""
-    mu = images.enlarge(mu, scale, enlarge)
+    mu = enlarging.enlarge(mu, scale, enlarge)
     return Content({"x0": part.of(x0), "mu": mu}, kind, cropped)
 
 

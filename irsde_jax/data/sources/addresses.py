@@ -65,7 +65,7 @@ def open_source(
             downloaded; "" for downloads/manual in `tfds_dir`.
         scale: the degraded files are smaller than the clean ones by this factor.
         enlarge: how they are brought to the size of the clean ones, a key of
-            `images.ENLARGEMENTS`; None leaves them small.
+            `enlarging.ENLARGEMENTS`; None leaves them small.
         pair: How the files of a folder are named, see `pairing.find`.
         border: Pixels by which the clean files may be larger on every side; cut off.
 
