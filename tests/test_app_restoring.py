@@ -47,7 +47,7 @@ def test_result_is_the_file_that_restore_writes(denoiser, upload, tmp_path, as_p
     # float16 in the file: restore with what it holds.
     own = loading.load(weights)
     result = restoring.restore_upload(
-        own, upload, settings, LIMITS, tmp_path, "tiny.safetensors"
+        own, upload, settings, LIMITS, tmp_path, name="tiny.safetensors"
     )
     config = configuration.override(own.config, choices.overrides(settings))
     target = tmp_path / f"library{suffix}"

@@ -13,7 +13,7 @@ from absl import flags
 from irsde_jax import configuration, main
 from irsde_jax.cli import definitions
 from irsde_jax.cli import flags as cli_flags
-from irsde_jax.cli.flags import Flag, Kind
+from irsde_jax.cli.flag import Flag, Kind
 from irsde_jax.configuration import UsageError
 from irsde_jax.configuration.values import flatten
 from irsde_jax.restoration import loading

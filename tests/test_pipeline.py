@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from irsde_jax.data import pipeline
+from irsde_jax.data import pipeline, readable
 from irsde_jax.data.image_files import enlarging, images
 from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.data.sources import cache, pairs
@@ -271,7 +271,7 @@ def test_the_next_image_stands_for_one_that_cannot_be_read():
     for step in (0, 7):
         batch, unreadable = pipeline.split_flags(damaged[step])
         assert sorted(unreadable) == [3, 4]
-        flags = damaged[step][pipeline.UNREADABLE]
+        flags = damaged[step][readable.UNREADABLE]
         same = [np.array_equal(a, b) for a, b in zip(batch["x0"], sound[step]["x0"])]
         assert same == list(flags == -1)
         assert_equal(damaged[step], damaged[step])  # the same once more

@@ -69,7 +69,7 @@ class Checkpoints:
                 self._folder, options=options, item_names=(*_ARRAYS, "meta")
             )
         if not read_only:
-            latest = _from_first(latest)
+            latest = hosts.step_from_first(latest)
         self._latest = latest
 
     @property
@@ -96,24 +96,22 @@ class Checkpoints:
         self._latest = step
         if self._manager is None:
             return
+        trees = {name: getattr(state, name) for name in _ARRAYS}
         meta = {
             "format_version": FORMAT_VERSION,
             "config": configuration.to_json(config),
             "skipped": {name: int(x) for name, x in state.skipped._asdict().items()},
-            "layout": {name: packing.layout(getattr(state, name)) for name in _ARRAYS},
+            "layout": {name: packing.layout(tree) for name, tree in trees.items()},
         }
         # Copies: the device may reuse the state's buffers while Orbax still writes.
-        items: dict[str, Any] = {
-            name: ocp.args.StandardSave(packing.pack(getattr(state, name)))
-            for name in _ARRAYS
-        }
-        items["meta"] = ocp.args.JsonSave(meta)
+        items = {n: ocp.args.StandardSave(packing.pack(x)) for n, x in trees.items()}
         metric = keeping.METRIC
         score = {metric: metrics[metric]} if metrics and metric in metrics else None
         with self._clear_errors():
             self._manager.wait_until_finished()
             self._writing = step
-            self._manager.save(step, args=ocp.args.Composite(**items), metrics=score)
+            args = ocp.args.Composite(**items, meta=ocp.args.JsonSave(meta))
+            self._manager.save(step, args=args, metrics=score)
 
     def wait(self) -> None:
         """Returns when what was saved is on disk; raises OSError if it cannot be."""
@@ -236,12 +234,6 @@ class Checkpoints:
 def has_checkpoints(workdir: str | os.PathLike) -> bool:
     """Whether `workdir` holds a finished checkpoint of a training run."""
     return bool(digests.steps(Path(workdir) / FOLDER))
-
-
-def _from_first(step: int | None) -> int | None:
-    """The step that the first process found, in all of them."""
-    found = int(hosts.from_first(np.int32(-1 if step is None else step)))
-    return None if found < 0 else found
 
 
 def _zeros(tree: Any) -> Any:

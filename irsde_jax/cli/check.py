@@ -127,7 +127,9 @@ def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
         notes = [f"pairs: {how}"] if how else []
         if part == "test":
             notes += _crops_of_evaluation(config, facts)
-        yield _Folder(part, address, found, facts, findings, tuple(notes))
+        yield _Folder(
+            part, address, found, facts, findings=findings, notes=tuple(notes)
+        )
 
 
 def _crops_of_evaluation(config: Config, facts: Sequence[Facts]) -> list[str]:

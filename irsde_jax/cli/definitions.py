@@ -5,7 +5,8 @@ import math
 from absl import flags
 
 from irsde_jax import configuration
-from irsde_jax.cli.flags import DEFAULT_MODE, FLAGS, Flag, Kind, split_weights
+from irsde_jax.cli.flag import Flag, Kind
+from irsde_jax.cli.flags import DEFAULT_MODE, FLAGS, split_weights
 
 
 def define_flags(values: flags.FlagValues) -> None:

@@ -5,49 +5,11 @@ To add a flag, add one entry to `FLAGS` and pass its value on in `modes`. The pa
 the entry.
 """
 
-import enum
 from pathlib import Path
-from typing import NamedTuple
+
+from irsde_jax.cli.flag import Flag, Kind
 
 DEFAULT_MODE = "train"
-
-
-class Kind(enum.Enum):
-    """The type of a flag's value."""
-
-    TEXT = "text"
-    INTEGER = "an integer"
-    DECIMAL = "a number"
-    SWITCH = "true or false"
-    PATH = "a path"
-    PATHS = "paths, joined by commas"
-
-
-class Flag(NamedTuple):
-    """A flag of the command line.
-
-    Attributes:
-        name: The name, without dashes.
-        kind: The type of the value.
-        modes: The modes that use the flag. In other modes it is an error.
-        help: Whole sentences; the overview shows the first one.
-        value: The placeholder for the value on the help pages, such as "DIR".
-        low: The smallest number allowed. None is no limit.
-        high: The largest number allowed. None is no limit.
-        again: What to do instead of giving the flag twice. `Kind.PATHS` without it
-            joins the values by commas.
-        may_be_empty: Whether the flag accepts an empty value.
-    """
-
-    name: str
-    kind: Kind
-    modes: tuple[str, ...]
-    help: str
-    value: str = ""
-    low: float | None = None
-    high: float | None = None
-    again: str = ""
-    may_be_empty: bool = False
 
 
 _USES_WEIGHTS = ("evaluate", "restore", "pack", "export", "app")

@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Sequence
 
 from irsde_jax import configuration
-from irsde_jax.cli.flags import DEFAULT_MODE, FLAGS, Flag, Kind, flags_of
+from irsde_jax.cli.flag import Flag, Kind
+from irsde_jax.cli.flags import DEFAULT_MODE, FLAGS, flags_of
 from irsde_jax.cli.modes import MODES, Mode
 from irsde_jax.cli.parsing import check_mode
 

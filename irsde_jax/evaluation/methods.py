@@ -97,13 +97,13 @@ def restoring_methods(
             folder = "restored" if not methods else _folder(name, methods)
             methods.append(
                 Method(
-                    name,
-                    RESTORED,
-                    folder,
-                    chosen,
-                    source,
-                    sampling.solver,
-                    chosen.num_evals(),
+                    name=name,
+                    kind=RESTORED,
+                    folder=folder,
+                    function=chosen,
+                    weights=source,
+                    solver=sampling.solver,
+                    num_evals=chosen.num_evals(),
                 )
             )
     return methods

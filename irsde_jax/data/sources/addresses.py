@@ -87,8 +87,8 @@ def open_source(
         source = _open_outside(address, paired, channels)
         how = f"as {address} pairs them"
     if paired is False:
-        return Opened(_Clean(source), 1, None, 0, address, "")
-    return Opened(source, scale, enlarge, border, address, how)
+        return Opened(_Clean(source), 1, None, 0, address)
+    return Opened(source, scale, enlarge, border, address, pairing=how)
 
 
 class Opened(Fitted):
@@ -105,7 +105,8 @@ class Opened(Fitted):
         enlarge: str | None,
         border: int,
         address: str,
-        pairing: str,
+        *,
+        pairing: str = "",
     ):
         super().__init__(source, scale, enlarge, border, address)
         self.pairing = pairing
@@ -206,7 +207,12 @@ def _open_dataset(
     name, split, start, stop = match.groups()
     downloads = Path(manual_dir) / name if manual_dir else None
     source = datasets.open_dataset(
-        name, split, tfds_dir or None, downloads, channels, data_range
+        name,
+        split,
+        tfds_dir or None,
+        downloads,
+        channels=channels,
+        data_range=data_range,
     )
     part = slice(*(int(end) if end else None for end in (start, stop)))
     return _Part(source, range(len(source))[part], address)
