@@ -4,8 +4,8 @@ import io
 import shlex
 
 import numpy as np
+import pages
 import pytest
-import test_app
 import tiny_weights
 from absl import flags
 from PIL import Image
@@ -19,16 +19,13 @@ from irsde_jax.data.image_files import images
 LIMITS = Limits(megabytes=0.5, megapixels=1, work=9, samples=4, queue=2, seconds=600.0)
 SETTINGS = Settings("mr_ode_1", num_evals=1, num_samples=2)
 
-folder, server, browser = test_app.folder, test_app.server, test_app.browser
-photograph, open_page = test_app.photograph, test_app.open_page
-
 
 @pytest.fixture(scope="module")
-def weights(folder):
+def weights(app_folder):
     config = tiny_weights.config("inpainting:small,filled").unlock()
     config.sampling.update(solver="mr_ode_1", num_evals=1)
     params = tiny_weights.params(config)
-    return weights_file.write(folder / "tiny.safetensors", params, config)
+    return weights_file.write(app_folder / "tiny.safetensors", params, config)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +90,8 @@ def test_what_is_painted_is_filled_and_the_command_repeats_it(
     open_page, photograph, folder, monkeypatch
 ):
     page = open_page()
-    test_app.upload(page, photograph)
-    test_app.wait_for_text(page, "#cost", "no hole")
+    pages.upload(page, photograph)
+    pages.wait_for_text(page, "#cost", "no hole")
     canvas = page.locator("#paint canvas").first
     canvas.wait_for()
     page.locator("#paint .image-container, #paint").first.scroll_into_view_if_needed()
@@ -107,7 +104,7 @@ def test_what_is_painted_is_filled_and_the_command_repeats_it(
         page.mouse.move(x + 30, y, steps=8)
         page.mouse.up()
         page.click("#restore")
-        said = test_app.wait_for_text(page, "#said", "Restored in")
+        said = pages.wait_for_text(page, "#said", "Restored in")
         if "_mask.png" in said:
             break
     command = page.locator("#said code").inner_text()
@@ -120,7 +117,7 @@ def test_what_is_painted_is_filled_and_the_command_repeats_it(
     overrides = main.parse(shlex.split(command)[2:], values)
     assert "--mask=photo_mask.png" in command
     assert main.run(values, overrides) == 0
-    result = test_app.download(page)
+    result = pages.download(page)
     assert result == (folder / "photo_restored.png").read_bytes()
     hole = np.asarray(Image.open(folder / "photo_mask.png")) > 0
     before = np.asarray(Image.open(photograph))

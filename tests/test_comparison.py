@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl import flags
+from lpips_weights import packaged, tensors
 from miniatures import smooth_image
-from test_lpips import packaged, tensors
-from test_official import write
+from pytorch_files import write
 
 from irsde_jax import configuration, main, models
 from irsde_jax.data.image_files import images

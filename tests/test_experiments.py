@@ -12,7 +12,7 @@ import miniatures
 import numpy as np
 import pytest
 from PIL import Image
-from test_train import TINY_MODEL
+from tiny_trainings import TINY_MODEL
 
 from irsde_jax import configuration, models
 from irsde_jax.evaluation import evaluate

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from one_conv import make, photo
 from PIL import Image
-from test_restorer import make, photo
 
 from irsde_jax import losses, processes, samplers, sde
 from irsde_jax.processes import holes

@@ -195,6 +195,12 @@ def test_configs_import_nothing_of_the_package():
         assert not {name for name in names if name.startswith("irsde_jax")}, path
 
 
+def test_tests_share_through_modules_that_are_no_tests():
+    for path in (ROOT / "tests").glob("*.py"):
+        names = imported_names(path.read_text("utf-8"))
+        assert not {name for name in names if name.startswith("test_")}, path
+
+
 def test_nobody_imports_tensorflow_torch_or_clu():
     for folder in ("irsde_jax", "configs", "tests", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):

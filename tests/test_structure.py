@@ -9,7 +9,7 @@ from benchmarks.structure import Module
 
 LONGEST_MODULE, LONGEST_FUNCTION, MOST_ARGUMENTS = 250, 60, 5
 
-# Packages that do not keep the limits yet; to be emptied.
+# Packages and modules that do not keep the limits yet; to be emptied.
 EXEMPT_FOR_NOW = {
     "export",
     "losses",
@@ -17,7 +17,9 @@ EXEMPT_FOR_NOW = {
     "processes",
     "restoration",
     "samplers",
-    "training",
+    "training/experiment",
+    "training/loop",
+    "training/train_step",
 }
 MODULES = structure.read_modules()
 

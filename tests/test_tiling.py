@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_restorer import denoiser, make, photo
+from one_conv import denoiser, make, photo
 
 from irsde_jax import configuration, models, samplers, sde
 from irsde_jax.restoration.restorer import Restorer, make_model

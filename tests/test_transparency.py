@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny_weights
 from PIL import Image, ImageDraw
-from test_restore import photo, tiny_restorer
+from tiny_restorers import photo, tiny_restorer
 
 import irsde_jax
 from irsde_jax.data.image_files import enlarging, images
