@@ -29,10 +29,10 @@ def restorer():
     ("shape", "right"),
     [
         ((8, 10), (32, 40)),
-        ((8, 10, 1), (32, 40, 1)),
+        pytest.param((8, 10, 1), (32, 40, 1), marks=pytest.mark.long),
         ((8, 10, 3), (32, 40, 3)),
         ((2, 8, 10, 1), (2, 32, 40, 1)),
-        ((2, 8, 10, 3), (2, 32, 40, 3)),
+        pytest.param((2, 8, 10, 3), (2, 32, 40, 3), marks=pytest.mark.long),
     ],
 )
 def test_a_restorer_enlarges(restorer, shape, right):
