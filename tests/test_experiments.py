@@ -119,9 +119,9 @@ def test_the_network_has_its_published_size(experiment):
         assert round(count / 1e4) == 13715
 
 
-# One run for each experiment, two that join variants and one for each other process. The
-# rest differs in settings alone, which the test above and those of the configuration
-# read.
+# One run for each experiment, two that join variants and one for each other process.
+# The rest differs in settings alone, which the test above and those of the
+# configuration read.
 SHORT = (*NAMES, *JOINED[1:3], "deraining:ddpm", "inpainting:filled")
 RUN = [
     pytest.param(name, marks=() if name in SHORT else pytest.mark.long)
