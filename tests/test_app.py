@@ -100,10 +100,10 @@ def test_page_is_served_to_this_machine_alone(server):
 def test_a_command_is_told_where_the_weights_alone_decide(weights):
     stored = weights_file.read_config(weights)
     loaded = loading.load(weights).config
-    assert app_server._is_own(loaded, stored)
+    assert app_server.is_own(loaded, stored)
     other = configuration.override(loaded, ["--config.sampling.clip=True"])
-    assert not app_server._is_own(other, stored)
-    assert not app_server._is_own(loaded, None)
+    assert not app_server.is_own(other, stored)
+    assert not app_server.is_own(loaded, None)
 
 
 def test_download_is_what_the_library_restores(

@@ -60,7 +60,7 @@ def run(
         tried.mkdir()
         source = str(weights if weights is not None else workdir)
         # A command names the weights alone: it is shown if their settings are these.
-        has_command = _is_own(restorer.config, loading.stored_config(source))
+        has_command = is_own(restorer.config, loading.stored_config(source))
         name = Path(source).name  # visitors have no business with folders
         served = Served(restorer, name, limits, folder, has_command)
         blocks = page.build(served, samples.write_samples(restorer, tried))
@@ -105,7 +105,7 @@ def _launch(
     return address
 
 
-def _is_own(config: Config, stored: Config | None) -> bool:
+def is_own(config: Config, stored: Config | None) -> bool:
     """Whether weights restore by a configuration as they do by their own."""
     if stored is None:
         return False

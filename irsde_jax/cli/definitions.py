@@ -27,7 +27,12 @@ class _AbslFlag(flags.Flag):
         is_switch = flag.kind is Kind.SWITCH
         serializer: flags.ArgumentSerializer = flags.ArgumentSerializer()
         super().__init__(
-            _parser(flag), serializer, flag.name, default, flag.help, boolean=is_switch
+            parser_of(flag),
+            serializer,
+            flag.name,
+            default,
+            flag.help,
+            boolean=is_switch,
         )
 
     def parse(self, argument: str) -> None:
@@ -46,7 +51,8 @@ class _AbslFlag(flags.Flag):
             self.value = f"{first},{self.value}"
 
 
-def _parser(flag: Flag) -> flags.ArgumentParser:
+def parser_of(flag: Flag) -> flags.ArgumentParser:
+    """Returns the parser of a flag's value."""
     if flag.kind is Kind.SWITCH:
         return flags.BooleanParser()
     if flag.kind in (Kind.INTEGER, Kind.DECIMAL):
