@@ -281,7 +281,7 @@ def test_pairs_of_super_resolution_and_keep_masks_are_pairs(paired, capsys):
     assert "4 pairs" in capsys.readouterr().out
     save(paired / "train" / "mask" / "0.png", keep[:-1])
     [bad] = doctor(paired)
-    assert bad.is_error and len(bad.names) == 4 and "the mask" in bad.names[0]
+    assert bad.is_error and len(bad.names) == 4 and "its mask" in bad.names[0]
 
 
 def rename(root, clean, degraded):

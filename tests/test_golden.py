@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from irsde_jax import losses, sde
-from irsde_jax.samplers import SOLVERS
+from irsde_jax.samplers.solvers import SOLVERS
 
 pytestmark = pytest.mark.core
 
