@@ -16,7 +16,7 @@ import pytest
 from tiny_trainings import assert_same_state, host, tiny_config, write_pairs
 
 from irsde_jax import configuration
-from irsde_jax.checkpoints import digests, packing, runs, train_state
+from irsde_jax.checkpoints import digests, keeping, packing, runs, train_state
 from irsde_jax.restoration import loading
 from irsde_jax.training import loop as training
 from irsde_jax.training import train_step
@@ -158,7 +158,7 @@ def test_latest_and_best_are_kept(config, tmp_path):
     scores = {2: 20.0, 4: 30.0, 6: 25.0, 8: None, 10: 21.0}
     with runs.Checkpoints(tmp_path, keep=2, keep_best=1) as checkpoints:
         for step, score in scores.items():
-            metrics = {} if score is None else {runs.METRIC: score}
+            metrics = {} if score is None else {keeping.METRIC: score}
             checkpoints.save(small_state(step), config, metrics)
     assert digests.steps(tmp_path / "checkpoints") == [10, 8, 4]
 

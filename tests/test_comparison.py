@@ -68,7 +68,13 @@ def start(photographs, tmp_path, monkeypatch):
         )
         target = tmp_path / output
         report = evaluate.run(
-            None, None, "runs/a", target, others=others, overwrite=True, **options
+            None,
+            None,
+            "runs/a",
+            output=target,
+            others=others,
+            overwrite=True,
+            **options,
         )
         return report, target
 

@@ -81,6 +81,7 @@ ALLOWED: dict[str, set[str]] = {
         "data",
         "evaluation",
         "export",
+        "registry",
         "restoration",
         "training",
         "weights",

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny_weights
+from absl import flags
 
-from irsde_jax import configuration, registry
+from irsde_jax import configuration, main, registry
 from irsde_jax.app import samples
-from irsde_jax.cli import check
+from irsde_jax.cli import check, running, trusting
 from irsde_jax.data import degradations, sources
 from irsde_jax.evaluation import evaluate
 from irsde_jax.training import loop
@@ -190,3 +191,42 @@ def test_the_page_goes_without_photographs_that_only_a_stranger_can_degrade(
     restorer = tiny_weights.make_from(tiny_config())
     assert samples.write_samples(restorer, tmp_path) == []
     assert "nothing was imported" in caplog.text
+
+
+def resolved(*arguments):
+    """The configuration of a command line."""
+    values = flags.FlagValues()
+    main.define_flags(values)
+    overrides = main.parse(["main", *arguments], values)
+    return running.resolve(values, overrides)
+
+
+def test_modules_of_ones_own_configuration_and_overrides_are_trusted(written):
+    config = resolved(
+        "--mode=config",
+        "--config=denoising",
+        f"--config.degradation.name=bicubic+{DARKEN}",
+    )
+    assert degradations.make_degradation(config.degradation.name, factor=2)
+
+
+def test_a_configuration_file_is_trusted(written, tmp_path):
+    default = configuration.find_config("default")
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import runpy\ndef get_config():\n"
+        f"    config = runpy.run_path({str(default)!r})['get_config']()\n"
+        f"    config.data.train_dir = {RAMPS!r}\n    return config\n"
+    )
+    config = resolved("--mode=config", f"--config={path}")
+    assert len(sources.open_source(config.data.train_dir, None)) == 2
+
+
+def test_a_stored_configuration_is_trusted_only_if_the_user_says_so(written, tmp_path):
+    configuration.write(tiny_config(), tmp_path / "run")
+    command = ("--mode=check", f"--workdir={tmp_path / 'run'}")
+    config = resolved(*command)
+    with pytest.raises(ValueError, match=r"--trust=outside_images"):
+        sources.open_source(config.data.train_dir, None)
+    trusting.trust_flag("another_module, outside_images")
+    assert len(sources.open_source(config.data.train_dir, None)) == 2

@@ -183,6 +183,15 @@ FLAGS: tuple[Flag, ...] = (
         high=65535,
     ),
     Flag(
+        "trust",
+        Kind.TEXT,
+        _HAS_CONFIG,
+        help="The modules of your own that a stored configuration may import. Those "
+        "that --config or an override names are trusted.",
+        value="MODULES",
+        again="join modules by commas",
+    ),
+    Flag(
         "distributed",
         Kind.SWITCH,
         ("train",),
