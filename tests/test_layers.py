@@ -217,3 +217,19 @@ def test_pmap_is_called_in_one_place():
             if name == "pmap" or (isinstance(node, ast.alias) and node.name == "pmap"):
                 callers.add(relative(path))
     assert callers <= {"irsde_jax/training/train_step.py"}
+
+
+def test_files_take_the_place_of_others_in_one_module():
+    """`str.replace` has two arguments or more, `Path.replace` one."""
+    callers = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                is_path = node.func.attr == "replace" and len(node.args) == 1
+                if is_path or ast.unparse(node.func) in ("os.replace", "os.rename"):
+                    callers.add(relative(path))
+    # An export replaces the files of a folder, one after the other.
+    assert callers == {
+        "irsde_jax/configuration/whole_files.py",
+        "irsde_jax/export/stablehlo.py",
+    }
