@@ -20,7 +20,7 @@ from irsde_jax.evaluation import evaluate, methods, perceptual
 from irsde_jax.evaluation.baselines import Problem
 from irsde_jax.metrics import bootstrap
 from irsde_jax.metrics.lpips import load_lpips, lpips
-from irsde_jax.restoration.files import runner
+from irsde_jax.restoration import loading
 from irsde_jax.restoration.restorer import Restorer, make_model
 
 TINY = (
@@ -60,7 +60,7 @@ def start(photographs, tmp_path, monkeypatch):
         values = [f"--config.evaluation.dir={photographs}", *TINY, *overrides]
         config = configuration.load("quickstart", values)
         monkeypatch.setattr(
-            runner,
+            loading,
             "open_restorer",
             lambda given, workdir, weights: make_restorer(
                 given or config, seed=len(str(weights))
