@@ -6,18 +6,22 @@ knows a network, a file or a batch. Read `schedules`, then `kernels`, then `post
 
 from irsde_jax.sde.kernels import (
     add_noise,
+    log_snr,
+    log_snr_table,
     marginal_mean,
     marginal_std,
     mean_and_x0,
     noise_to_score,
+    noise_to_v,
     noise_to_x0,
     perturb,
     reverse_noise_std,
     reverse_ode_drift,
     reverse_sde_drift,
+    score_to_noise,
     transition_mean,
     transition_std,
-    velocity_to_noise,
+    v_to_noise,
     x0_to_noise,
 )
 from irsde_jax.sde.posterior import (
@@ -26,19 +30,29 @@ from irsde_jax.sde.posterior import (
     optimal_reverse_state,
     posterior_std,
 )
-from irsde_jax.sde.schedules import THETAS, Schedule, make_schedule, start_step
+from irsde_jax.sde.schedules import (
+    THETAS,
+    Schedule,
+    ThetaFn,
+    make_schedule,
+    start_step,
+)
 
 __all__ = [
     "THETAS",
     "Schedule",
+    "ThetaFn",
     "add_noise",
     "bias_noise",
     "debias_noise",
+    "log_snr",
+    "log_snr_table",
     "make_schedule",
     "marginal_mean",
     "marginal_std",
     "mean_and_x0",
     "noise_to_score",
+    "noise_to_v",
     "noise_to_x0",
     "optimal_reverse_state",
     "perturb",
@@ -46,9 +60,10 @@ __all__ = [
     "reverse_noise_std",
     "reverse_ode_drift",
     "reverse_sde_drift",
+    "score_to_noise",
     "start_step",
     "transition_mean",
     "transition_std",
-    "velocity_to_noise",
+    "v_to_noise",
     "x0_to_noise",
 ]

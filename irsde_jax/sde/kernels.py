@@ -10,8 +10,11 @@ the edge. Steps may be Python integers or traced. Differences of the form 1 - e^
 computed by `expm1`: near t = 0 float32 would lose their digits.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.sde.schedules import Schedule
@@ -74,6 +77,23 @@ def marginal_std(schedule: Schedule, t: Step) -> Array:
     return transition_std(schedule, 0, t)
 
 
+def log_snr(schedule: Schedule, t: Step) -> Array:
+    """The log signal-to-noise ratio  L_t = -theta_bar_t - log(std_t), shape [].
+
+    It is the logarithm of e^-theta_bar_t / std_t, falls in t and is infinite at t = 0.
+    `log_snr_table` is the same for all steps, on the host.
+    """
+    return -schedule.theta_bar[t] - jnp.log(marginal_std(schedule, t))
+
+
+def log_snr_table(schedule: Schedule) -> np.ndarray:
+    """`log_snr` at the steps 0..T in float64, of a concrete schedule, shape [T + 1]."""
+    theta_bar = np.asarray(schedule.theta_bar, np.float64)
+    with np.errstate(divide="ignore"):
+        log_std = 0.5 * np.log(-np.expm1(-2.0 * theta_bar))
+    return -theta_bar - log_std - math.log(schedule.max_sigma)
+
+
 def perturb(key: PRNGKey, schedule: Schedule, x0: Array, mu: Array, t: Step) -> Array:
     """Draws x_t from p(x_t | x_0), shape of `x0`.
 
@@ -103,6 +123,11 @@ def noise_to_score(schedule: Schedule, noise: Array, t: Step) -> Array:
     return -noise / marginal_std(schedule, t)
 
 
+def score_to_noise(schedule: Schedule, score: Array, t: Step) -> Array:
+    """The noise of which `score` is the score:  -score std_t, shape of `score`."""
+    return -score * marginal_std(schedule, t)
+
+
 def noise_to_x0(
     schedule: Schedule, x: Array, mu: Array, noise: Array, t: Step
 ) -> Array:
@@ -126,26 +151,24 @@ def x0_to_noise(schedule: Schedule, x: Array, x0: Array, mu: Array, t: Step) -> 
     return (x - marginal_mean(schedule, x0, mu, t)) / marginal_std(schedule, t)
 
 
-def velocity_to_noise(
-    schedule: Schedule, x: Array, mu: Array, velocity: Array, t: Step
-) -> Array:
-    """The noise in `x` that a velocity implies, shape of `x`.
+def v_to_noise(schedule: Schedule, x: Array, mu: Array, v: Array, t: Step) -> Array:
+    """The noise in `x` that a v-prediction implies, shape of `x`.
 
-        e^-theta_bar_t velocity + std_t (x - mu) / lambda^2
+        e^-theta_bar_t v + std_t (x - mu) / lambda^2
 
     In y = x - mu a state is y_t = cos(phi) y_0 + sin(phi) lambda noise with
-    cos(phi) = e^-theta_bar_t, and the velocity is dy_t / dphi, in units of lambda:
+    cos(phi) = e^-theta_bar_t, and the velocity v is dy_t / dphi in units of lambda:
 
-        cos(phi) noise - sin(phi) (x_0 - mu) / lambda
+        v = cos(phi) noise - sin(phi) (x_0 - mu) / lambda
 
     It is the noise near step 0 and x_0 near step T, where the noise says little of x_0:
-    an error of the velocity is at no step a larger one of x_0 than lambda times itself.
+    at every step, an error e in v changes the predicted x_0 by at most lambda e.
 
     Args:
         schedule: SDE coefficients.
         x: state at step t, shape [...].
         mu: the mean, shape of `x`.
-        velocity: or its prediction, shape of `x`.
+        v: the velocity or its prediction, shape of `x`.
         t: step in 0..T, shape [].
 
     References:
@@ -153,7 +176,16 @@ def velocity_to_noise(
         and lambda = 1.
     """
     share = marginal_std(schedule, t) / schedule.max_sigma**2
-    return jnp.exp(-schedule.theta_bar[t]) * velocity + share * (x - mu)
+    return jnp.exp(-schedule.theta_bar[t]) * v + share * (x - mu)
+
+
+def noise_to_v(schedule: Schedule, x: Array, mu: Array, noise: Array, t: Step) -> Array:
+    """The v of which `noise` is the noise in `x`: the inverse of `v_to_noise`.
+
+    (noise - std_t (x - mu) / lambda^2) e^theta_bar_t
+    """
+    share = marginal_std(schedule, t) / schedule.max_sigma**2
+    return (noise - share * (x - mu)) * jnp.exp(schedule.theta_bar[t])
 
 
 def mean_and_x0(
