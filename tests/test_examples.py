@@ -22,7 +22,7 @@ def train_a_network(x0, mu, num_steps):
     from irsde_jax import losses, models, sde
 
     schedule = sde.make_schedule(num_steps=100, max_sigma=0.1)
-    model = models.ConditionalUNet(features=8, depth=1)
+    model = models.ConditionalNAFNet(width=8, enc_blocks=(1,), dec_blocks=(1,))
     params = models.init_params(model, jax.random.key(0))
     optimizer = optax.adam(1e-2)
     opt_state = optimizer.init(params)
