@@ -1,6 +1,7 @@
 """The sampler: the one `lax.scan` that runs any solver over any grid of steps."""
 
-from typing import Literal, TypeAlias, overload
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, overload
 
 import chex
 import jax
@@ -12,6 +13,7 @@ from irsde_jax.samplers.solver import Solver, State, StepInputs, needs_mean
 from irsde_jax.samplers.solvers import find_solver
 from irsde_jax.sde import Schedule
 
+_Carry: TypeAlias = tuple[Array, State]  # x and the state of the solver
 _Step: TypeAlias = tuple[Array, Array, Array]  # the number of the step, t and s
 
 
@@ -80,49 +82,69 @@ def sample(
             a grid that repeats or rises or leaves 0..T, shapes that differ, neither
             `mu` nor `x_init`.
     """
-    chosen = find_solver(solver)
-    if mu is None and needs_mean(chosen):
-        raise ValueError(
-            f"solver={solver!r} has no Denoising form (mu=None), because the mean then "
-            "moves with the estimate. Use 'mr_sde_1', or 'mr_ode_2' for a second order."
-        )
+    chosen = _find_allowed(solver, mu)
     timesteps = _checked_timesteps(schedule, timesteps)
     template = _template(mu, x_init)
     dtype = jnp.result_type(template.dtype, schedule.theta_bar.dtype)
     keys = jax.vmap(jax.random.split)(image_keys(key, template.shape[0]))
-    start_keys, step_keys = keys[:, 0], keys[:, 1]
-
-    def normal(keys: PRNGKey) -> Array:
-        draw = lambda key: jax.random.normal(key, template.shape[1:], dtype)  # noqa: E731
-        return jax.vmap(draw)(keys)
-
-    if mu is not None:
-        mu = jnp.asarray(mu, dtype)
+    mu = None if mu is None else jnp.asarray(mu, dtype)
     x = template.astype(dtype)
     if x_init is None:
-        x = x + schedule.max_sigma * normal(start_keys)
+        x = x + schedule.max_sigma * _normal(keys[:, 0], x)
+    advance = _make_advance(chosen, schedule, noise_fn, mu, keys[:, 1])
 
-    def body(
-        carry: tuple[Array, State], step: _Step
-    ) -> tuple[tuple[Array, State], Array | None]:
-        x, state = carry
-        index, t, s = step
-        ts = jnp.full(x.shape[:1], t)
-        noise = noise_fn(x, x if mu is None else mu, ts).astype(dtype)
-        chex.assert_equal_shape([noise, x])
-        if chosen.is_stochastic:
-            z = normal(jax.vmap(jax.random.fold_in, (0, None))(step_keys, index))
-        else:
-            z = jnp.zeros_like(x)
-        inputs = StepInputs(schedule, x=x, mu=mu, noise=noise, z=z, t=t, s=s)
-        x, state = chosen.step(state, inputs)
-        return (x, state), x if return_path else None
+    def body(carry: _Carry, step: _Step) -> tuple[_Carry, Any]:
+        carry = advance(carry, step)
+        return carry, carry[0] if return_path else None
 
     steps = (jnp.arange(len(timesteps) - 1), timesteps[:-1], timesteps[1:])
     (x_end, _), path = jax.lax.scan(body, (x, chosen.init(x)), steps)
-    if return_path:
-        return x_end, jnp.concatenate([x[None], path])
-    return x_end
+    return (x_end, jnp.concatenate([x[None], path])) if return_path else x_end
+
+
+def _make_advance(
+    solver: Solver,
+    schedule: Schedule,
+    noise_fn: NoiseFn,
+    mu: Array | None,
+    keys: PRNGKey,
+) -> Callable[[_Carry, _Step], _Carry]:
+    """One evaluation of the network and one step of the solver, as a function."""
+
+    def advance(carry: _Carry, step: _Step) -> _Carry:
+        x, state = carry
+        index, t, s = step
+        ts = jnp.full(x.shape[:1], t)
+        noise = noise_fn(x, x if mu is None else mu, ts).astype(x.dtype)
+        chex.assert_equal_shape([noise, x])
+        if solver.is_stochastic:
+            z = _normal(jax.vmap(jax.random.fold_in, (0, None))(keys, index), x)
+        else:
+            z = jnp.zeros_like(x)
+        inputs = StepInputs(schedule, x=x, mu=mu, noise=noise, z=z, t=t, s=s)
+        return solver.step(state, inputs)
+
+    return advance
+
+
+def _normal(keys: PRNGKey, like: Array) -> Array:
+    """Standard normal draws of the shape and type of `like`, a key for each image."""
+
+    def draw(key: PRNGKey) -> Array:
+        return jax.random.normal(key, like.shape[1:], like.dtype)
+
+    return jax.vmap(draw)(keys)
+
+
+def _find_allowed(solver: str | Solver, mu: Array | None) -> Solver:
+    """The solver of that name, which must have a Denoising form if `mu` is None."""
+    found = find_solver(solver)
+    if mu is None and needs_mean(found):
+        raise ValueError(
+            f"solver={solver!r} has no Denoising form (mu=None), because the mean then "
+            "moves with the estimate. Use 'mr_sde_1', or 'mr_ode_2' for a second order."
+        )
+    return found
 
 
 def _template(mu: Array | None, x_init: Array | None) -> Array:

@@ -1,28 +1,31 @@
 """The mean-reverting SDE of IR-SDE: schedules, kernels, the optimal reverse state.
 
 Pure functions of arrays, written for one image and one pair of steps. Nothing here
-knows a network, a file or a batch. Read `schedules`, then `kernels`, then `posterior`.
+knows a network, a file or a batch. Read `schedules`, then `kernels`, `conversions` and
+`posterior`.
 """
 
+from irsde_jax.sde.conversions import (
+    mean_and_x0,
+    noise_to_score,
+    noise_to_v,
+    noise_to_x0,
+    score_to_noise,
+    v_to_noise,
+    x0_to_noise,
+)
 from irsde_jax.sde.kernels import (
     add_noise,
     log_snr,
     log_snr_table,
     marginal_mean,
     marginal_std,
-    mean_and_x0,
-    noise_to_score,
-    noise_to_v,
-    noise_to_x0,
     perturb,
     reverse_noise_std,
     reverse_ode_drift,
     reverse_sde_drift,
-    score_to_noise,
     transition_mean,
     transition_std,
-    v_to_noise,
-    x0_to_noise,
 )
 from irsde_jax.sde.posterior import (
     bias_noise,

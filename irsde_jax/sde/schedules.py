@@ -47,7 +47,8 @@ def cosine_thetas(num_steps: int) -> np.ndarray:
     """
     steps = np.arange(num_steps + 2, dtype=np.float64)
     signal = np.cos((steps / (num_steps + 2) + 0.008) / 1.008 * np.pi / 2) ** 2
-    return 1.0 - signal[1:] / signal[0]
+    thetas: np.ndarray = 1.0 - signal[1:] / signal[0]
+    return thetas
 
 
 def linear_thetas(num_steps: int) -> np.ndarray:
