@@ -93,4 +93,6 @@ def _settle(value: Array, is_known: Array, guess: Array) -> Array:
         columns = beside[1:-1, :-2] + beside[1:-1, 2:]
         return jnp.where(is_known, value, 0.25 * (rows + columns))
 
-    return jax.lax.fori_loop(0, _SWEEPS, sweep, jnp.where(is_known, value, guess))
+    start = jnp.where(is_known, value, guess)
+    settled: Array = jax.lax.fori_loop(0, _SWEEPS, sweep, start)
+    return settled

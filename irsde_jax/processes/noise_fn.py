@@ -59,7 +59,8 @@ def _from_v(schedule: Schedule, v_fn: NoiseFn) -> NoiseFn:
     to_noise = jax.vmap(sde.v_to_noise, (None, 0, 0, 0, 0))
 
     def noise_fn(x: Array, mu: Array, t: Array) -> Array:
-        return to_noise(schedule, x, mu, v_fn(x, mu, t), t)
+        noise: Array = to_noise(schedule, x, mu, v_fn(x, mu, t), t)
+        return noise
 
     return noise_fn
 
@@ -109,6 +110,7 @@ def _clipped(
 
     def within_bounds(x: Array, mu: Array, t: Array) -> Array:
         noise = noise_fn(x, mu, t)
-        return clip(x, mu if has_mean else None, noise, t)
+        clipped: Array = clip(x, mu if has_mean else None, noise, t)
+        return clipped
 
     return within_bounds
