@@ -19,7 +19,7 @@ def get_config() -> ml_collections.ConfigDict:
     # "ddpm": the conditional DDPM baseline, mean 0; needs schedule.max_sigma=1.
     config.process = "irsde"
     # What the network's output is: "noise", as in the paper and in official weights; or
-    # "velocity" (sde.velocity_to_noise), from which few evaluations suffice.
+    # "v" (v-prediction, sde.v_to_noise), from which few evaluations suffice.
     config.prediction = "noise"
     config.seed = 0
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from irsde_jax import losses, sde
-from irsde_jax.samplers.solvers import SOLVERS
+from irsde_jax.samplers import SOLVERS, StepInputs
 
 pytestmark = pytest.mark.core
 
@@ -213,15 +213,16 @@ def replay(solver, sign, noise_fn):
     mu = golden("trajectory/mu")
     start = mu + schedule.max_sigma * golden("trajectory/init_noise")
     fresh = sign * golden("trajectory/step_noise")
-    init, step = SOLVERS[solver]
+    chosen = SOLVERS[solver]
 
     def body(carry, inputs):
-        (x, memory), (t, z) = carry, inputs
+        (x, state), (t, z) = carry, inputs
         noise = noise_fn(schedule, x, mu, jnp.full(x.shape[:1], t))
-        return step(memory, schedule, x, mu, noise, z, t, t - 1), None
+        given = StepInputs(schedule, x=x, mu=mu, noise=noise, z=z, t=t, s=t - 1)
+        return chosen.step(state, given), None
 
     steps = (jnp.arange(100, 0, -1), fresh)
-    (x, _), _ = jax.lax.scan(body, (start, init(start)), steps)
+    (x, _), _ = jax.lax.scan(body, (start, chosen.init(start)), steps)
     return start, x
 
 
@@ -263,9 +264,9 @@ def test_losses():
     optimum = jax.vmap(sde.optimal_reverse_state, (None, 0, 0, 0, 0, 0))
     assert_close(optimum(schedule, x, x0, mu, t, t - 1), "loss/optimum", 2e-5)
 
-    given = (schedule, network, x, x0, mu, noise, t)
+    drawn = losses.Drawn(x=x, noise=noise, t=t, x0=x0, mu=mu, schedule=schedule)
     for norm in ("l1", "l2"):
-        loss = losses.max_likelihood_loss_at(*given, form="euler", norm=norm)
+        loss = losses.max_likelihood_loss_at(drawn, predicted, form="euler", norm=norm)
         np.testing.assert_allclose(loss, GOLDEN[f"loss/{norm}"], rtol=1e-5)
-    loss = losses.noise_loss_at(*given, norm="l1")
+    loss = losses.noise_loss_at(drawn, predicted, norm="l1")
     np.testing.assert_allclose(loss, GOLDEN["loss/noise_l1"], rtol=1e-5)

@@ -113,12 +113,12 @@ class TestDebias:
         assert errors[False] > max(3 * errors[True], 1e-5)
 
 
-class TestVelocity:
+class TestVPrediction:
     @pytest.mark.parametrize("process", ["irsde", "ddpm"])
-    def test_network_that_knows_the_velocity_restores_the_image(self, process):
-        """Its velocity at step T is -x0 but for 1/200: one evaluation suffices."""
+    def test_network_that_knows_v_restores_the_image(self, process):
+        """Its v at step T is -x0 but for 1/200: one evaluation suffices."""
         schedule = dict(max_sigma=1.0 if process == "ddpm" else 0.1)
-        config = make(process=process, prediction="velocity", schedule=schedule).config
+        config = make(process=process, prediction="v", schedule=schedule).config
         schedule, x0 = sde.make_schedule(**config.schedule), photo((1, 8, 8, 3))
         degraded = 0.5 * x0
         signed = process == "ddpm"
@@ -143,7 +143,7 @@ class TestVelocity:
 
     def test_needs_a_mean(self):
         with pytest.raises(ValueError, match="needs a mean"):
-            denoiser(prediction="velocity")
+            denoiser(prediction="v")
 
     def test_other_predictions_are_refused(self):
         with pytest.raises(ValueError, match="prediction='score' is not one of"):

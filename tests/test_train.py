@@ -177,8 +177,8 @@ def test_overfitting_one_pair_restores_it(tmp_path):
         model.apply,
         optimizer,
         schedule,
-        losses.make_loss("max_likelihood_exact"),
-        processes.make_process("irsde"),
+        loss=losses.make_loss("max_likelihood_exact"),
+        process=processes.make_process("irsde"),
         ema_decay=0.98,
     )
     batch = {

@@ -85,14 +85,13 @@ def settings_of(restorer: Restorer, values: Values) -> Settings:
 
 def allowed_solvers(restorer: Restorer) -> list[str]:
     """The solvers that its process has, in the order of `samplers.SOLVERS`."""
-    process, schedule = restorer.process, restorer.schedule
-    return [s for s in samplers.SOLVERS if processes.allows(process, schedule, s)]
+    return [s for s in samplers.SOLVERS if processes.allows(restorer.process, s)]
 
 
 @functools.cache
 def draws_noise(restorer: Restorer, solver: str) -> bool:
     """Whether two restorations of an image can differ with this solver."""
-    return processes.draws_noise(restorer.process, restorer.schedule, solver)
+    return processes.draws_noise(restorer.process, solver)
 
 
 def overrides(settings: Settings) -> list[str]:

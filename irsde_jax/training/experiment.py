@@ -77,11 +77,11 @@ def build(config: Config) -> Parts:
         model.apply,
         optimizer,
         schedule,
-        call_with(losses.make_loss, config, "loss"),
-        process,
-        config.train.ema_decay,
+        loss=call_with(losses.make_loss, config, "loss"),
+        process=process,
+        ema_decay=config.train.ema_decay,
         # An unconditional process never looks at a degraded image.
-        degradations.make_degradation(**config.degradation)
+        degrade=degradations.make_degradation(**config.degradation)
         if process.conditional
         else None,
         axis_name="batch",
