@@ -87,7 +87,7 @@ def test_without_paint_the_holes_of_the_upload_are_told_and_filled(
 
 
 def test_what_is_painted_is_filled_and_the_command_repeats_it(
-    open_page, photograph, folder, monkeypatch
+    open_page, photograph, app_folder, monkeypatch
 ):
     page = open_page()
     pages.upload(page, photograph)
@@ -110,16 +110,16 @@ def test_what_is_painted_is_filled_and_the_command_repeats_it(
     command = page.locator("#said code").inner_text()
     with page.expect_download() as event:
         page.click("#mask")
-    event.value.save_as(folder / "photo_mask.png")
-    monkeypatch.chdir(folder)
+    event.value.save_as(app_folder / "photo_mask.png")
+    monkeypatch.chdir(app_folder)
     values = flags.FlagValues()
     main.define_flags(values)
     overrides = main.parse(shlex.split(command)[2:], values)
     assert "--mask=photo_mask.png" in command
     assert main.run(values, overrides) == 0
     result = pages.download(page)
-    assert result == (folder / "photo_restored.png").read_bytes()
-    hole = np.asarray(Image.open(folder / "photo_mask.png")) > 0
+    assert result == (app_folder / "photo_restored.png").read_bytes()
+    hole = np.asarray(Image.open(app_folder / "photo_mask.png")) > 0
     before = np.asarray(Image.open(photograph))
     after = np.asarray(Image.open(io.BytesIO(result)))
     assert 0 < hole.mean() < 0.5
