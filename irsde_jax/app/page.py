@@ -207,7 +207,7 @@ def _connect(
 
 def _heading(restorer: Restorer, name: str) -> str:
     count = sum(leaf.size for leaf in jax.tree.leaves(restorer.params))
-    process = PROCESS_NAMES[restorer.config.process]
+    process = PROCESS_NAMES.get(restorer.config.process, restorer.process.name)
     return (
         f"# Restore a photograph: {restorer.config.task}\n"
         f"Weights `{name}`, {count / 1e6:.2f} M parameters, {process}. Photographs "
