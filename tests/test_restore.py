@@ -14,7 +14,7 @@ from irsde_jax import configuration, models
 from irsde_jax.checkpoints import runs
 from irsde_jax.checkpoints.train_state import TrainState
 from irsde_jax.data.image_files import images
-from irsde_jax.restoration import loading, noise_keys, restorer
+from irsde_jax.restoration import configured, loading, noise_keys, restorer
 from irsde_jax.restoration.files import one_file, runner
 
 pytestmark = pytest.mark.core
@@ -42,9 +42,9 @@ def tiny_config(**changes):
 
 def tiny_restorer(**changes):
     config = tiny_config(**changes)
-    model = restorer.make_model(config)
-    return restorer.Restorer(
-        model, models.init_params(model, jax.random.key(0)), config
+    model = configured.make_network(config)
+    return restorer.Restorer.from_config(
+        config, models.init_params(model, jax.random.key(0)), model
     )
 
 
@@ -157,7 +157,7 @@ class TestLoad:
         loaded = loading.load(path, config.lock())
         assert loaded(photo()).shape == (12, 10, 3)
         # they were trained with the euler loss, whatever the configuration trains with
-        assert loaded.debias
+        assert loaded.sampling.debias
         assert config.sampling.debias is None
         configuration.to_json(loaded.config)
 
@@ -251,7 +251,9 @@ class TestFiles:
         np.save(tmp_path / "ct.npy", levels)
         config = irsde.config.copy_and_resolve_references().unlock()
         config.data.data_range = (-1000.0, 3080.0)
-        ranged = restorer.Restorer(irsde.model, irsde.params, config.lock())
+        ranged = restorer.Restorer.from_config(
+            config.lock(), irsde.params, irsde.network
+        )
         key, target = jax.random.key(0), tmp_path / "out.npy"
         one_file.restore_file(ranged, tmp_path / "ct.npy", target, key)
         pixels = (levels.astype(np.float64) + 1000) / 4080

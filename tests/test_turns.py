@@ -4,6 +4,7 @@ import os
 import random
 
 import pytest
+import tiny_weights
 from PIL import Image
 from test_originals import names, save
 from test_restore import photo, tiny_restorer
@@ -85,13 +86,10 @@ class TestSizes:
             return read_image(path, *args, **options)
 
         monkeypatch.setattr(images, "read_image", read)
-        with restorer.config.unlocked():
-            restorer.config.data.scale = 4
-            try:
-                with pytest.raises(ValueError, match=r"1 of 3.*webp: .*16383.*4 x 164"):
-                    run(tmp_path / "in", tmp_path / "out")
-            finally:
-                restorer.config.data.scale = 1
+        enlarging = tiny_weights.changed(restorer, "data.scale=4")
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: enlarging)
+        with pytest.raises(ValueError, match=r"1 of 3.*webp: .*16383.*4 x 164"):
+            run(tmp_path / "in", tmp_path / "out")
         assert opened == ["small.png", "strip.png"]  # its header was enough
         assert names(tmp_path / "out") == ["small.png", "strip.png"]
 

@@ -67,7 +67,7 @@ def build(
         folder: results are written below it.
         has_command: whether the command that makes the same file is shown.
     """
-    sampling = restorer.config.sampling
+    sampling = restorer.sampling
     blocks = gr.Blocks(
         title="irsde_jax", analytics_enabled=False, delete_cache=(600, 3600)
     )
@@ -216,7 +216,7 @@ def build(
 
 
 def _heading(restorer: Restorer, name: str) -> str:
-    count = sum(leaf.size for leaf in jax.tree.leaves(restorer.params))
+    count = sum(leaf.size for leaf in jax.tree.leaves(restorer.recipe.network))
     process = PROCESS_NAMES[restorer.config.process]
     return (
         f"# Restore a photograph: {restorer.config.task}\n"
@@ -243,7 +243,7 @@ def _editor(restorer: Restorer) -> gr.ImageEditor:
 
 def _noise_level(restorer: Restorer) -> tuple[gr.Checkbox, gr.Slider]:
     """Whether the level is estimated, and the level; hidden where there is none."""
-    shown, configured = restorer.process.starts_at_input, restorer.config.sampling.sigma
+    shown, configured = restorer.process.starts_at_input, restorer.sampling.sigma
     # A level at or above lambda has no step at which the process could start.
     highest = 0.99 * 255 * float(restorer.schedule.max_sigma)
     estimated = gr.Checkbox(

@@ -220,7 +220,7 @@ def _filling(
     """
     return filling.read(
         *(upload, mask),
-        data_range=restorer.config.data.data_range,
+        data_range=restorer.image_format.data_range,
         max_megapixels=limits.megapixels,
     )
 
@@ -261,7 +261,7 @@ def _read(restorer: Restorer, upload: Path, limits: Limits) -> one_file.Given:
     with _names_alone(upload):
         _check_size(upload, restorer.scale, limits)
         image = images.read_image(
-            *(upload, restorer.config.data.data_range),
+            *(upload, restorer.image_format.data_range),
             max_megapixels=limits.megapixels,
         )
         return one_file.as_given(restorer, image, upload.name)

@@ -226,9 +226,8 @@ def _warn_of_another_noise_level(
     restorer: Restorer, degrade: Degradation | None
 ) -> None:
     added = restorer.config.degradation.get("sigma")
-    told = restorer.config.sampling.sigma
-    is_told = restorer.process.starts_at_input and told is not None
-    if degrade is None or not is_told:
+    told = restorer.sampling.sigma
+    if degrade is None or told is None or not restorer.process.starts_at_input:
         return
     is_same = isinstance(added, float | int) and abs(added - told) <= _ROUNDING
     if not is_same:

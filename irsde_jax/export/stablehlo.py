@@ -20,20 +20,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import chex
 import jax
 import jax.export
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from flax import traverse_util
 
 from irsde_jax import configuration, samplers, weights
 from irsde_jax.array_types import Array
+from irsde_jax.checkpoints import named_arrays
 from irsde_jax.data import resampling
 from irsde_jax.export import readme
 from irsde_jax.export.notes import LICENCE, SCRIPT, WEIGHTS, describe
-from irsde_jax.restoration import loading, programs
+from irsde_jax.restoration import grids, loading, programs
 from irsde_jax.restoration.restorer import Restorer
 
 __all__ = ["describe", "export_program", "parse_platforms", "parse_sizes", "run"]
@@ -132,7 +131,7 @@ def run(
             (temporary / name).replace(folder / name)
     finally:
         shutil.rmtree(temporary)
-    if (scale := restorer.config.data.scale) > 1:
+    if (scale := restorer.scale) > 1:
         logger.info("super-resolution: the results are %d times as large", scale)
     logger.info("python %s IMAGE RESULT", folder / SCRIPT)
     return folder
@@ -146,7 +145,7 @@ def _write(
     platforms: Sequence[str],
 ) -> None:
     """Writes all files of an export into an empty folder."""
-    np.savez(folder / WEIGHTS, **_flat(jax.device_get(restorer.params)))
+    np.savez(folder / WEIGHTS, **jax.device_get(_weights(restorer)))
     shutil.copy(Path(__file__).with_name("standalone.py"), folder / SCRIPT)
     configuration.write(restorer.config, folder)
     for size in sizes:
@@ -188,14 +187,14 @@ def export_program(
             `Restorer.check` refuses.
     """
     timesteps = _timesteps(restorer)
-    data = restorer.config.data
-    height, width = (data.scale * side for side in size)
+    recipe, form = restorer.recipe, restorer.image_format
+    height, width = (form.scale * side for side in size)
     restorer.check(1, height, width)
     if restorer.tiles(height, width) is not None:
         raise ValueError(
             f"{height} x {width} pixels would be restored in tiles (sampling.tile="
-            f"{restorer.config.sampling.tile}, memory_gigabytes="
-            f"{restorer.config.sampling.memory_gigabytes:g}); a program restores whole "
+            f"{restorer.sampling.tile}, memory_gigabytes="
+            f"{restorer.sampling.memory_gigabytes:g}); a program restores whole "
             "images: export it with --config.sampling.tile=0."
         )
 
@@ -203,20 +202,20 @@ def export_program(
         # Not folded into constants, which would round otherwise than the library does.
         schedule, grid = jax.lax.optimization_barrier((restorer.schedule, timesteps))
         return programs.restore(
-            traverse_util.unflatten_dict(params, sep="/"),
+            _network_with(restorer, params),
             schedule,
             samplers.image_keys(jax.random.key(seed), images.shape[0]),
-            resampling.enlarge(images, data.scale, data.enlarge),
+            resampling.enlarge(images, form.scale, form.enlarge),
             grid,
-            **restorer.program_options(),
+            **recipe.program_options(),
         )
 
     (batch,) = jax.export.symbolic_shape("batch")
     with _without_source_paths():
         return jax.export.export(jax.jit(program), platforms=platforms)(
-            jax.eval_shape(lambda: _flat(restorer.params)),
+            jax.eval_shape(lambda: _weights(restorer)),
             jax.ShapeDtypeStruct((), jnp.uint32),
-            jax.ShapeDtypeStruct((batch, *size, restorer.model.channels), jnp.float32),
+            jax.ShapeDtypeStruct((batch, *size, form.channels), jnp.float32),
         )
 
 
@@ -234,14 +233,14 @@ def _without_source_paths() -> Iterator[None]:
 
 def _timesteps(restorer: Restorer) -> Array:
     """The grid of all images: the noise level, if there is one, is the same for all."""
-    sigma = restorer.config.sampling.sigma
+    sigma = restorer.sampling.sigma
     if restorer.process.starts_at_input and sigma is None:
         raise ValueError(
             "a program of the Denoising process is exported for one noise level; "
             "these weights estimate it. Give it in image units (25/255 = 0.098): "
             "--config.sampling.sigma=0.098."
         )
-    timesteps = restorer.timesteps(None, sigma)
+    timesteps = grids.timesteps(restorer.recipe, None, sigma)
     if timesteps is None:
         raise ValueError(
             f"sampling.sigma={sigma}: at so low a noise level there is nothing to "
@@ -282,8 +281,22 @@ def _require_flatbuffers() -> None:
         )
 
 
-def _flat(params: chex.ArrayTree) -> dict[str, Any]:
-    return traverse_util.flatten_dict(params, sep="/")
+def _weights(restorer: Restorer) -> dict[str, Any]:
+    """The arrays of the network by their paths."""
+    network = restorer.recipe.network
+    of_one = len(network.args) == 1 and not network.keywords
+    tree = network.args[0] if of_one else (network.args, network.keywords)
+    return named_arrays.flatten(tree)
+
+
+def _network_with(
+    restorer: Restorer, weights: dict[str, Array]
+) -> jax.tree_util.Partial:
+    """The network of a restorer with arrays that `_weights` named."""
+    leaves = [weights[name] for name in _weights(restorer)]
+    structure = jax.tree.structure(restorer.recipe.network)
+    network: jax.tree_util.Partial = jax.tree.unflatten(structure, leaves)
+    return network
 
 
 def _name(size: Size) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from irsde_jax import configuration, losses, metrics, models, processes, sde
 from irsde_jax.data import degradations, pipeline, sources
 from irsde_jax.data.sources import cache
-from irsde_jax.restoration import restorer
+from irsde_jax.models import Network
+from irsde_jax.restoration import configured
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.training import optimizers, train_step
 
@@ -54,7 +55,7 @@ def check_settings(config: Config) -> None:
 class Parts(NamedTuple):
     """The pure parts of a training, from its configuration."""
 
-    model: Any
+    network: Network
     optimizer: Any
     step_fn: Any
 
@@ -71,10 +72,10 @@ def build(config: Config) -> Parts:
     call_with, num_steps = configuration.call_with, config.train.num_steps
     schedule = call_with(sde.make_schedule, config, "schedule")
     process = processes.make_process(config.process, schedule, config.prediction)
-    model = restorer.make_model(config)
+    network = configured.make_network(config)
     optimizer = call_with(optimizers.make_optimizer, config, "optimizer", num_steps)
     step = train_step.make_train_step(
-        model.apply,
+        lambda variables, x, mu, t: network.apply(variables["params"], x, mu, t),
         optimizer,
         schedule,
         call_with(losses.make_loss, config, "loss"),
@@ -90,7 +91,7 @@ def build(config: Config) -> Parts:
             optimizers.learning_rate_of, config, "optimizer", num_steps
         ),
     )
-    return Parts(model, optimizer, train_step.data_parallel(step))
+    return Parts(network, optimizer, train_step.data_parallel(step))
 
 
 def _is_paired(config: Config) -> bool:
@@ -144,7 +145,7 @@ def make_dataset(config: Config) -> tuple[Any, list[str]]:
     return dataset, source.names
 
 
-def make_validation(config: Config, model: Any) -> Any:
+def make_validation(config: Config, network: Network) -> Any:
     """`validate(ema_params) -> (scores, pictures)`; None if there is no such folder.
 
     Central crops of the first images, degraded and restored with fixed keys, so that
@@ -159,7 +160,7 @@ def make_validation(config: Config, model: Any) -> Any:
             "--config.validation.dir=DIR, or none by --config.validation.dir= to go "
             "without."
         )
-    Restorer(model, models.abstract_params(model), config).check(
+    Restorer.from_config(config, models.abstract_params(network), network).check(
         settings.num_images, settings.crop_size, settings.crop_size
     )
     crops = pipeline.validation_crops(
@@ -176,7 +177,7 @@ def make_validation(config: Config, model: Any) -> Any:
         degraded = np.asarray(jax.vmap(degrade)(keys, jnp.asarray(clean)))
 
     def validate(ema_params):
-        restore = Restorer(model, jax.device_get(ema_params), config)
+        restore = Restorer.from_config(config, jax.device_get(ema_params), network)
         restored = restore(degraded, enlarged=True)
         rounded = np.round(restored * 255) / 255
         scores = {

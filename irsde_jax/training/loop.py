@@ -24,6 +24,7 @@ from irsde_jax.checkpoints import hosts, runs
 from irsde_jax.checkpoints.train_state import TrainState
 from irsde_jax.data import pipeline
 from irsde_jax.data.sources import pairs
+from irsde_jax.models import Network
 from irsde_jax.restoration import loading
 from irsde_jax.training import (
     experiment,
@@ -93,7 +94,7 @@ def train(
     dataset, names = experiment.make_dataset(config)
     # Of several hosts one validates, and writes: the others have the same weights.
     validate = (
-        experiment.make_validation(config, parts.model) if hosts.is_first() else None
+        experiment.make_validation(config, parts.network) if hosts.is_first() else None
     )
     first_key, run_key = jax.random.split(jax.random.key(config.seed))
     with (
@@ -260,10 +261,10 @@ def _first_state(
 ) -> TrainState:
     """The state of the latest checkpoint, or else that before the first step."""
     if checkpoints.latest_step is None:
-        return _initial_state(config, parts.model, parts.optimizer, key, weights)
+        return _initial_state(config, parts.network, parts.optimizer, key, weights)
     # A run that goes on needs no other weights again; what it needs are shapes.
     like = jax.eval_shape(
-        lambda: _initial_state(config, parts.model, parts.optimizer, key, None)
+        lambda: _initial_state(config, parts.network, parts.optimizer, key, None)
     )
     state = checkpoints.restore(like)
     logger.info("resuming at step %d", state.step)
@@ -271,19 +272,19 @@ def _first_state(
 
 
 def _initial_state(
-    config: Config, model: Any, optimizer: Any, key: jax.Array, weights: Any
+    config: Config, network: Network, optimizer: Any, key: jax.Array, weights: Any
 ) -> TrainState:
     """The state before the first step, of random or of given weights."""
     if weights is None:
-        params = models.init_params(model, key)
+        params = models.init_params(network, key)
     else:
         # Its own configuration may have another schedule or task: the network counts.
         start = loading.load(weights, config if is_pytorch(weights) else None)
-        expected = models.abstract_params(model)
+        expected = models.abstract_params(network)
         if jax.tree.map(jnp.shape, start.params) != jax.tree.map(jnp.shape, expected):
             raise ValueError(
                 f"--weights={weights} are of another network than config.model: "
-                f"{start.model} against {model}."
+                f"{start.network} against {network}."
             )
         logger.info("starting from the weights of %s", weights)
         params = start.params

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_masks(
-    jobs: Sequence[Job], mask: str | os.PathLike | None, is_keep: bool
+    jobs: Sequence[Job], mask: str | os.PathLike[str] | None, is_keep: bool
 ) -> dict[str, HoleMask]:
     """The masks of the jobs, by name; see `hole_masks.match`.
 
@@ -35,7 +35,7 @@ def find_masks(
 def tell(
     jobs: Sequence[Job],
     masks: Mapping[str, HoleMask],
-    mask: str | os.PathLike | None,
+    mask: str | os.PathLike[str] | None,
     *,
     data_range: DataRange = UNIT_RANGE,
     max_megapixels: float | None = None,

@@ -34,14 +34,14 @@ class Job(NamedTuple):
 
 
 def plan(
-    source: str | os.PathLike,
-    output: str | os.PathLike,
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
     suffix: str = "",
     kind: str | None = None,
     *,
     overwrite: bool = False,
     with_spread: bool = False,
-    mask: str | os.PathLike | None = None,
+    mask: str | os.PathLike[str] | None = None,
 ) -> list[Job]:
     """What is to be done for `--input` and `--output`.
 
@@ -202,7 +202,7 @@ def _with_problems(
     jobs: Sequence[Job],
     spares_others: bool,
     with_spread: bool,
-    mask: str | os.PathLike | None,
+    mask: str | os.PathLike[str] | None,
 ) -> list[Job]:
     """The jobs, with what is wrong with the names of their results.
 
@@ -255,7 +255,7 @@ def _with_problems(
     return [job._replace(problem=problem(job)) for job in jobs]
 
 
-def _is_mask(path: Path, mask: str | os.PathLike | None) -> bool:
+def _is_mask(path: Path, mask: str | os.PathLike[str] | None) -> bool:
     """Whether a path is the mask file, or lies in the folder of masks."""
     return mask is not None and Path(_real(path)).is_relative_to(_real(Path(mask)))
 

@@ -34,10 +34,10 @@ _SHORT = 5.0
 
 def run(
     config: Config | None,
-    workdir: str | os.PathLike | None,
-    weights: str | os.PathLike | None,
-    input: str | os.PathLike,
-    output: str | os.PathLike,
+    workdir: str | os.PathLike[str] | None,
+    weights: str | os.PathLike[str] | None,
+    input: str | os.PathLike[str],
+    output: str | os.PathLike[str],
     seed: int = 0,
     overwrite: bool = False,
     *,
@@ -47,7 +47,7 @@ def run(
     num_samples: int = 1,
     max_megapixels: float | None = None,
     provenance: bool = True,
-    mask: str | os.PathLike | None = None,
+    mask: str | os.PathLike[str] | None = None,
     mask_keep: bool = False,
 ) -> list[Path]:
     """`--mode restore`: restores an image file, a folder, or what a pattern matches.
@@ -127,8 +127,8 @@ def run(
         if masks and not fills(restorer):
             raise ValueError(
                 f"--mask={mask}: these weights are of process "
-                f"{restorer.config.process!r}, which fills no holes. Leave --mask out, "
-                "or take weights of process 'inpainting', such as "
+                f"{restorer.recipe.process_name!r}, which fills no holes. Leave --mask "
+                "out, or take weights of process 'inpainting', such as "
                 "--weights=inpainting-small."
             )
         writing = Writing(
@@ -181,7 +181,7 @@ def _tell_holes(
     sized: list[Sized],
     outcome: turns.Outcome,
     masks: Mapping[str, HoleMask],
-    mask: str | os.PathLike | None,
+    mask: str | os.PathLike[str] | None,
     max_megapixels: float | None,
 ) -> list[Sized]:
     """Logs what will be filled; returns the images that can be filled."""
@@ -190,7 +190,7 @@ def _tell_holes(
     unfit = hole_jobs.tell(
         [size.job for size in sized],
         *(masks, mask),
-        data_range=restorer.config.data.data_range,
+        data_range=restorer.image_format.data_range,
         max_megapixels=max_megapixels,
     )
     outcome.failures |= unfit
@@ -199,7 +199,7 @@ def _tell_holes(
 
 def _require_noise(restorer: Restorer) -> None:
     """Raises if several restorations of an image would all be the same."""
-    solver = restorer.config.sampling.solver
+    solver = restorer.sampling.solver
     if not processes.draws_noise(restorer.process, restorer.schedule, solver):
         raise ValueError(
             f"--num_samples: with sampling.solver={solver} every restoration is the "
@@ -241,7 +241,7 @@ def _announce(restorer: Restorer, sized: Sequence[Sized], num_samples: int) -> N
     largest = max(sized, key=lambda size: size.height * size.width)
     of_largest = (largest.height, largest.width)
     tiles = restorer.tiles(*of_largest, num_samples=num_samples)
-    needed = restorer.memory(*of_largest, tiles, num_samples=num_samples)
+    needed = restorer.memory.peak((1, *of_largest), tiles, num_samples)
     time = ""
     if megapixels * evals > _SHORT:
         seconds = sum(
