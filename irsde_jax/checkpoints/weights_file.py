@@ -50,7 +50,7 @@ def write(
     for name, leaf in named_arrays.flatten(params).items():
         if not (np.abs(leaf) <= _LARGEST).all():
             raise ValueError(f"{name} is not finite, or too large for float16.")
-        arrays[name] = np.ascontiguousarray(leaf, np.float16)
+        arrays[name] = np.asarray(leaf, np.float16, order="C")
     metadata = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

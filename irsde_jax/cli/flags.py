@@ -78,6 +78,13 @@ FLAGS: tuple[Flag, ...] = (
         value="NAME",
     ),
     Flag(
+        *("trust", Kind.TEXT, _HAS_CONFIG),
+        help="The modules of your own that weights may run, joined by commas. Modules "
+        "that --config, --config.KEY or --workdir name are trusted.",
+        value="MODULES",
+        again="join the modules by commas",
+    ),
+    Flag(
         *("input", Kind.PATH, ("restore",)),
         help="The image, the folder or the quoted pattern ('trip/*.jpg') to restore.",
         value="PATH",

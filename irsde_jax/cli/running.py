@@ -7,7 +7,7 @@ from typing import TypeAlias
 import ml_collections
 from absl import flags
 
-from irsde_jax import configuration
+from irsde_jax import configuration, registry
 from irsde_jax.cli.console import report
 from irsde_jax.cli.flags import split_weights
 from irsde_jax.cli.modes import MODES
@@ -36,6 +36,8 @@ def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False)
         debug: Whether an error is raised with its traceback.
     """
     try:
+        if values.trust:
+            registry.trust(*values.trust.split(","))
         configs = _resolve_all(values, overrides)
         if values.compilation_cache:
             _keep_compiled_programs(values.compilation_cache)
@@ -91,12 +93,13 @@ def resolve(
     # A training starts a run of its own: it never uses the weights' configuration.
     source = names[index] if names and values.mode != "train" else None
     source = source or values.workdir
-    if values.config and len(names) < 2:
-        return configuration.load(values.config, overrides)
-    if (stored := _stored(source)) is not None:
-        return configuration.override(stored, overrides)
+    stored = None if values.config and len(names) < 2 else _stored(source)
+    if stored is not None:
+        return _overridden(stored, overrides, is_own=source == values.workdir)
     if values.config:
-        return configuration.load(values.config, overrides)
+        config = configuration.load(values.config, overrides)
+        registry.trust(*configuration.outside_modules(config))
+        return config
     if MODES[values.mode].needs_config or overrides:
         empty = f"; {source!r} holds no configuration" if source else ""
         experiments = ", ".join(configuration.config_names())
@@ -104,6 +107,19 @@ def resolve(
             f"--config is missing: give a file or one of {experiments}{empty}"
         )
     return None
+
+
+def _overridden(stored: Config, overrides: Sequence[str], is_own: bool) -> Config:
+    """A stored configuration with overrides; trusts what the user has named.
+
+    Weights may come from anybody. A work directory is the user's own.
+    """
+    config = configuration.override(stored, overrides)
+    modules = configuration.outside_modules(config)
+    if not is_own:
+        modules -= configuration.outside_modules(stored)
+    registry.trust(*modules)
+    return config
 
 
 def _stored(source: str | None) -> Config | None:

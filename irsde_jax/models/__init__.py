@@ -1,6 +1,6 @@
 """The networks: images and a step in, noise out. They know nothing of the SDE."""
 
-from irsde_jax.models.choosing import MODELS, make_model, make_network
+from irsde_jax.models.choosing import MODELS, OBJECT, make_model, make_network
 from irsde_jax.models.nafnet import ConditionalNAFNet
 from irsde_jax.models.networks import (
     FlaxNetwork,
@@ -13,6 +13,7 @@ from irsde_jax.models.unet import ConditionalUNet
 
 __all__ = [
     "MODELS",
+    "OBJECT",
     "ConditionalNAFNet",
     "ConditionalUNet",
     "FlaxNetwork",

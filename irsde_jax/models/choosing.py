@@ -20,6 +20,9 @@ MODELS: dict[str, Callable[..., Any]] = {
     "nafnet": ConditionalNAFNet,
 }
 
+OBJECT = "<object "
+"""How `model.name` begins where a network was given as an object, see `train`."""
+
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -38,6 +41,11 @@ def make_network(name: str, *, conditional: bool = True, **options: Any) -> Netw
             if the module of the name is not trusted, see `irsde_jax.registry`.
         TypeError: if what is named returns no network.
     """
+    if name.startswith(OBJECT):
+        raise ValueError(
+            f"model.name={name!r}: this network was given to `train` as an object, "
+            "which cannot be stored. Pass it again: irsde_jax.load(source, model=...)."
+        )
     found = registry.find(name, MODELS, "model.name")
     if _is_flax(found):
         allowed = _fields(found)

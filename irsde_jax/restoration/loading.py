@@ -8,17 +8,20 @@ import flax.linen as nn
 import jax
 import ml_collections
 
-from irsde_jax import configuration, weights
-from irsde_jax.models import FlaxNetwork, Network, abstract_params
+from irsde_jax import configuration, registry, weights
+from irsde_jax.models import FlaxNetwork, Network, abstract_params, as_network
 from irsde_jax.restoration.configured import make_network
 from irsde_jax.restoration.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict
+Given: TypeAlias = Network | nn.Module | None
 
 
 def load(
     source: str | os.PathLike[str],
     config: Config | str | os.PathLike[str] | None = None,
+    *,
+    model: Network | nn.Module | None = None,
 ) -> Restorer:
     """A `Restorer` from weights.
 
@@ -29,23 +32,27 @@ def load(
         config: for a PyTorch file, which holds no schedule, the configuration it
             belongs to, as an object, a name ("deraining") or a path. Elsewhere it is
             optional: task, process, schedule and network must agree with the stored.
+        model: The network, for weights of a training that was given its network as an
+            object. None is the network that the configuration names.
 
     Raises:
         FileNotFoundError: if there are no such weights.
         ValueError: if `config` is missing for a PyTorch file, or disagrees with the
-            weights.
+            weights; or if the weights name a module that is not trusted, see
+            `irsde_jax.registry.trust`.
     """
     path = Path(source)
     if isinstance(config, str | os.PathLike):
         config = configuration.load(os.fspath(config))
+        registry.trust(*configuration.outside_modules(config))  # the user's own file
     if weights.is_pytorch(path):
         return _load_official(path, config)
     if path.is_dir():
-        return _load_workdir(path, config)
+        return _load_workdir(path, config, model)
     if path.suffix == weights.SUFFIX:
-        return _load_file(path, config)
+        return _load_file(path, config, model)
     if (shipped := weights.find(str(source))) is not None:
-        return _load_file(shipped, config)
+        return _load_file(shipped, config, model)
     names = ", ".join(known.name for known in weights.list_weights()) or "none"
     raise FileNotFoundError(
         f"no weights {str(source)!r}: it is neither a work directory of --mode=train "
@@ -76,7 +83,7 @@ def stored_config(source: str | os.PathLike[str] | None) -> Config | None:
     return weights_file.read_config(path)
 
 
-def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
+def _load_workdir(workdir: Path, config: Config | None, model: Given) -> Restorer:
     """The EMA weights of a training run."""
     from irsde_jax.checkpoints import runs  # Orbax takes seconds to import
 
@@ -87,24 +94,29 @@ def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
         )
     with runs.Checkpoints(workdir, read_only=True) as checkpoints:
         config = _agree(checkpoints.read_config(), config, workdir)
-        network = make_network(config)
+        network = _network(config, model)
         params = checkpoints.restore_ema(abstract_params(network))
     return Restorer.from_config(config, jax.device_put(params), network)
 
 
-def _load_file(path: Path, config: Config | None) -> Restorer:
+def _load_file(path: Path, config: Config | None, model: Given) -> Restorer:
     """The weights of a safetensors file."""
     from irsde_jax.checkpoints import named_arrays, weights_file
 
     arrays, stored = weights_file.read_arrays(path)
     config = _agree(stored, config, path)
-    network = make_network(config)
+    network = _network(config, model)
     expected = abstract_params(network)
     shapes = {name: leaf.shape for name, leaf in named_arrays.flatten(expected).items()}
     if {name: array.shape for name, array in arrays.items()} != shapes:
         raise ValueError(f"{path} is damaged: its arrays are not those of {network}.")
     params = named_arrays.unflatten(arrays, expected)
     return Restorer.from_config(config, jax.device_put(params), network)
+
+
+def _network(config: Config, model: Given) -> Network:
+    """The network that was given, or else that of the configuration."""
+    return make_network(config) if model is None else as_network(model)
 
 
 def _agree(stored: Config, config: Config | None, source: Path) -> Config:
