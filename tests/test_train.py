@@ -223,7 +223,7 @@ def test_overfitting_one_pair_restores_it(tmp_path):
     num_steps, batch_size = 400, 16
     optimizer = optax.adam(optax.cosine_decay_schedule(4e-3, num_steps))
     step = train_step.make_train_step(
-        model.apply,
+        model.module.apply,
         optimizer,
         schedule,
         losses.make_loss("max_likelihood_exact"),

@@ -11,7 +11,7 @@ from test_restore import photo, tiny_restorer
 
 from irsde_jax.data.image_files import images, limits, whole_files
 from irsde_jax.restoration.files import runner, turns
-from irsde_jax.restoration.files.jobs import Job
+from irsde_jax.restoration.files.job import Job
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and pipes of POSIX")
 

@@ -9,7 +9,7 @@ from irsde_jax.data.image_files import compression, hole_masks
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.image_files.hole_masks import HoleMask
 from irsde_jax.restoration.files import filling
-from irsde_jax.restoration.files.jobs import Job
+from irsde_jax.restoration.files.job import Job
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,8 @@ def tell(
                     "keeps the image as it is."
                 )
             found = filling.read(
-                *(job.source, masks.get(job.name)),
+                job.source,
+                masks.get(job.name),
                 data_range=data_range,
                 max_megapixels=max_megapixels,
             )

@@ -14,7 +14,7 @@ from irsde_jax.data.image_files.metadata import Metadata
 from irsde_jax.restoration import grey, noisy_images, transparency
 from irsde_jax.restoration.files import filling
 from irsde_jax.restoration.files.filling import Filling
-from irsde_jax.restoration.files.jobs import Job
+from irsde_jax.restoration.files.job import Job
 from irsde_jax.restoration.restorer import Restorer
 
 SPREAD_GAIN = 10.0
