@@ -8,10 +8,11 @@ import jax
 import numpy as np
 import pytest
 import tiny_weights
+from absl import flags
 
 import irsde_jax
 from irsde_jax import configuration, models, registry
-from irsde_jax.cli import pack
+from irsde_jax.cli import definitions, pack, parsing, running
 from irsde_jax.data.image_files import images
 from irsde_jax.export import stablehlo
 from irsde_jax.restoration.restorer import Restorer
@@ -186,6 +187,33 @@ def test_a_weights_file_runs_no_code_that_nobody_trusts(
     assert "outside_nets" not in sys.modules
     registry.trust("outside_nets")
     assert irsde_jax.load(file)(PHOTO).shape == PHOTO.shape
+
+
+def run(*arguments):
+    values = flags.FlagValues()
+    definitions.define_flags(values)
+    return running.run(values, parsing.parse(["irsde-jax", *arguments], values))
+
+
+def test_the_command_line_trusts_what_the_user_names(
+    written, config, tmp_path, monkeypatch, capsys
+):
+    """A work directory and --trust are the user's own words; a weights file is not."""
+    loop.train(named(config, GAIN), tmp_path / "run")
+    file = pack.run(None, tmp_path / "run", tmp_path / "w.safetensors")
+    images.write_image(tmp_path / "a.png", images.ImageFile(PHOTO, None, 8))
+
+    def restore(output, *given):
+        monkeypatch.setattr(registry, "_trusted", set())
+        to = [f"--input={tmp_path / 'a.png'}", f"--output={tmp_path / output}"]
+        return run("--mode=restore", *given, *to)
+
+    assert restore("one.png", f"--workdir={tmp_path / 'run'}") == 0
+    assert restore("two.png", f"--weights={file}") == 1
+    assert "--trust=outside_nets" in capsys.readouterr().err
+    assert restore("two.png", f"--weights={file}", "--trust=other,outside_nets") == 0
+    names = {path.name for path in tmp_path.glob("*.png")}
+    assert names == {"a.png", "one.png", "two.png"}
 
 
 def test_objects_are_trained_and_asked_for_again(written, config, tmp_path):
