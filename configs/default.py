@@ -31,7 +31,7 @@ def get_config() -> ml_collections.ConfigDict:
         delta=0.005,  # what is left of x0 - mu at step T
     )
 
-    # irsde_jax.models.make_model
+    # irsde_jax.models.make_network
     config.model = dict(
         name="unet",
         channels=3,
@@ -115,7 +115,7 @@ def get_config() -> ml_collections.ConfigDict:
         crop_size=128,  # pixels
     )
 
-    # irsde_jax.restoration.restorer.Restorer
+    # irsde_jax.restoration.settings.Sampling
     config.sampling = dict(
         solver="posterior",  # a key of irsde_jax.samplers.SOLVERS
         num_evals=100,  # network evaluations an image
