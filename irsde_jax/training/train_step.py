@@ -64,11 +64,10 @@ def make_train_step(
             own. The quartiles are those of the steps that its `draw` returns.
         process: The process, see `processes.make_process`.
         ema_decay: The decay of the moving average, per step.
-        degrade: `(key, clean image) -> degraded image` for one image, run on the device
-            where the batch holds clean images alone; None where it holds "mu".
+        degrade: `(key, clean image) -> degraded image` for one image. None uses "mu".
         axis_name: The axis of the devices that share the batch; None for one device.
-        accumulate: The number of slices of a device's batch that are computed one after
-            the other, for less memory; the result is that of the whole batch.
+        accumulate: The number of slices in which a device computes its batch, to save
+            memory. The result is that of the whole batch.
         learning_rate: The schedule to log. None disables logging.
 
     Returns:
@@ -77,7 +76,6 @@ def make_train_step(
         "loss", the "grad_norm" before clipping, the "update_norm" and the
         "learning_rate", each shape [], and those of `step_metrics.by_quartile`.
     """
-
     loss_fn = _loss_of_batch(apply_fn, schedule, loss, process, degrade)
     grad_fn = _in_slices(jax.value_and_grad(loss_fn, has_aux=True), accumulate)
 
