@@ -92,12 +92,12 @@ def place(config, root):
 
 
 @functools.cache
-def num_parameters(model, side):
-    """Of a network, traced at a size."""
-    params = models.abstract_params(model)
+def num_parameters(network, side):
+    """The number of parameters of a network, which is traced at a size."""
+    params = models.abstract_params(network)
     image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
     time = jax.ShapeDtypeStruct((1,), jnp.int32)
-    output = jax.eval_shape(model.apply, {"params": params}, image, image, time)
+    output = jax.eval_shape(network.apply, params, image, image, time)
     assert output.shape == image.shape
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
