@@ -1,0 +1,128 @@
+"""How Sphinx builds the documentation: `make docs`, and `make docs-notebooks`."""
+
+import configparser
+import os
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.nodes import make_refnode
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS))
+sys.path.insert(0, str(DOCS.parent))
+
+import docstrings  # noqa: E402
+import generate  # noqa: E402
+
+import irsde_jax  # noqa: E402
+
+_metadata = configparser.ConfigParser()
+_metadata.read(DOCS.parent / "setup.cfg", "utf-8")
+_url = _metadata["metadata"]["url"]
+
+project = "irsde_jax"
+author = "The irsde_jax developers"
+copyright = author
+version = release = irsde_jax.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["_build"]
+nitpicky = True
+
+# Text.
+myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath", "deflist"]
+myst_heading_anchors = 3
+# [`losses.py`](source:irsde_jax/losses.py) is a link to the file in the repository.
+myst_url_schemes = {
+    "http": None,
+    "https": None,
+    "source": f"{_url}/blob/main/{{{{path}}}}",
+}
+
+# Notebooks take minutes: `make docs-notebooks` executes them.
+nb_execution_mode = os.environ.get("IRSDE_JAX_DOCS_NOTEBOOKS", "off")
+nb_execution_timeout = 1800
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
+# Docstrings.
+autosummary_generate = False
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+python_maximum_signature_line_length = 88
+python_use_unqualified_type_names = True
+
+# Appearance.
+html_theme = "sphinx_book_theme"
+html_title = "irsde_jax"
+html_theme_options = {
+    "repository_url": _url,
+    "repository_branch": "main",
+    "path_to_docs": "docs",
+    "use_repository_button": True,
+    "use_issues_button": True,
+    "show_toc_level": 2,
+}
+html_static_path = ["_static"]
+html_css_files = ["irsde_jax.css"]
+html_copy_source = False
+copybutton_exclude = ".linenos, .gp, .go"
+
+
+def _process_docstring(app, what, name, obj, options, lines) -> None:
+    """Turns a docstring into reST, before napoleon reads its sections."""
+    homes = generate.public_homes()
+
+    def link(text: str) -> str | None:
+        home = homes.get(text.rpartition(".")[2])
+        known = home is not None and text.replace("irsde_jax.", "").count(".") < 3
+        return home if known and text.isascii() else None
+
+    lines[:] = docstrings.to_rest(lines, link)
+
+
+def _skip_member(app, what, name, obj, skip, options) -> bool | None:
+    """Leaves out the fields of named tuples: the docstring of the class explains them."""
+    is_field = (getattr(obj, "__doc__", None) or "").startswith("Alias for field")
+    return True if is_field else None
+
+
+def _resolve(app, env, node, contnode) -> nodes.Node | None:
+    """Finds a public object by its last name, wherever it is defined.
+
+    Type hints name the module that defines an object and not the package that exports
+    it. What they name outside this package, or what is not public, stays plain text in
+    the reference; on all other pages it is an error.
+    """
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"]
+    home = generate.public_homes().get(target.rpartition(".")[2])
+    objects = env.get_domain("py").objects
+    if home in objects:
+        entry = objects[home]
+        return make_refnode(
+            app.builder, node["refdoc"], entry.docname, entry.node_id, contnode
+        )
+    return contnode if node["refdoc"].startswith("reference/") else None
+
+
+def setup(app) -> None:
+    """Connects the functions of this file, and writes the generated pages."""
+    generate.write_pages()
+    app.connect("autodoc-process-docstring", _process_docstring, priority=400)
+    app.connect("autodoc-skip-member", _skip_member)
+    app.connect("missing-reference", _resolve)
