@@ -1,6 +1,7 @@
 """How Sphinx builds the documentation: `make docs`, and `make docs-notebooks`."""
 
 import configparser
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -9,13 +10,11 @@ from docutils import nodes
 from sphinx.util.nodes import make_refnode
 
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS))
 sys.path.insert(0, str(DOCS.parent))
 
-import docstrings  # noqa: E402
-import generate  # noqa: E402
-
 import irsde_jax  # noqa: E402
+from docs import generators  # noqa: E402
+from docs.generators import api, docstrings  # noqa: E402
 
 _metadata = configparser.ConfigParser()
 _metadata.read(DOCS.parent / "setup.cfg", "utf-8")
@@ -33,9 +32,10 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
-    "sphinx_design",
 ]
 exclude_patterns = ["_build"]
+if importlib.util.find_spec("sphinx-mathjax-offline"):
+    extensions.append("sphinx-mathjax-offline")  # formulas without a network
 nitpicky = True
 
 # Text.
@@ -84,7 +84,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 
 def _process_docstring(app, what, name, obj, options, lines) -> None:
     """Turns a docstring into reST, before napoleon reads its sections."""
-    homes = generate.public_homes()
+    homes = api.public_homes()
 
     def link(text: str) -> str | None:
         home = homes.get(text.rpartition(".")[2])
@@ -95,7 +95,7 @@ def _process_docstring(app, what, name, obj, options, lines) -> None:
 
 
 def _skip_member(app, what, name, obj, skip, options) -> bool | None:
-    """Leaves out the fields of named tuples: the docstring of the class explains them."""
+    """Leaves out fields of named tuples, which the docstring of the class explains."""
     is_field = (getattr(obj, "__doc__", None) or "").startswith("Alias for field")
     return True if is_field else None
 
@@ -110,7 +110,7 @@ def _resolve(app, env, node, contnode) -> nodes.Node | None:
     if node.get("refdomain") != "py":
         return None
     target = node["reftarget"]
-    home = generate.public_homes().get(target.rpartition(".")[2])
+    home = api.public_homes().get(target.rpartition(".")[2])
     objects = env.get_domain("py").objects
     if home in objects:
         entry = objects[home]
@@ -122,7 +122,7 @@ def _resolve(app, env, node, contnode) -> nodes.Node | None:
 
 def setup(app) -> None:
     """Connects the functions of this file, and writes the generated pages."""
-    generate.write_pages()
+    generators.write_pages()
     app.connect("autodoc-process-docstring", _process_docstring, priority=400)
     app.connect("autodoc-skip-member", _skip_member)
     app.connect("missing-reference", _resolve)

@@ -1,4 +1,4 @@
-"""Docstrings for Sphinx: they are plain text with a little Markdown, and Sphinx reads reST.
+"""Docstrings for Sphinx: plain text with a little Markdown becomes reST.
 
 Single backticks name objects or code, indented blocks are formulas or code, and tables
 are those of Markdown. Everything else that reST would take for markup is escaped.
@@ -38,7 +38,7 @@ def to_rest(lines: Sequence[str], link: Link) -> list[str]:
             end = _end(lines, index, lambda each: each.startswith("|"))
             result += _table(lines[index:end], link)
             index = end
-        elif not in_section and line.startswith("    ") and _is_after_blank(lines, index):
+        elif not in_section and index and _starts_block(lines, index):
             end = _end(lines, index, lambda each: not each or each.startswith("    "))
             result += _literal(lines[index:end])
             index = end
@@ -56,8 +56,9 @@ def _end(lines: Sequence[str], start: int, belongs: Callable[[str], bool]) -> in
     return end
 
 
-def _is_after_blank(lines: Sequence[str], index: int) -> bool:
-    return index > 0 and not lines[index - 1].strip()
+def _starts_block(lines: Sequence[str], index: int) -> bool:
+    """Whether an indented block starts here: below an empty line."""
+    return lines[index].startswith("    ") and not lines[index - 1].strip()
 
 
 def _literal(block: Sequence[str]) -> list[str]:
