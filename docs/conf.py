@@ -75,6 +75,7 @@ html_theme_options = {
     "use_repository_button": True,
     "use_issues_button": True,
     "show_toc_level": 2,
+    "navbar_persistent": [],  # the search field is in the sidebar
 }
 html_static_path = ["_static"]
 html_css_files = ["irsde_jax.css"]

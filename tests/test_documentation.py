@@ -247,6 +247,7 @@ def test_names_of_the_package_lead_to_the_reference():
     homes = api.public_homes()
     assert homes["optimal_reverse_state"] == "irsde_jax.sde.optimal_reverse_state"
     assert "find" not in homes  # of `registry` and of `processes.holes`
+    assert "{py:obj}`irsde_jax.restoration.loading.load`" in api.overview()
 
 
 # Docstrings.

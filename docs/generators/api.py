@@ -1,6 +1,7 @@
 """The reference of the API: an overview, and a page for each public module."""
 
 import ast
+import functools
 import importlib
 import inspect
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ def overview() -> str:
     package = importlib.import_module("irsde_jax")
     rows = []
     for name in sorted(package.__all__, key=str.lower):
-        if (home := public_homes().get(name)) is not None:
+        if home := _home_of(getattr(package, name), name):
             rows += [f"| `irsde_jax.{name}` | {{py:obj}}`{home}` |"]
     summaries = []
     for title in PAGES:
@@ -80,6 +81,17 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def _home_of(value: Any, name: str) -> str | None:
+    """The full name under which an object is documented."""
+    for modules in PAGES.values():
+        for module_name in modules:
+            if name not in public_names(module_name):
+                continue
+            if getattr(importlib.import_module(module_name), name) is value:
+                return f"{module_name}.{name}"
+    return None
+
+
 def page(title: str) -> str:
     """The page of one entry of `PAGES`."""
     lines = [f"# {title}", ""]
@@ -90,7 +102,7 @@ def page(title: str) -> str:
         documented = [each for each in public_names(name) if _has_docs(module, each)]
         body = [f".. automodule:: {name}", "   :no-members:", ""]
         if documented:
-            body += [".. autosummary::", ""]
+            body += [".. autosummary::", "   :nosignatures:", ""]
             body += [f"   {each}" for each in documented] + [""]
         body += [f".. currentmodule:: {name}", ""]
         for each in public_names(name):
@@ -168,6 +180,7 @@ def _defined_names(module: Any) -> list[str]:
     return [name for name in dict.fromkeys(names) if not name.startswith("_")]
 
 
+@functools.cache
 def public_homes() -> dict[str, str]:
     """The full name under which each public name is documented, by its last part.
 
