@@ -81,4 +81,5 @@ def find(name: str, table: Mapping[str, Value], what: str) -> Value:
                 f"{hint}"
             )
         found = getattr(found, part)
-    return found  # type: ignore[no-any-return]
+    value: Value = found
+    return value

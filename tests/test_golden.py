@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from irsde_jax.solvers import SOLVERS
 
 from irsde_jax import losses, sde
+from irsde_jax.samplers.solvers import SOLVERS
 
 pytestmark = pytest.mark.core
 

@@ -28,7 +28,10 @@ from flax import traverse_util
 from PIL import Image
 
 import irsde_jax
-from irsde_jax import configuration, export, pack, train
+from irsde_jax import configuration
+from irsde_jax.cli import pack
+from irsde_jax.export import stablehlo
+from irsde_jax.training import loop
 
 TESTS = Path(__file__).resolve().parents[1]
 FOLDER = TESTS / "golden" / "oldest"
@@ -79,13 +82,13 @@ def flat(params):
 def make(folder):
     """Writes everything into an empty folder, the current one."""
     write_images(folder / "images")
-    state = train.train(make_config(), "run")
+    state = loop.train(make_config(), "run")
     shutil.rmtree("run/checkpoints/4")
     for path in Path("run").iterdir():
         if path.name not in ("checkpoints", "config.json"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     pack.run(None, "run", "packed.safetensors")
-    export.run(None, "packed.safetensors", "exported", [SIZE], ["cpu"])
+    stablehlo.run(None, "packed.safetensors", "exported", [SIZE], ["cpu"])
     images = np.random.default_rng(0).uniform(0.2, 0.8, (2, *SIZE, 3))
     images = images.astype(np.float32)
     arrays = {"images": images}

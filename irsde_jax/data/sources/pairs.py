@@ -124,7 +124,10 @@ class MaskedFolder:
     def __getitem__(self, index: int) -> Record:
         clean, mask = self._paths[index]
         x0 = self._read(clean)
-        hole = hole_masks.read(HoleMask(mask, is_keep=True), *x0.shape[:2])
+        try:
+            hole = hole_masks.read(HoleMask(mask, is_keep=True), *x0.shape[:2])
+        except ValueError as error:
+            raise ValueError(f"{clean} and its mask do not fit: {error}") from error
         return {"x0": x0, "mu": np.where(hole[..., None], np.float32(HOLE), x0)}
 
 
