@@ -50,6 +50,7 @@ myst_url_schemes = {
 
 # Notebooks take minutes: `make docs-notebooks` executes them.
 nb_execution_mode = os.environ.get("IRSDE_JAX_DOCS_NOTEBOOKS", "off")
+nb_execution_in_temp = True
 nb_execution_timeout = 1800
 nb_execution_raise_on_error = True
 nb_merge_streams = True
