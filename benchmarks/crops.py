@@ -159,7 +159,7 @@ def _step(
     params, schedule, carry, degraded, keys, t, s, *, model, process, solver, options
 ):
     """A step of `samplers.sample`: a program for each solver, not for each grid."""
-    x, memory = carry
+    x, state = carry
     given = processes.prepare(process, degraded)
     mean = given.mean
     network = functools.partial(model.apply, {"params": params})
@@ -167,10 +167,10 @@ def _step(
         process, schedule, network, given, **dict(options)
     )
     noise = noise_fn(x, x if mean is None else mean, jnp.full(x.shape[:1], t))
-    fresh = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
-    step = samplers.SOLVERS[solver].step
+    z = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
     _, x0_hat = sde.mean_and_x0(schedule, x, mean, noise, t)
-    return step(memory, schedule, x, mean, noise, fresh, t, s), x0_hat
+    inputs = samplers.StepInputs(schedule, x=x, mu=mean, noise=noise, z=z, t=t, s=s)
+    return samplers.SOLVERS[solver].step(state, inputs), x0_hat
 
 
 def walk(

@@ -29,7 +29,7 @@ from benchmarks.crops import Task
 from benchmarks.solvers_report import MAX_RMSE, Row
 from irsde_jax import samplers
 from irsde_jax.cli.console import set_up_logging
-from irsde_jax.training.logs import Progress
+from irsde_jax.training.progress import Progress
 
 NUM_EVALS = (1, 2, 5, 10, 20, 50, 100)
 SPACED_EVALS = (5, 10)  # those of the grids that are not uniform in t

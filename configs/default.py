@@ -23,7 +23,7 @@ def get_config() -> ml_collections.ConfigDict:
     # baseline with mean 0, which needs schedule.max_sigma=1.
     config.process = "irsde"
     # What the network predicts. "noise" is that of the paper and of official weights.
-    # "velocity" (see sde.velocity_to_noise) makes few evaluations suffice.
+    # "v" (v-prediction, see sde.v_to_noise) makes few evaluations suffice.
     config.prediction = "noise"
     # The seed of the first parameters, the batches and the noise of a training.
     config.seed = 0

@@ -2,7 +2,7 @@
 
 NAME is `denoising`, `deraining`, `super_resolution` or `inpainting`; docs/weights.md
 says what each reached. They are NAFNets of 0.38 M parameters, for inpainting of 1.9 M.
-Those of IR-SDE predict the velocity, and are judged by the clean image that it implies:
+Those of IR-SDE use v-prediction, and are judged by the clean image that it implies:
 a small network that predicts the noise is far off near step T, where the noise says
 little of the image.
 """
@@ -20,9 +20,9 @@ def _task(name: str, variants: str) -> ml_collections.ConfigDict:
     return runpy.run_path(str(_FOLDER / f"{name}.py"))["get_config"](variants)
 
 
-def _predict_velocity(config: ml_collections.ConfigDict) -> None:
+def _predict_v(config: ml_collections.ConfigDict) -> None:
     """What the three of IR-SDE have in common."""
-    config.prediction = "velocity"
+    config.prediction = "v"
     config.loss.name = "x0"
     # Larger than the paper's: in units of lambda, streaks and holes are then of size 1.
     config.schedule.max_sigma = 50 / 255
@@ -42,7 +42,7 @@ def denoising() -> ml_collections.ConfigDict:
 def deraining() -> ml_collections.ConfigDict:
     """Pairs of `python -m benchmarks.rain_pairs`."""
     config = _task("deraining", "small")
-    _predict_velocity(config)
+    _predict_v(config)
     config.data.train_dir = "datasets/rain_pairs"
     config.data.cache_megabytes = 2048
     config.data.augment = False  # turned by 90 degrees, rain would not fall
@@ -55,7 +55,7 @@ def deraining() -> ml_collections.ConfigDict:
 def super_resolution() -> ml_collections.ConfigDict:
     """Photographs reduced by bicubic interpolation."""
     config = _task("super_resolution", "synthetic,small")
-    _predict_velocity(config)
+    _predict_v(config)
     config.train.num_steps = 7_700
     return config
 
@@ -66,7 +66,7 @@ def inpainting() -> ml_collections.ConfigDict:
     Nothing tells what is in the middle of wider holes, and there is nothing to learn.
     """
     config = _task("inpainting", "filled,synthetic,small")
-    _predict_velocity(config)
+    _predict_v(config)
     config.schedule.max_sigma = 30 / 255  # the paper's: a smooth hole is off by as much
     config.model.update(enc_blocks=(1, 1, 1, 2), middle_blocks=2)
     config.model.dec_blocks = (1, 1, 1, 1)

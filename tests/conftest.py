@@ -10,6 +10,8 @@ import jax
 import pytest
 import xla_flags
 
+pytest_plugins = ["pages"]
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # Before JAX initialises its backends: `pmap` is real on a laptop.

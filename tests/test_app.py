@@ -4,21 +4,16 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
-import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import children
-import jax
-import numpy as np
 import pytest
 import tiny_weights
 from absl import flags
-from PIL import Image
+from pages import download, upload, wait_for_message, wait_for_text
 
 from irsde_jax import configuration, main, processes
 from irsde_jax.app import server as app_server
@@ -28,139 +23,17 @@ from irsde_jax.restoration import loading
 from irsde_jax.restoration.files import runner
 
 ROOT = Path(__file__).resolve().parents[1]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-    *("--no-first-run", "--disable-background-networking", "--disable-sync"),
-    "--disable-component-update",
-)
 SIDE = 160  # pixels
 HIDDEN = "inset(0px 0px 0px 50%)"  # of the restored image, left of the slider
-# Messages and the state of the queue vanish by themselves. Everything that they ever
-# said is collected here, so that no test has to look at the right moment.
-COLLECT = """
-    window.everSaid = new Set();
-    new MutationObserver(() => {
-        for (const element of document.querySelectorAll(".toast-body, #before")) {
-            window.everSaid.add(element.innerText);
-        }
-    }).observe(document, {childList: true, subtree: true, characterData: true});
-"""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Of the photograph, the weights and what the page writes."""
-    return tmp_path_factory.mktemp("app")
-
-
-@pytest.fixture(scope="module")
-def photograph(folder) -> Path:
-    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-    path = folder / "photo.png"
-    Image.fromarray(noise).save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def weights(folder) -> Path:
+def weights(app_folder) -> Path:
     config = tiny_weights.config("denoising:small").unlock()
     config.sampling.update(solver="posterior", num_evals=22)
     config.app.megabytes = 0.25
     params = tiny_weights.params(config)
-    return weights_file.write(folder / "tiny.safetensors", params, config)
-
-
-@pytest.fixture(scope="module")
-def server(folder, weights) -> Iterator[tuple[subprocess.Popen, str]]:
-    """The command, and the address that it says."""
-    temporary = folder / "temporary"
-    temporary.mkdir()
-    said = folder / "said.txt"
-    cache = jax.config.jax_compilation_cache_dir
-    command = [sys.executable, "-m", "irsde_jax.main", "--mode=app"]
-    command += [f"--weights={weights}", f"--compilation_cache={cache}"]
-    with said.open("w") as output:
-        process = children.start(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"TMPDIR": str(temporary)},
-            stdout=output,
-            stderr=output,
-        )
-    address = re.compile(r"The page is at (http://[\d.]+:\d+)/;")
-    try:
-        children.wait_for(lambda: address.search(said.read_text()), process)
-        found = address.search(said.read_text())
-        assert found, said.read_text()
-        yield process, found[1]
-    finally:
-        children.end(process)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no browser is installed: none of {', '.join(BROWSERS)}")
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is missing")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def open_page(browser, server):
-    """Opens the page as one more user; nothing may come from elsewhere."""
-    contexts, elsewhere = [], []
-
-    def open_as_a_user():
-        context = browser.new_context(accept_downloads=True)
-        context.set_default_timeout(1000 * children.DEADLINE)
-        contexts.append(context)
-        page = context.new_page()
-        page.add_init_script(COLLECT)
-        address = server[1]
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((address, "data:", "blob:"))
-                else elsewhere.append(request.url)
-            ),
-        )
-        page.goto(address)
-        page.wait_for_selector("#upload input[type=file]", state="attached")
-        return page
-
-    yield open_as_a_user
-    for context in contexts:
-        context.close()
-    assert elsewhere == []
-
-
-def upload(page, path: Path) -> None:
-    page.set_input_files("#upload input[type=file]", path)
-
-
-def wait_for_text(page, selector: str, text: str) -> str:
-    """The text of an element, once it holds `text`."""
-    found = page.locator(selector, has_text=text)
-    found.wait_for()
-    return found.inner_text()
-
-
-def wait_for_message(page, text: str) -> str:
-    """The message, or the state of the queue, that holds `text`, now or before."""
-    found = f"[...window.everSaid].find(said => said.includes({json.dumps(text)}))"
-    return page.wait_for_function(found).json_value()
-
-
-def download(page) -> bytes:
-    with page.expect_download() as event:
-        page.click("#download")
-    return Path(event.value.path()).read_bytes()
+    return weights_file.write(app_folder / "tiny.safetensors", params, config)
 
 
 def library_result(weights: Path, photograph: Path, folder: Path, seed: int) -> bytes:
@@ -227,14 +100,14 @@ def test_page_is_served_to_this_machine_alone(server):
 def test_a_command_is_told_where_the_weights_alone_decide(weights):
     stored = weights_file.read_config(weights)
     loaded = loading.load(weights).config
-    assert app_server._is_own(loaded, stored)
+    assert app_server.is_own(loaded, stored)
     other = configuration.override(loaded, ["--config.sampling.clip=True"])
-    assert not app_server._is_own(other, stored)
-    assert not app_server._is_own(loaded, None)
+    assert not app_server.is_own(other, stored)
+    assert not app_server.is_own(loaded, None)
 
 
 def test_download_is_what_the_library_restores(
-    open_page, photograph, folder, monkeypatch
+    open_page, photograph, app_folder, monkeypatch
 ):
     """The page says which command makes the same file: it does."""
     page = open_page()
@@ -246,12 +119,12 @@ def test_download_is_what_the_library_restores(
     said = wait_for_text(page, "#said", "Restored in")
     assert re.search(r"Restored in \d+\.\d s", said)
     command = page.locator("#said code").inner_text()
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(app_folder)
     values = flags.FlagValues()
     main.define_flags(values)
     overrides = main.parse(shlex.split(command)[2:], values)
     assert main.run(values, overrides) == 0
-    assert download(page) == (folder / "photo_restored.png").read_bytes()
+    assert download(page) == (app_folder / "photo_restored.png").read_bytes()
 
     restored = page.locator("#slider img").nth(1)
     position = "element => getComputedStyle(element).clipPath"
@@ -266,14 +139,14 @@ def test_download_is_what_the_library_restores(
     assert restored.evaluate(position) != HIDDEN
 
 
-def test_unusable_uploads_give_a_message(open_page, photograph, folder):
-    broken, large = folder / "broken.png", folder / "large.png"
+def test_unusable_uploads_give_a_message(open_page, photograph, app_folder):
+    broken, large = app_folder / "broken.png", app_folder / "large.png"
     broken.write_bytes(photograph.read_bytes()[:2000])
     large.write_bytes(bytes(300_000))
     page = open_page()
     upload(page, broken)
     assert "broken.png cannot be read" in wait_for_message(page, "broken")
-    assert str(folder) not in wait_for_text(page, "#cost", "Not possible:")
+    assert str(app_folder) not in wait_for_text(page, "#cost", "Not possible:")
     page.click("#restore")
     wait_for_message(page, "Not restored")
     page = open_page()
@@ -284,7 +157,7 @@ def test_unusable_uploads_give_a_message(open_page, photograph, folder):
     wait_for_message(page, "Choose a photograph first")
 
 
-def test_three_users_are_queued_and_served(open_page, photograph, weights, folder):
+def test_three_users_are_queued_and_served(open_page, photograph, weights, app_folder):
     """One after the other, and each gets the result of the seed that was asked for."""
     pages = [open_page() for _ in range(3)]
     for seed, page in enumerate(pages):
@@ -299,18 +172,20 @@ def test_three_users_are_queued_and_served(open_page, photograph, weights, folde
     for page in pages:
         wait_for_text(page, "#said", "Restored in")
         results.append(download(page))
-    expected = [library_result(weights, photograph, folder, seed) for seed in range(3)]
+    expected = [
+        library_result(weights, photograph, app_folder, seed) for seed in range(3)
+    ]
     assert results == expected
     assert len(set(results)) == 3
 
 
-def test_page_ends_in_order_and_leaves_nothing(server, folder):
+def test_page_ends_in_order_and_leaves_nothing(server, app_folder):
     """Last in this file: it stops the server."""
     process, _ = server
-    temporary = folder / "temporary"
+    temporary = app_folder / "temporary"
     assert [path.name[:14] for path in temporary.iterdir()] == ["irsde_jax_app_"]
     for _ in range(20):  # someone impatient
         process.send_signal(signal.SIGTERM)
     assert children.exit_code(process) == 0
     assert list(temporary.iterdir()) == []
-    assert "Traceback" not in (folder / "said.txt").read_text()
+    assert "Traceback" not in (app_folder / "said.txt").read_text()

@@ -4,14 +4,14 @@ import io
 import shlex
 
 import numpy as np
+import pages
 import pytest
-import test_app
 import tiny_weights
 from absl import flags
 from PIL import Image
 
 from irsde_jax import main
-from irsde_jax.app import painting, restoring
+from irsde_jax.app import painting, restoring, uploads
 from irsde_jax.app.choices import Limits, Settings
 from irsde_jax.checkpoints import weights_file
 from irsde_jax.data.image_files import images
@@ -19,16 +19,13 @@ from irsde_jax.data.image_files import images
 LIMITS = Limits(megabytes=0.5, megapixels=1, work=9, samples=4, queue=2, seconds=600.0)
 SETTINGS = Settings("mr_ode_1", num_evals=1, num_samples=2)
 
-folder, server, browser = test_app.folder, test_app.server, test_app.browser
-photograph, open_page = test_app.photograph, test_app.open_page
-
 
 @pytest.fixture(scope="module")
-def weights(folder):
+def weights(app_folder):
     config = tiny_weights.config("inpainting:small,filled").unlock()
     config.sampling.update(solver="mr_ode_1", num_evals=1)
     params = tiny_weights.params(config)
-    return weights_file.write(folder / "tiny.safetensors", params, config)
+    return weights_file.write(app_folder / "tiny.safetensors", params, config)
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +76,22 @@ def test_paint_decides_and_is_as_large_as_the_photograph(filler, upload, tmp_pat
 def test_without_paint_the_holes_of_the_upload_are_told_and_filled(
     filler, upload, tmp_path
 ):
-    told = restoring.look(filler, upload, LIMITS).note
+    told = uploads.look(filler, upload, LIMITS).note
     assert told.startswith("4.7 % of its pixels are filled (1 white area)")
     result = restoring.restore_upload(filler, upload, SETTINGS, LIMITS, tmp_path)
     assert result.mask is None
     hole = (result.before == 255).all(axis=-1)
     np.testing.assert_array_equal(result.after[~hole], result.before[~hole])
     denoiser = tiny_weights.make("denoising:small")
-    assert restoring.look(denoiser, upload, LIMITS).note == ""
+    assert uploads.look(denoiser, upload, LIMITS).note == ""
 
 
 def test_what_is_painted_is_filled_and_the_command_repeats_it(
-    open_page, photograph, folder, monkeypatch
+    open_page, photograph, app_folder, monkeypatch
 ):
     page = open_page()
-    test_app.upload(page, photograph)
-    test_app.wait_for_text(page, "#cost", "no hole")
+    pages.upload(page, photograph)
+    pages.wait_for_text(page, "#cost", "no hole")
     canvas = page.locator("#paint canvas").first
     canvas.wait_for()
     page.locator("#paint .image-container, #paint").first.scroll_into_view_if_needed()
@@ -107,22 +104,22 @@ def test_what_is_painted_is_filled_and_the_command_repeats_it(
         page.mouse.move(x + 30, y, steps=8)
         page.mouse.up()
         page.click("#restore")
-        said = test_app.wait_for_text(page, "#said", "Restored in")
+        said = pages.wait_for_text(page, "#said", "Restored in")
         if "_mask.png" in said:
             break
     command = page.locator("#said code").inner_text()
     with page.expect_download() as event:
         page.click("#mask")
-    event.value.save_as(folder / "photo_mask.png")
-    monkeypatch.chdir(folder)
+    event.value.save_as(app_folder / "photo_mask.png")
+    monkeypatch.chdir(app_folder)
     values = flags.FlagValues()
     main.define_flags(values)
     overrides = main.parse(shlex.split(command)[2:], values)
     assert "--mask=photo_mask.png" in command
     assert main.run(values, overrides) == 0
-    result = test_app.download(page)
-    assert result == (folder / "photo_restored.png").read_bytes()
-    hole = np.asarray(Image.open(folder / "photo_mask.png")) > 0
+    result = pages.download(page)
+    assert result == (app_folder / "photo_restored.png").read_bytes()
+    hole = np.asarray(Image.open(app_folder / "photo_mask.png")) > 0
     before = np.asarray(Image.open(photograph))
     after = np.asarray(Image.open(io.BytesIO(result)))
     assert 0 < hole.mean() < 0.5

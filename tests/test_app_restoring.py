@@ -9,7 +9,7 @@ import tiny_weights
 from PIL import Image
 
 from irsde_jax import configuration
-from irsde_jax.app import choices, pictures, restoring, samples
+from irsde_jax.app import choices, pictures, restoring, samples, uploads
 from irsde_jax.app.choices import Limits, Settings
 from irsde_jax.checkpoints import weights_file
 from irsde_jax.data.image_files import images
@@ -47,7 +47,7 @@ def test_result_is_the_file_that_restore_writes(denoiser, upload, tmp_path, as_p
     # float16 in the file: restore with what it holds.
     own = loading.load(weights)
     result = restoring.restore_upload(
-        own, upload, settings, LIMITS, tmp_path, "tiny.safetensors"
+        own, upload, settings, LIMITS, tmp_path, name="tiny.safetensors"
     )
     config = configuration.override(own.config, choices.overrides(settings))
     target = tmp_path / f"library{suffix}"
@@ -152,13 +152,13 @@ def test_unusable_upload_is_said_to_be(denoiser, upload, name, content, message)
     path = upload.with_name(name)
     path.write_bytes(upload.read_bytes()[:200] if content is None else content)
     with pytest.raises(ValueError, match=message) as caught:
-        restoring.look(denoiser, path, LIMITS)
+        uploads.look(denoiser, path, LIMITS)
     assert str(path.parent) not in str(caught.value)
 
 
 def test_upload_that_is_gone_is_an_error(denoiser, tmp_path):
     with pytest.raises(OSError, match=r"none.png"):
-        restoring.look(denoiser, tmp_path / "none.png", LIMITS)
+        uploads.look(denoiser, tmp_path / "none.png", LIMITS)
 
 
 def test_what_a_format_cannot_hold_is_said_without_folders(denoiser, tmp_path):
@@ -175,7 +175,7 @@ def test_look_shows_the_size_of_the_result(tmp_path):
     path = tmp_path / "grey.png"
     Image.fromarray(np.full((5, 7), 60, np.uint8)).save(path)
     enlarging = tiny_weights.make("super_resolution:small")
-    found = restoring.look(enlarging, path, LIMITS)
+    found = uploads.look(enlarging, path, LIMITS)
     assert (found.height, found.width) == (20, 28)
     np.testing.assert_array_equal(found.picture, np.full((20, 28, 3), 60))
 
@@ -220,7 +220,7 @@ def test_floats_of_another_range_are_filled(tmp_path):
     image[4:9, 5:10] = 1.0
     np.save(tmp_path / "a.npy", image)
     settings = Settings("mr_ode_1", num_evals=1, as_png=False)
-    found = restoring.look(restorer, tmp_path / "a.npy", LIMITS)
+    found = uploads.look(restorer, tmp_path / "a.npy", LIMITS)
     assert "25 of" in found.note or "13.0 %" in found.note
     result = restoring.restore_upload(
         restorer, tmp_path / "a.npy", settings, LIMITS, tmp_path

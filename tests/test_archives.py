@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from irsde_jax.data.sources import archives
+from irsde_jax.data.sources import archive_formats, archives
 
 FILES = {"GT/a.png": b"first" * 400, "GT/b.png": b"", "x/LQ/a.png": bytes(range(256))}
 KINDS = ("folder", "zip", "tar", "tar.gz")
@@ -181,7 +181,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
 @pytest.mark.parametrize("kind", KINDS[1:])
 def test_a_member_that_would_fill_the_memory_is_refused(tmp_path, kind, monkeypatch):
     path = pack(tmp_path / "data", FILES, kind)
-    monkeypatch.setattr(archives, "_MAX_MEMBER_BYTES", 1000)
+    monkeypatch.setattr(archive_formats, "_MAX_MEMBER_BYTES", 1000)
     with archives.Tree(path) as tree:
         assert tree.read("x/LQ/a.png") == FILES["x/LQ/a.png"]
         with pytest.raises(ValueError, match=r"GT/a\.png cannot be read.*2000 bytes"):

@@ -9,8 +9,8 @@ from miniatures import smooth_image
 
 from irsde_jax import configuration
 from irsde_jax.data.degradations import blur
-from irsde_jax.evaluation import baselines
-from irsde_jax.evaluation.baselines import Problem
+from irsde_jax.evaluation import baselines, classical
+from irsde_jax.evaluation.classical import Problem
 from irsde_jax.processes import holes
 
 SIDE = 48
@@ -75,7 +75,7 @@ def test_bicubic_beats_repeated_pixels_and_finds_the_small_image(side):
     np.testing.assert_allclose(restored, smooth, atol=1e-5)
     # where the input is bicubic already the baseline is the input, and is called so
     problem = Problem(scale=4)
-    assert baselines.bicubic(smooth, problem) is smooth
+    assert classical.bicubic(smooth, problem) is smooth
     assert "degraded input" in baselines.label("bicubic", problem)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from irsde_jax import configuration, main, metrics
 from irsde_jax.cli import check
-from irsde_jax.data.doctor import inspection, photo_hash
+from irsde_jax.data.doctor import comparing, inspection, photo_hash
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
 
@@ -494,7 +494,7 @@ def test_a_shift_is_found_in_heavy_rain(shift):
     wide = photo_hash.luminance(photograph(1, (260, 300)))
     moved = np.roll(wide, shift, axis=(0, 1))[30:-30, 30:-30]
     degraded = rainy(moved[..., None], share=0.15)[..., 0]
-    assert inspection.find_shift(wide[30:-30, 30:-30], degraded) == shift
+    assert comparing.find_shift(wide[30:-30, 30:-30], degraded) == shift
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
@@ -502,18 +502,18 @@ def test_aligned_pairs_and_unrelated_images_are_not_called_shifted(share):
     planes = [photo_hash.luminance(photograph(seed, (96, 128))) for seed in range(6)]
     for seed, plane in enumerate(planes):
         degraded = rainy(plane[..., None], seed, share)[..., 0]
-        assert inspection.find_shift(plane, degraded) is None
+        assert comparing.find_shift(plane, degraded) is None
         blurred = (degraded + np.roll(degraded, 1, 0) + np.roll(degraded, -1, 0)) / 3
-        assert inspection.find_shift(plane, blurred) is None
-        assert inspection.find_shift(planes[seed - 1], degraded) is None
+        assert comparing.find_shift(plane, blurred) is None
+        assert comparing.find_shift(planes[seed - 1], degraded) is None
     flat = np.full((40, 40), 0.5, np.float32)
-    assert inspection.find_shift(flat, flat) is None
+    assert comparing.find_shift(flat, flat) is None
 
 
 def test_the_psnr_is_that_of_the_metrics():
     pixels = photograph(3)
     degraded = rainy(pixels)
-    pair = inspection.compare(pixels, degraded)
+    pair = comparing.compare(pixels, degraded)
     assert pair.psnr_rgb == pytest.approx(float(metrics.psnr(degraded, pixels)), 1e-4)
     expected = float(metrics.psnr(degraded, pixels, luma=True))
     assert pair.psnr_y == pytest.approx(expected, 1e-4)

@@ -13,15 +13,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from test_train import assert_same_state, folder, host, tiny_config  # noqa: F401
+from tiny_trainings import assert_same_state, host, tiny_config, write_pairs
 
 from irsde_jax import configuration
-from irsde_jax.checkpoints import digests, packing, runs, train_state
+from irsde_jax.checkpoints import digests, keeping, packing, runs, train_state
 from irsde_jax.restoration import loading
 from irsde_jax.training import loop as training
 from irsde_jax.training import train_step
 
 pytestmark = pytest.mark.core
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_pairs(tmp_path)
 
 
 def small_state(step=3):
@@ -153,7 +158,7 @@ def test_latest_and_best_are_kept(config, tmp_path):
     scores = {2: 20.0, 4: 30.0, 6: 25.0, 8: None, 10: 21.0}
     with runs.Checkpoints(tmp_path, keep=2, keep_best=1) as checkpoints:
         for step, score in scores.items():
-            metrics = {} if score is None else {runs.METRIC: score}
+            metrics = {} if score is None else {keeping.METRIC: score}
             checkpoints.save(small_state(step), config, metrics)
     assert digests.steps(tmp_path / "checkpoints") == [10, 8, 4]
 
@@ -192,7 +197,7 @@ def test_digests_name_each_file_once(config, tmp_path):
 class TestTraining:
     def test_goes_on_from_the_step_before_a_damaged_one(
         self,
-        folder,  # noqa: F811
+        folder,
         tmp_path,
         caplog,
     ):
@@ -208,7 +213,7 @@ class TestTraining:
 
     def test_nothing_intact_is_said_and_the_training_begins_anew(
         self,
-        folder,  # noqa: F811
+        folder,
         tmp_path,
         caplog,
     ):
@@ -220,7 +225,7 @@ class TestTraining:
         assert_same_state(training.train(config, workdir), whole)
         assert "set aside" in caplog.text
 
-    def test_unwritable_work_directory_is_a_clear_error(self, folder, tmp_path):  # noqa: F811
+    def test_unwritable_work_directory_is_a_clear_error(self, folder, tmp_path):
         (tmp_path / "run").write_text("a file")
         with pytest.raises(OSError, match="run"):
             training.train(tiny_config(folder), tmp_path / "run")

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl import flags
+from lpips_weights import packaged, tensors
 from miniatures import smooth_image
-from test_lpips import packaged, tensors
-from test_official import write
+from pytorch_files import write
 
 from irsde_jax import configuration, main, models
 from irsde_jax.data.image_files import images
@@ -20,7 +20,7 @@ from irsde_jax.evaluation import evaluate, methods, perceptual
 from irsde_jax.evaluation.baselines import Problem
 from irsde_jax.metrics import bootstrap
 from irsde_jax.metrics.lpips import load_lpips, lpips
-from irsde_jax.restoration.files import runner
+from irsde_jax.restoration import loading
 from irsde_jax.restoration.restorer import Restorer, make_model
 
 TINY = (
@@ -60,7 +60,7 @@ def start(photographs, tmp_path, monkeypatch):
         values = [f"--config.evaluation.dir={photographs}", *TINY, *overrides]
         config = configuration.load("quickstart", values)
         monkeypatch.setattr(
-            runner,
+            loading,
             "open_restorer",
             lambda given, workdir, weights: make_restorer(
                 given or config, seed=len(str(weights))
@@ -68,7 +68,13 @@ def start(photographs, tmp_path, monkeypatch):
         )
         target = tmp_path / output
         report = evaluate.run(
-            None, None, "runs/a", target, others=others, overwrite=True, **options
+            None,
+            None,
+            "runs/a",
+            output=target,
+            others=others,
+            overwrite=True,
+            **options,
         )
         return report, target
 

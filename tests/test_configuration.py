@@ -1,7 +1,9 @@
 """Configurations: found, checked, overridden, stored and compared."""
 
 import copy
+import errno
 import json
+import os
 import re
 
 import pytest
@@ -219,3 +221,18 @@ def test_a_configuration_of_an_earlier_version_gets_the_defaults(tmp_path):
     assert configuration.to_json(found) == configuration.to_json(config)
     with pytest.raises(AttributeError):
         found.train.batchsize = 8  # it is locked
+
+
+def test_a_stored_configuration_stays_whole_if_another_cannot_be_written(tmp_path):
+    path = configuration.write(configuration.load("default"), tmp_path)
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError(errno.EIO, "the disk is gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        with pytest.raises(OSError, match=r"the disk is gone.*config\.json"):
+            configuration.write(configuration.load("denoising"), tmp_path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

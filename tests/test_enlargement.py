@@ -6,7 +6,7 @@ import tiny_weights
 from PIL import Image
 
 from irsde_jax import configuration
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging, images
 from irsde_jax.data.sources import pairs
 from irsde_jax.evaluation import scores
 from irsde_jax.restoration import noise_keys
@@ -29,10 +29,10 @@ def restorer():
     ("shape", "right"),
     [
         ((8, 10), (32, 40)),
-        ((8, 10, 1), (32, 40, 1)),
+        pytest.param((8, 10, 1), (32, 40, 1), marks=pytest.mark.long),
         ((8, 10, 3), (32, 40, 3)),
         ((2, 8, 10, 1), (2, 32, 40, 1)),
-        ((2, 8, 10, 3), (2, 32, 40, 3)),
+        pytest.param((2, 8, 10, 3), (2, 32, 40, 3), marks=pytest.mark.long),
     ],
 )
 def test_a_restorer_enlarges(restorer, shape, right):
@@ -47,7 +47,7 @@ def test_a_restorer_enlarges(restorer, shape, right):
 def test_it_restores_what_the_training_enlarged(restorer):
     """And a caller who has enlarged the image says so."""
     small = photo() / np.float32(255)
-    large = images.enlarge(small, 4)
+    large = enlarging.enlarge(small, 4)
     np.testing.assert_array_equal(restorer.enlarge(small), large)
     restored = restorer(small, key=KEY)
     np.testing.assert_array_equal(restorer(large, key=KEY, enlarged=True), restored)
@@ -81,7 +81,7 @@ def test_a_file_is_restored_as_an_array(restorer, tmp_path):
 def test_an_evaluation_enlarges_once(restorer):
     """The degraded images of a test set have the size of their references."""
     clean = photo((32, 40, 3)) / np.float32(255)
-    large = images.enlarge(photo() / np.float32(255), 4).clip(0, 1)
+    large = enlarging.enlarge(photo() / np.float32(255), 4).clip(0, 1)
     source = pairs.ArrayPairs([clean], [large])
     (result,) = scores.evaluate_images(restorer, source)
     right = restorer(large, key=noise_keys.file_key(0, "0"), enlarged=True)

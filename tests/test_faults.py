@@ -108,7 +108,7 @@ def last_step(workdir: Path) -> int:
 
 
 def test_killed_run_ends_with_the_same_bits(tmp_path):
-    check_killed_run(tmp_path, count=3, seed=0, num_saving=0)
+    check_killed_run(tmp_path, count=2, seed=0, num_saving=0)
 
 
 @pytest.mark.long

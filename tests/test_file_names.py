@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fake_evaluation
 import numpy as np
 import pytest
-from test_evaluate import make_image, start, write  # noqa: F401
+from fake_evaluation import make_image, write
 
 from irsde_jax import configuration
 from irsde_jax.cli import check
@@ -21,6 +22,11 @@ from irsde_jax.training import manifest
 ROOT = Path(__file__).resolve().parents[1]
 LATIN = "\udce9t\udce9.png"  # the bytes E9 74 E9, as Python reads them
 WIDE = "\u7167\u7247.png"
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    return fake_evaluation.starter(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -83,7 +89,7 @@ def test_escaped_text_is_utf_8_and_other_text_is_left_alone():
 
 
 @pytest.mark.usefixtures("odd_names")
-def test_an_evaluation_of_odd_names_is_reported(start, tmp_path, open_console):  # noqa: F811
+def test_an_evaluation_of_odd_names_is_reported(start, tmp_path, open_console):
     console = open_console()
     report = start("--config.evaluation.baselines=()", output=tmp_path / "out")
     assert {row["name"] for row in report["images"]} >= {LATIN, WIDE}

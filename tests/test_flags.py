@@ -13,7 +13,7 @@ from absl import flags
 from irsde_jax import configuration, main
 from irsde_jax.cli import definitions
 from irsde_jax.cli import flags as cli_flags
-from irsde_jax.cli.flags import Flag, Kind
+from irsde_jax.cli.flag import Flag, Kind
 from irsde_jax.configuration import UsageError
 from irsde_jax.configuration.values import flatten
 from irsde_jax.restoration import loading
@@ -102,7 +102,7 @@ def test_a_number_out_of_range_is_an_error(argument, message):
 
 def test_a_decimal_number_is_finite_and_within_its_limits():
     flag = Flag("size", Kind.DECIMAL, (), "The size.", value="N", low=0.5)
-    parser = definitions._parser(flag)
+    parser = definitions.parser_of(flag)
     assert parser.parse("1.5") == 1.5
     for text in ("0.4", "nan", "inf", "x", ""):
         with pytest.raises(ValueError, match=r"must be a number, at least 0\.5"):
@@ -120,7 +120,7 @@ def test_every_path_is_known_as_one():
 
 @pytest.mark.parametrize("flag", PATHS, ids=lambda flag: flag.name)
 def test_a_flag_that_is_a_path_expands_the_home_folder(home, flag):
-    parser = definitions._parser(flag)
+    parser = definitions.parser_of(flag)
     assert parser.parse("~/a") == str(home / "a")
     assert parser.parse("~") == str(home)
     assert parser.parse("a/~") == "a/~"

@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 import pytest
+from one_conv import OneConv, denoiser, make, photo
 from skimage import data
-from test_restorer import OneConv, denoiser, make, photo
 
 import irsde_jax
 from irsde_jax.data.image_files import images

@@ -11,7 +11,8 @@ from absl import flags
 
 from irsde_jax import configuration, main
 from irsde_jax.cli import help
-from irsde_jax.cli.flags import FLAGS, Kind, flags_of
+from irsde_jax.cli.flag import Kind
+from irsde_jax.cli.flags import FLAGS, flags_of
 from irsde_jax.cli.modes import MODES
 from irsde_jax.configuration import UsageError
 

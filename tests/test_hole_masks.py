@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 import pytest
+from one_conv import denoiser, make, photo
 from PIL import Image
 from scipy import ndimage
-from test_restorer import denoiser, make, photo
 
 from irsde_jax.data.image_files import formats, hole_masks
 from irsde_jax.data.image_files.hole_masks import HoleMask

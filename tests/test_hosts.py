@@ -28,7 +28,14 @@ def single(config):
     return workdir
 
 
-@pytest.mark.parametrize("num_devices", [2, 4, 8])
+@pytest.mark.parametrize(
+    "num_devices",
+    [
+        pytest.param(2, marks=pytest.mark.long),
+        pytest.param(4, marks=pytest.mark.long),
+        8,
+    ],
+)
 def test_number_of_devices_does_not_change_the_training(config, single, num_devices):
     workdir = config.parent / f"devices_{num_devices}"
     code = tiny_runs.run(config, workdir, num_devices=num_devices)
@@ -38,7 +45,9 @@ def test_number_of_devices_does_not_change_the_training(config, single, num_devi
     )
 
 
-@pytest.mark.parametrize(("first", "then"), [(4, 1), (1, 4)])
+@pytest.mark.parametrize(
+    ("first", "then"), [(4, 1), pytest.param(1, 4, marks=pytest.mark.long)]
+)
 def test_checkpoint_moves_between_numbers_of_devices(config, single, first, then):
     """A run that lost its last checkpoint goes on from step 10 elsewhere."""
     workdir = config.parent / f"moved_{first}_{then}"
@@ -51,6 +60,8 @@ def test_checkpoint_moves_between_numbers_of_devices(config, single, first, then
     np.testing.assert_allclose(found[20:], tiny_runs.losses(single)[10:], rtol=1e-5)
 
 
+# `test_train_step` compares slices with the whole batch in every run of the tests.
+@pytest.mark.long
 def test_slices_do_not_change_the_training(config, single):
     workdir = config.parent / "slices"
     code = tiny_runs.run(config, workdir, "--config.train.accumulate=4")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from irsde_jax.data.image_files import arrays, images
+from irsde_jax.data.image_files import arrays, enlarging, images
 from irsde_jax.data.image_files.images import ImageFile
 
 
@@ -379,17 +379,17 @@ def test_grey_becomes_rgb_and_nothing_else_does():
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
-@pytest.mark.parametrize("method", images.ENLARGEMENTS)
+@pytest.mark.parametrize("method", enlarging.ENLARGEMENTS)
 def test_a_part_of_an_enlarged_image_is_cut_from_it(scale, method):
     small = random_image(shape=(7, 9)).pixels
-    whole = images.enlarge(small, scale, method)
+    whole = enlarging.enlarge(small, scale, method)
     assert whole.shape == (7 * scale, 9 * scale, 3)
     for top, left, side in ((0, 0, 5), (1, 2, 3), (2, 4, 5), (scale, 1, 1)):
         part = slice(top, top + side), slice(left, left + side)
-        found = images.enlarge(small, scale, method, part)
+        found = enlarging.enlarge(small, scale, method, part)
         np.testing.assert_allclose(found, whole[part], atol=1e-6)
     last = slice(7 * scale - 2, 7 * scale), slice(9 * scale - 5, 9 * scale)
-    found = images.enlarge(small, scale, method, last)
+    found = enlarging.enlarge(small, scale, method, last)
     np.testing.assert_allclose(found, whole[last], atol=1e-6)
 
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from one_conv import make, photo
 from PIL import Image
-from test_restorer import make, photo
 
 from irsde_jax import losses, processes, samplers, sde
 from irsde_jax.processes import holes
@@ -17,8 +17,8 @@ from irsde_jax.restoration.files import runner
 pytestmark = pytest.mark.core
 
 SCHEDULE = sde.make_schedule(100, 30 / 255)
-PROCESS = processes.make_process("inpainting", SCHEDULE, "velocity")
-SOLVERS = [s for s in samplers.SOLVERS if processes.allows(PROCESS, SCHEDULE, s)]
+PROCESS = processes.make_process("inpainting", SCHEDULE, "v")
+SOLVERS = [s for s in samplers.SOLVERS if processes.allows(PROCESS, s)]
 
 
 def masked(shape=(24, 31, 3), seed=0):
@@ -132,7 +132,7 @@ class TestProcess:
         np.testing.assert_allclose(restored, clean, atol=2e-4)
 
     def test_the_start_is_near_the_filled_image(self):
-        """A velocity of 0 leaves the mean, and a share delta of the start's noise."""
+        """A v of 0 leaves the mean, and a share delta of the start's noise."""
         _, _, given = self.prepared()
         still = lambda x, mu, t: jnp.zeros_like(x)  # noqa: E731
         _, _, restored = self.restore(still, "mr_ode_1", 1)
@@ -144,15 +144,16 @@ class TestProcess:
         clean, hole, given = self.prepared()
 
         def loss(output):
-            return processes.training_loss(
+            each = processes.training_loss(
                 losses.make_loss(name, "l2"),
                 PROCESS,
                 jax.random.split(jax.random.key(1), 1),
                 SCHEDULE,
                 lambda x, mu, t: output,
-                jnp.asarray(clean)[None],
-                given.state,
+                x0=jnp.asarray(clean)[None],
+                degraded=given.state,
             )
+            return each.values.mean()
 
         gradient = np.asarray(jax.grad(loss)(jnp.zeros(given.state.shape))[0])
         np.testing.assert_array_equal(gradient[~hole], 0)

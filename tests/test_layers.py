@@ -15,13 +15,13 @@ ALLOWED: dict[str, set[str]] = {
     "registry": set(),
     "weights": set(),
     "models": {"array_types"},
-    "sde": {"array_types"},
+    "sde": {"array_types", "registry"},
     "checkpoints": {"configuration", "models"},
     "losses": {"array_types", "sde"},
-    "samplers": {"array_types", "sde"},
+    "samplers": {"array_types", "registry", "sde"},
     "metrics": {"array_types", "checkpoints"},
-    "processes": {"array_types", "samplers", "sde"},
-    "data": {"array_types", "processes"},
+    "processes": {"array_types", "losses", "registry", "samplers", "sde"},
+    "data": {"array_types", "configuration", "processes", "registry"},
     "restoration": {
         "array_types",
         "checkpoints",
@@ -81,6 +81,7 @@ ALLOWED: dict[str, set[str]] = {
         "data",
         "evaluation",
         "export",
+        "registry",
         "restoration",
         "training",
         "weights",
@@ -195,6 +196,12 @@ def test_configs_import_nothing_of_the_package():
         assert not {name for name in names if name.startswith("irsde_jax")}, path
 
 
+def test_tests_share_through_modules_that_are_no_tests():
+    for path in (ROOT / "tests").glob("*.py"):
+        names = imported_names(path.read_text("utf-8"))
+        assert not {name for name in names if name.startswith("test_")}, path
+
+
 def test_nobody_imports_tensorflow_torch_or_clu():
     for folder in ("irsde_jax", "configs", "tests", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -209,4 +216,21 @@ def test_pmap_is_called_in_one_place():
             name = getattr(node, "attr", getattr(node, "id", None))
             if name == "pmap" or (isinstance(node, ast.alias) and node.name == "pmap"):
                 callers.add(relative(path))
-    assert callers <= {"irsde_jax/training/train_step.py"}
+    assert callers == {"irsde_jax/training/train_step.py"}
+
+
+def test_files_take_the_place_of_others_in_one_module():
+    """`str.replace` has two arguments or more, `Path.replace` one."""
+    callers = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                is_path = node.func.attr == "replace" and len(node.args) == 1
+                is_path = is_path and not node.keywords  # `dataclasses.replace`
+                if is_path or ast.unparse(node.func) in ("os.replace", "os.rename"):
+                    callers.add(relative(path))
+    # An export replaces the files of a folder, one after the other.
+    assert callers == {
+        "irsde_jax/configuration/whole_files.py",
+        "irsde_jax/export/stablehlo.py",
+    }

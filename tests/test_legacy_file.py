@@ -6,8 +6,8 @@ import chex
 import ml_dtypes
 import numpy as np
 import pytest
-from test_official import GOLDEN, described, read_all
-from test_pytorch_file import integers, ordered_dict, tensor, written
+from pytorch_files import GOLDEN, described, read_all
+from pytorch_opcodes import integers, ordered_dict, tensor, written
 
 from irsde_jax.checkpoints import load_pytorch
 from irsde_jax.checkpoints.pytorch_file import read_state_dict

@@ -13,6 +13,7 @@ from PIL import Image
 from tensorboardX.proto import event_pb2
 
 from irsde_jax.training import logs
+from irsde_jax.training.progress import Progress
 
 
 class Terminal(io.StringIO):
@@ -146,7 +147,7 @@ def test_without_tensorboardx_there_is_one_warning(tmp_path, monkeypatch, caplog
 
 def test_progress_off_a_terminal_is_a_line_now_and_then():
     stream, clock = io.StringIO(), Clock()
-    with logs.Progress(
+    with Progress(
         100, 20, images_per_step=8, every=10, stream=stream, clock=clock
     ) as progress:
         for _ in range(25):
@@ -162,7 +163,7 @@ def test_progress_off_a_terminal_is_a_line_now_and_then():
 
 def test_the_first_step_does_not_count_for_the_speed():
     stream, clock = io.StringIO(), Clock()
-    with logs.Progress(3, unit="image", stream=stream, clock=clock) as progress:
+    with Progress(3, unit="image", stream=stream, clock=clock) as progress:
         for seconds in (500.0, 2.0, 2.0):
             clock.now += seconds
             progress.update()
@@ -174,7 +175,7 @@ def test_the_first_step_does_not_count_for_the_speed():
 
 def test_values_alone_tell_no_speed():
     stream, clock = io.StringIO(), Clock()
-    with logs.Progress(9, stream=stream, clock=clock) as progress:
+    with Progress(9, stream=stream, clock=clock) as progress:
         clock.now += 1.0
         progress.update()
         clock.now += 2.0
@@ -184,7 +185,7 @@ def test_values_alone_tell_no_speed():
 
 def test_progress_on_a_terminal_is_a_bar():
     stream, clock = Terminal(), Clock()
-    with logs.Progress(4, stream=stream, clock=clock) as progress:
+    with Progress(4, stream=stream, clock=clock) as progress:
         for step in range(4):
             clock.now += 1.0
             progress.update(loss=float(step))

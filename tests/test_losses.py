@@ -1,5 +1,6 @@
 """The losses: minimisers, norms, keys by example."""
 
+import functools
 import itertools
 
 import chex
@@ -39,12 +40,11 @@ def constant_noise_fn(x, mu, t):
 
 
 @jax.jit
-def euler_loss_and_gradient(prediction, schedule, x, x0, mu, noise, t):
+def euler_loss_and_gradient(prediction, drawn):
     """The squared `euler` loss of a predicted noise, and its gradient in it."""
 
     def loss(prediction):
-        given = (schedule, lambda x, mu, t: prediction, x, x0, mu, noise, t)
-        return losses.max_likelihood_loss_at(*given, form="euler", norm="l2")
+        return losses.max_likelihood_loss_at(drawn, prediction, form="euler", norm="l2")
 
     return jax.value_and_grad(loss)(prediction)
 
@@ -92,24 +92,24 @@ class LossTest(chex.TestCase):
                 schedule, x, given_mu, noise, ts
             )
 
-            given = (schedule, x, x0, given_mu, noise, ts)
-            loss, gradient = euler_loss_and_gradient(biased, *given)
+            drawn = losses.Drawn(
+                x=x, noise=noise, t=ts, x0=x0, mu=given_mu, schedule=schedule
+            )
+            loss, gradient = euler_loss_and_gradient(biased, drawn)
             self.assertLess(loss, 1e-20)
             self.assertLess(jnp.abs(gradient).max(), 1e-12)
-            unbiased_loss, _ = euler_loss_and_gradient(noise, *given)
+            unbiased_loss, _ = euler_loss_and_gradient(noise, drawn)
             self.assertGreater(unbiased_loss, 1e6 * loss)
 
     def test_the_x0_loss_is_in_image_units(self):
         """A noise that is wrong by 1 misplaces x0 by std_t e^theta_bar_t."""
         keys, x0, mu = batch()
         exact = exact_noise_fn(x0, mu)
-        loss = losses.x0_loss(
-            *(keys, SCHEDULE, lambda x, mu, t: exact(x, mu, t) + 1.0, x0, mu),
-            per_example=True,
-        )
-        t = losses.draw_steps(keys, SCHEDULE)
-        std = jax.vmap(sde.marginal_std, (None, 0))(SCHEDULE, t)
-        wanted = std * np.exp(SCHEDULE.theta_bar[t])
+        drawn = losses.draw(keys, SCHEDULE, x0, mu)
+        wrong = losses.predict(exact, drawn) + 1.0
+        loss = losses.x0_loss_at(drawn, wrong, per_example=True)
+        std = jax.vmap(sde.marginal_std, (None, 0))(SCHEDULE, drawn.t)
+        wanted = std * np.exp(SCHEDULE.theta_bar[drawn.t])
         np.testing.assert_allclose(loss, wanted, rtol=1e-3)
 
     def test_an_example_depends_on_its_own_key_alone(self):
@@ -130,19 +130,55 @@ class LossTest(chex.TestCase):
         num_draws, schedule = 4000, sde.make_schedule(5, 0.1)
         keys = jax.random.split(jax.random.key(0), num_draws)
         x0 = jnp.zeros((num_draws, 1, 1, 1))
-        _, noise, t = jax.jit(losses.draw)(keys, schedule, x0, x0)
-        counts = np.bincount(np.asarray(t), minlength=6)
+        drawn = jax.jit(losses.draw)(keys, schedule, x0, x0)
+        counts = np.bincount(np.asarray(drawn.t), minlength=6)
         self.assertEqual(counts[0], 0)
         expected = num_draws / 5
         # a count has standard error sqrt(n p (1 - p)) < sqrt(expected)
         self.assertLess(abs(counts[1:] - expected).max(), 5 * expected**0.5)
-        self.assertLess(abs(noise.mean()), 5 / num_draws**0.5)
+        self.assertLess(abs(drawn.noise.mean()), 5 / num_draws**0.5)
 
     def test_drawn_states_have_the_drawn_noise(self):
         keys, x0, mu = batch()
-        x, noise, t = jax.jit(losses.draw)(keys, SCHEDULE, x0, mu)
-        predicted = exact_noise_fn(x0, mu)(x, mu, t)
-        chex.assert_trees_all_close(predicted, noise, atol=1e-3)
+        drawn = jax.jit(losses.draw)(keys, SCHEDULE, x0, mu)
+        predicted = losses.predict(exact_noise_fn(x0, mu), drawn)
+        chex.assert_trees_all_close(predicted, drawn.noise, atol=1e-3)
+
+    def test_given_steps_are_used_with_the_noise_of_the_keys(self):
+        keys, x0, mu = batch()
+        t = jnp.array([90, 1, 90, 50])
+        given = losses.draw(keys, SCHEDULE, x0, mu, t)
+        chex.assert_trees_all_equal(given.t, t)
+        drawn = losses.draw(keys, SCHEDULE, x0, mu)
+        chex.assert_trees_all_equal(given.noise, drawn.noise)
+        predicted = losses.predict(exact_noise_fn(x0, mu), given)
+        chex.assert_trees_all_close(predicted, given.noise, atol=1e-3)
+
+    @parameterized.product(
+        name=tuple(losses.LOSSES), norm=tuple(losses.NORMS), denoising=(False, True)
+    )
+    def test_a_loss_draws_predicts_and_compares(self, name, norm, denoising):
+        """The three parts one by one give the value of the whole, to the last bit."""
+        keys, x0, mu = batch()
+        mu, loss = None if denoising else mu, losses.make_loss(name, norm)
+        drawn = losses.draw(keys, SCHEDULE, x0, mu)
+        prediction = constant_noise_fn(drawn.x, mu, drawn.t)
+        for per_example, shape in ((False, ()), (True, SHAPE[:1])):
+            value = loss.at(drawn, prediction, per_example=per_example)
+            given = (keys, SCHEDULE, constant_noise_fn, x0, mu)
+            whole = loss(*given, per_example=per_example)
+            chex.assert_shape(value, shape)
+            chex.assert_trees_all_equal(value, whole)
+            named = {
+                "noise": losses.noise_loss,
+                "x0": losses.x0_loss,
+                "max_likelihood_exact": losses.max_likelihood_loss,
+                "max_likelihood_euler": functools.partial(
+                    losses.max_likelihood_loss, form="euler"
+                ),
+            }[name]
+            named_value = named(*given, norm=norm, per_example=per_example)
+            chex.assert_trees_all_equal(named_value, whole)
 
     @parameterized.parameters(
         (dict(name="nois"), "max_likelihood_exact"),

@@ -78,7 +78,12 @@ def test_strokes_are_as_wide_as_they_should_be():
     degrade = jax.jit(
         jax.vmap(
             lambda key: masks.stroke_mask(
-                key, jnp.zeros((256, 256, 1)), (1, 1), 1, (0.3, 0.3), (0.1, 0.1)
+                key,
+                jnp.zeros((256, 256, 1)),
+                num_strokes=(1, 1),
+                num_segments=1,
+                length=(0.3, 0.3),
+                width=(0.1, 0.1),
             )
         )
     )

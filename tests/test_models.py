@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from absl.testing import absltest, parameterized
+from quick_compilation import quick_jit
 
 from irsde_jax.models import (
     MODELS,
@@ -21,7 +22,6 @@ from irsde_jax.models import (
     make_model,
     nafnet,
 )
-from irsde_jax.training import profiling
 
 pytestmark = pytest.mark.core
 
@@ -37,16 +37,6 @@ DEEP = {
 
 def small_model(name, **options):
     return make_model(name, **(SMALL[name] | options))
-
-
-def quick_jit(function):
-    """`jax.jit` for programs that run once: compiled fast, not compiled to be fast."""
-    return jax.jit(function, compiler_options=quick_options())
-
-
-@functools.cache
-def quick_options():
-    return profiling.known_options({"xla_backend_optimization_level": 0})
 
 
 @functools.cache

@@ -1,8 +1,7 @@
 """Names of results: results among their originals, and originals that are spared."""
 
 import pytest
-from PIL import Image, PngImagePlugin
-from test_restore import photo, tiny_restorer
+from tiny_restorers import names, save, tiny_restorer
 
 from irsde_jax.restoration.files import jobs, marks, runner
 
@@ -27,27 +26,12 @@ def run(restorer, monkeypatch):
     return call
 
 
-def save(path, seed=0, *, by=None):
-    """A photograph; `by` is the program that its metadata names."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    notes = PngImagePlugin.PngInfo()
-    if by:
-        notes.add_text("Software", by)
-    options = {"pnginfo": notes} if path.suffix == ".png" else {}
-    Image.fromarray(photo(seed=seed)).save(path, **options)
-    return path
-
-
 @pytest.fixture
 def photos(tmp_path):
     """Two photographs in JPEG."""
     for name in ("a.jpg", "b.jpg"):
         save(tmp_path / "photos" / name)
     return tmp_path / "photos"
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 class TestFormatWithinAFolder:

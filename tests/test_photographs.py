@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from test_restore import photo, tiny_restorer
+from tiny_restorers import photo, tiny_restorer
 
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile

@@ -5,9 +5,10 @@ import time
 
 import numpy as np
 import pytest
+from records import Records
 
-from irsde_jax.data import pipeline
-from irsde_jax.data.image_files import images
+from irsde_jax.data import pipeline, readable
+from irsde_jax.data.image_files import enlarging, images
 from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.data.sources import cache, pairs
 
@@ -136,12 +137,13 @@ def test_crops_are_aligned_in_place_and_orientation():
 def test_small_degraded_images_are_enlarged_after_the_crop():
     """To the crop of the enlarged image, at any place; the cache holds them small."""
     rng = np.random.default_rng(0)
-    small, clean = rng.random((6, 7, 3), np.float32), rng.random((24, 28, 3))
-    source = pairs.ArrayPairs([clean], [clean])
-    source._members["mu"] = [images.enlarge(small, 4)]
+    small, clean = (
+        rng.random((6, 7, 3), np.float32),
+        rng.random((24, 28, 3), np.float32),
+    )
+    source = Records({"x0": clean, "mu": enlarging.enlarge(small, 4)})
     whole = make_batches(source, batch_size=40)[0]
-    source._members["mu"] = [small]
-    kept = cache.Cached(source, limit_bytes=2**20)
+    kept = cache.Cached(Records({"x0": clean, "mu": small}), limit_bytes=2**20)
     found = make_batches(kept, batch_size=40, scale=4)[0]
     np.testing.assert_array_equal(found["x0"], whole["x0"])
     np.testing.assert_allclose(found["mu"], whole["mu"], atol=1e-6)
@@ -271,7 +273,7 @@ def test_the_next_image_stands_for_one_that_cannot_be_read():
     for step in (0, 7):
         batch, unreadable = pipeline.split_flags(damaged[step])
         assert sorted(unreadable) == [3, 4]
-        flags = damaged[step][pipeline.UNREADABLE]
+        flags = damaged[step][readable.UNREADABLE]
         same = [np.array_equal(a, b) for a, b in zip(batch["x0"], sound[step]["x0"])]
         assert same == list(flags == -1)
         assert_equal(damaged[step], damaged[step])  # the same once more

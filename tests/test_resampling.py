@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from irsde_jax.data import resampling
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging, images
 
 KEY = jax.random.key(0)
 
@@ -102,14 +102,16 @@ def test_a_factor_below_one_is_a_clear_error():
         resampling.bicubic(KEY, jnp.zeros((8, 8, 3)), factor=0.25)
 
 
-@pytest.mark.parametrize("method", images.ENLARGEMENTS)
+@pytest.mark.parametrize("method", enlarging.ENLARGEMENTS)
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_enlarging_in_a_program_is_that_of_files(method, scale):
     """Pillow's enlarging of floats, borders and overshoot included."""
     shapes = [(1, 1), (2, 7), (13, 10)]
     for shape in shapes:
         small = np.random.default_rng(0).random((2, *shape, 3), np.float32)
-        expected = np.stack([images.enlarge(image, scale, method) for image in small])
+        expected = np.stack(
+            [enlarging.enlarge(image, scale, method) for image in small]
+        )
         found = np.asarray(resampling.enlarge(jnp.asarray(small), scale, method))
         assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
         tolerance = 1e-6 if method == "bicubic" else 0

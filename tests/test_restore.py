@@ -9,8 +9,9 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_restorers import photo, tiny_config, tiny_restorer
 
-from irsde_jax import configuration, models
+from irsde_jax import configuration
 from irsde_jax.checkpoints import runs
 from irsde_jax.checkpoints.train_state import TrainState
 from irsde_jax.data.image_files import images
@@ -20,32 +21,6 @@ from irsde_jax.restoration.files import one_file, runner
 pytestmark = pytest.mark.core
 
 GOLDEN = Path(__file__).with_name("golden") / "networks"
-
-
-def tiny_config(**changes):
-    """IR-SDE with the smallest of networks, two evaluations."""
-    config = configuration.load("default").unlock()
-    config.model = dict(
-        name="nafnet",
-        channels=3,
-        width=4,
-        enc_blocks=(0,),
-        middle_blocks=0,
-        dec_blocks=(0,),
-        dtype="float32",
-        remat=False,
-    )
-    config.sampling.num_evals = 2
-    config.update(changes)
-    return config.lock()
-
-
-def tiny_restorer(**changes):
-    config = tiny_config(**changes)
-    model = restorer.make_model(config)
-    return restorer.Restorer(
-        model, models.init_params(model, jax.random.key(0)), config
-    )
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +38,6 @@ def workdir(tmp_path, irsde):
     with runs.Checkpoints(folder) as checkpoints:
         checkpoints.save(state, irsde.config)
     return folder
-
-
-def photo(shape=(12, 10, 3), seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
 class TestRestorer:

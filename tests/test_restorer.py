@@ -5,45 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from one_conv import TRACES, OneConv, denoiser, make, photo
 
-from irsde_jax import configuration, samplers, sde
+from irsde_jax import samplers, sde
 from irsde_jax.restoration.restorer import Restorer
 
 pytestmark = pytest.mark.core
-
-TRACES = []
-
-
-class OneConv(nn.Module):
-    """The noise of a constant image, or what a 1 x 1 convolution makes of x and mu."""
-
-    channels: int = 3
-
-    @nn.compact
-    def __call__(self, x, mu, t):
-        TRACES.append(x.shape)  # runs when the program is traced, not when it runs
-        mu = jnp.zeros_like(x) if mu is None else mu
-        h = nn.Dense(self.channels, name="dense")(jnp.concatenate([x - mu, mu], -1))
-        return h * jnp.cos(t / 30.0)[:, None, None, None]
-
-
-def make(**changes):
-    config = configuration.load("default").unlock()
-    config.sampling.num_evals = 2
-    config.update(changes)
-    model = OneConv()
-    x = jnp.zeros((1, 8, 8, 3))
-    params = model.init(jax.random.key(0), x, x, jnp.zeros(1))["params"]
-    return Restorer(model, params, config.lock())
-
-
-def denoiser(**changes):
-    schedule = dict(max_sigma=75 / 255, delta=0.04)
-    return make(process="denoising", schedule=schedule, **changes)
-
-
-def photo(shape=(12, 10, 3), seed=0):
-    return np.random.default_rng(seed).random(shape, np.float32)
 
 
 class TestUncertainty:
@@ -146,12 +113,12 @@ class TestDebias:
         assert errors[False] > max(3 * errors[True], 1e-5)
 
 
-class TestVelocity:
+class TestVPrediction:
     @pytest.mark.parametrize("process", ["irsde", "ddpm"])
-    def test_network_that_knows_the_velocity_restores_the_image(self, process):
-        """Its velocity at step T is -x0 but for 1/200: one evaluation suffices."""
+    def test_network_that_knows_v_restores_the_image(self, process):
+        """Its v at step T is -x0 but for 1/200: one evaluation suffices."""
         schedule = dict(max_sigma=1.0 if process == "ddpm" else 0.1)
-        config = make(process=process, prediction="velocity", schedule=schedule).config
+        config = make(process=process, prediction="v", schedule=schedule).config
         schedule, x0 = sde.make_schedule(**config.schedule), photo((1, 8, 8, 3))
         degraded = 0.5 * x0
         signed = process == "ddpm"
@@ -176,7 +143,7 @@ class TestVelocity:
 
     def test_needs_a_mean(self):
         with pytest.raises(ValueError, match="needs a mean"):
-            denoiser(prediction="velocity")
+            denoiser(prediction="v")
 
     def test_other_predictions_are_refused(self):
         with pytest.raises(ValueError, match="prediction='score' is not one of"):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
-from test_restore import photo, tiny_config, tiny_restorer
+from tiny_restorers import photo, tiny_config, tiny_restorer
 
 from irsde_jax import samplers, sde
 from irsde_jax.checkpoints import runs

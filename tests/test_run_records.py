@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
-from test_train import tiny_config, write_pairs
+from tiny_trainings import tiny_config, write_pairs
 
 from irsde_jax.training import curves, logs, manifest, profiling, step_metrics
 from irsde_jax.training import loop as training

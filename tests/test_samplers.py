@@ -1,5 +1,7 @@
 """The sampler and its solvers: identities, keys, grids, bad input."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -7,8 +9,8 @@ import numpy as np
 import pytest
 from absl.testing import parameterized
 
-from irsde_jax import samplers, sde
-from irsde_jax.samplers import SOLVERS, sample, timestep_grid
+from irsde_jax import registry, samplers, sde
+from irsde_jax.samplers import SOLVERS, StepInputs, sample, timestep_grid
 
 pytestmark = pytest.mark.core
 
@@ -38,6 +40,20 @@ def smooth_noise_fn(x, mu, t):
     schedule = sde.make_schedule(100, 10 / 255, dtype=x.dtype)
     x0 = mu + 0.2 + 0.1 * jnp.tanh(3 * (x - mu))
     return jax.vmap(sde.x0_to_noise, (None, 0, 0, 0, 0))(schedule, x, x0, mu, t)
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """A solver of our own, of no class of the package: x at s is what was drawn."""
+
+    is_stochastic: bool
+    order: int = 1
+
+    def init(self, x):
+        return ()
+
+    def step(self, state, inputs):
+        return inputs.z, state
 
 
 class PerfectNetworkTest(chex.TestCase):
@@ -81,22 +97,39 @@ class PerfectNetworkTest(chex.TestCase):
         )
         chex.assert_trees_all_close(restored, x0, atol=2e-6)
 
-    @parameterized.parameters("euler_sde", "euler_ode", "mean_ode")
-    def test_euler_solvers_come_closer_with_more_evaluations(self, solver):
-        x0, mu = images()
+    @parameterized.parameters("euler_ode", "mean_ode")
+    def test_euler_solvers_have_their_order(self, solver):
+        """Between two fixed steps, against the exact map that a perfect network gives.
 
-        def error(num_steps):
-            schedule = sde.make_schedule(num_steps, 10 / 255)
-            restored = sample(
-                jax.random.key(0),
-                schedule,
-                perfect_noise_fn(schedule, x0),
-                mu,
-                solver=solver,
-            )
-            return float(jnp.abs(restored - x0).mean())
+        The ODE preserves the noise. The reverse SDE without its noise follows the mean
+        of q(x_s | x_t, x0). `test_solver_orders.py` has the SDE with its noise.
+        """
+        start, end, num_evals = 6144, 2048, (64, 128, 256, 512)
+        with jax.enable_x64(True):
+            schedule = sde.make_schedule(10_240, 10 / 255, dtype=jnp.float64)
+            x0, mu = images(jnp.float64)
+            noise = jax.random.normal(jax.random.key(1), SHAPE, jnp.float64)
+            x = sde.add_noise(schedule, x0, mu, noise, start)
+            if solver == "euler_ode":
+                exact = sde.add_noise(schedule, x0, mu, noise, end)
+            else:
+                exact = sde.optimal_reverse_state(schedule, x, x0, mu, start, end)
 
-        self.assertLess(error(1000), 0.5 * error(20) + 1e-6)
+            def error(num_evals):
+                reached = sample(
+                    jax.random.key(0),
+                    schedule,
+                    perfect_noise_fn(schedule, x0),
+                    mu,
+                    solver=solver,
+                    timesteps=timestep_grid(schedule, num_evals, start=start, end=end),
+                    x_init=x,
+                )
+                return float(jnp.abs(reached - exact).mean())
+
+            errors = np.array([error(n) for n in num_evals])
+        gained = np.log2(errors[:-1] / errors[1:])
+        np.testing.assert_allclose(gained, SOLVERS[solver].order, atol=0.1)
 
 
 class SampleTest(chex.TestCase):
@@ -120,20 +153,19 @@ class SampleTest(chex.TestCase):
                 )
 
             # A solver whose state is the fresh noise: its path lists what is drawn.
-            init, step = SOLVERS[solver]
-            _, drawn = run(samplers.Solver(lambda x: (), lambda *a: (a[5], ())))
+            chosen = SOLVERS[solver]
+            _, drawn = run(Listing(is_stochastic=chosen.is_stochastic))
             end, path = run(solver)
 
             @jax.jit
-            def advance(x, memory, fresh, t, s):
+            def advance(x, state, z, t, s):
                 noise = smooth_noise_fn(x, mu, jnp.full(SHAPE[:1], t))
-                return step(memory, schedule, x, mu, noise, fresh, t, s)
+                given = StepInputs(schedule, x=x, mu=mu, noise=noise, z=z, t=t, s=s)
+                return chosen.step(state, given)
 
-            x, memory = path[0], init(path[0])
-            for fresh, t, s in zip(
-                drawn[1:], timesteps[:-1], timesteps[1:], strict=True
-            ):
-                x, memory = advance(x, memory, fresh, t, s)
+            x, state = path[0], chosen.init(path[0])
+            for z, t, s in zip(drawn[1:], timesteps[:-1], timesteps[1:], strict=True):
+                x, state = advance(x, state, z, t, s)
             np.testing.assert_allclose(x, end, rtol=1e-12, atol=1e-12)
 
     def test_path_starts_at_mu_plus_noise_and_ends_at_the_result(self):
@@ -285,15 +317,6 @@ class GridTest(chex.TestCase):
         strides = np.diff(position)
         np.testing.assert_allclose(strides, strides.mean(), rtol=0.02)
 
-    def test_log_snr_is_inverted_by_softplus(self):
-        """theta_bar = softplus(-2 (L + log lambda)) / 2, L = log(a / std)."""
-        theta_bar = np.asarray(SCHEDULE.theta_bar[1:], np.float64)
-        max_sigma = float(SCHEDULE.max_sigma)
-        std = max_sigma * np.sqrt(-np.expm1(-2 * theta_bar))
-        log_snr = -theta_bar - np.log(std)
-        inverse = np.log1p(np.exp(-2 * (log_snr + np.log(max_sigma)))) / 2
-        np.testing.assert_allclose(inverse, theta_bar, rtol=1e-9)
-
     @parameterized.parameters(
         (dict(num_evals=101), "1..100"),
         (dict(num_evals=0), "1..100"),
@@ -305,6 +328,82 @@ class GridTest(chex.TestCase):
     def test_impossible_grid_is_a_clear_error(self, arguments, message):
         with self.assertRaisesRegex(ValueError, message):
             timestep_grid(SCHEDULE, **arguments)
+
+
+class OwnSolverTest(chex.TestCase):
+    """Solvers of users' own, by object and by name."""
+
+    def test_any_object_with_the_four_members_is_a_solver(self):
+        """Euler's method, written as a class of a user's own."""
+
+        class Euler:
+            order, is_stochastic = 1, False
+
+            def init(self, x):
+                return ()
+
+            def step(self, state, inputs):
+                schedule, x, mu, noise, _, t, s = inputs
+                score = sde.noise_to_score(schedule, noise, t)
+                return x - sde.reverse_ode_drift(schedule, x, mu, score, t, s), state
+
+        own = Euler()
+        self.assertIsInstance(own, samplers.Solver)
+        self.assertFalse(samplers.needs_mean(own))
+        _, mu = images()
+
+        def run(solver):
+            return sample(
+                jax.random.key(0),
+                SCHEDULE,
+                smooth_noise_fn,
+                mu,
+                solver=solver,
+                timesteps=timestep_grid(SCHEDULE, 5),
+            )
+
+        chex.assert_trees_all_equal(run(own), run("euler_ode"))
+        with self.assertRaisesRegex(ValueError, "not a class"):
+            run(Euler)
+
+    def test_a_solver_that_needs_a_mean_is_refused_without_one(self):
+        """Before the network is asked for anything."""
+        _, x = images()
+        for solver in ("mr_sde_2", SOLVERS["mr_sde_2"]):
+            with self.assertRaisesRegex(ValueError, "no Denoising form.*mr_ode_2"):
+                sample(jax.random.key(0), SCHEDULE, None, None, solver=solver, x_init=x)
+
+    def test_only_a_stochastic_solver_is_given_noise(self):
+        _, mu = images()
+        for is_stochastic in (True, False):
+            z = sample(
+                jax.random.key(0),
+                SCHEDULE,
+                smooth_noise_fn,
+                mu,
+                solver=Listing(is_stochastic),
+                timesteps=timestep_grid(SCHEDULE, 2),
+            )
+            self.assertEqual(bool((z != 0).any()), is_stochastic)
+
+
+def test_solver_is_found_by_name_in_a_trusted_module(tmp_path, monkeypatch):
+    text = (
+        "from irsde_jax import samplers\n"
+        "mine = samplers.SOLVERS['mr_ode_2']\n"
+        "nothing = 3\n"
+    )
+    (tmp_path / "outside_solvers.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_trusted", set())
+    with pytest.raises(ValueError, match=r"sampling\.solver.*--trust=outside_solvers"):
+        samplers.find_solver("outside_solvers:mine")
+    registry.trust("outside_solvers")
+    assert samplers.find_solver("outside_solvers:mine") is SOLVERS["mr_ode_2"]
+    with pytest.raises(ValueError, match=r"solver='outside_solvers:nothing'"):
+        samplers.find_solver("outside_solvers:nothing")
+    with pytest.raises(ValueError, match="Did you mean 'mr_ode_2'"):
+        samplers.find_solver("mr_ode2")
 
 
 class BadInputTest(chex.TestCase):

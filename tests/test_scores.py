@@ -9,6 +9,7 @@ import math
 import jax
 import numpy as np
 import pytest
+from records import Records
 from skimage.metrics import peak_signal_noise_ratio
 
 from irsde_jax.data import degradations
@@ -30,8 +31,7 @@ def identity(image, *, key):
 def test_scores_are_those_of_images_rounded_to_8_bits():
     x0, mu = make_image(0), make_image(1) * 1.3 - 0.1
     mu[0, 0] = 0.5004
-    source = pairs.ArrayPairs([x0], [make_image(1)])
-    source._members["mu"] = [mu]  # beyond [0, 1], as noise may be
+    source = Records({"x0": x0, "mu": mu})  # beyond [0, 1], as noise may be
     (result,) = scores.evaluate_images(identity, source, crop_border=2)
     rounded = images.to_uint8(mu).astype(np.float32) / np.float32(255)
     np.testing.assert_array_equal(result.images["restored"], rounded)

@@ -8,7 +8,7 @@ import pytest
 from absl.testing import parameterized
 from jax.scipy.stats import norm
 
-from irsde_jax import sde
+from irsde_jax import registry, sde
 
 pytestmark = pytest.mark.core
 
@@ -80,6 +80,28 @@ class ScheduleTest(chex.TestCase):
             sde.start_step(schedule, 25.0)
 
 
+def test_a_theta_schedule_of_a_users_own_module(tmp_path, monkeypatch):
+    (tmp_path / "outside_thetas.py").write_text(
+        "import numpy as np\n"
+        "def rising(num_steps): return np.linspace(0.0, 1.0, num_steps + 1)\n"
+        "def short(num_steps): return np.ones(num_steps)\n"
+        "def falling(num_steps): return -np.ones(num_steps + 1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_trusted", set())
+    with pytest.raises(ValueError, match=r"schedule\.thetas.*--trust=outside_thetas"):
+        sde.make_schedule(thetas="outside_thetas:rising")
+    registry.trust("outside_thetas")
+    schedule = sde.make_schedule(4, thetas="outside_thetas:rising", delta=0.01)
+    # Sums of 1, 2, 3, 4 quarters, scaled to end at -log(delta).
+    expected = -np.log(0.01) * np.array([0, 1, 3, 6, 10]) / 10
+    np.testing.assert_allclose(schedule.theta_bar, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"shape \(4,\).*shape \[5\]"):
+        sde.make_schedule(4, thetas="outside_thetas:short")
+    with pytest.raises(ValueError, match="not positive"):
+        sde.make_schedule(4, thetas="outside_thetas:falling")
+
+
 class KernelTest(chex.TestCase):
     @chex.variants(with_jit=True, without_jit=True)
     @parameterized.product(thetas=("constant", "cosine"), num_steps=(1, 7))
@@ -131,41 +153,56 @@ class KernelTest(chex.TestCase):
             sde.noise_to_score(schedule, noise, t), jax.grad(log_density)(x), rtol=1e-3
         )
 
-    @parameterized.product(t=(1, 30, 100), thetas=("cosine", "linear", "constant"))
-    def test_noise_and_x0_round_trip(self, t, thetas):
-        schedule = sde.make_schedule(100, 0.1, thetas)
-        noise = jnp.array([0.7, -1.3, 0.2])
-        x = sde.add_noise(schedule, X0, MU, noise, t)
-        x0 = sde.noise_to_x0(schedule, x, MU, noise, t)
-        # float32 rounding of x, divided by what is left of x0 in it
-        atol = 1e-6 * float(jnp.exp(schedule.theta_bar[t]))
-        chex.assert_trees_all_close(x0, X0, atol=atol)
-        # or by the std of the noise
-        atol = 1e-7 / float(sde.marginal_std(schedule, t)) + 1e-6
-        back = sde.x0_to_noise(schedule, x, X0, MU, t)
-        chex.assert_trees_all_close(back, noise, atol=atol)
+    @parameterized.product(other=("score", "x0", "v"), t=(1, 40, 100))
+    def test_the_noise_converts_there_and_back(self, other, t):
+        """Against closed forms in NumPy float64, from the table of the schedule."""
+        with jax.enable_x64(True):
+            schedule = sde.make_schedule(100, 0.1, dtype=jnp.float64)
+            rng = np.random.default_rng(0)
+            (x0, mu), noise = rng.uniform(size=(2, 4, 5, 3)), rng.normal(size=(4, 5, 3))
+            cosine = np.exp(-np.float64(schedule.theta_bar[t]))
+            sine = np.sqrt(1 - cosine**2)
+            mean, std = mu + cosine * (x0 - mu), 0.1 * sine
+            x = mean + std * noise
+            expected, to, back = {
+                "score": (
+                    -(x - mean) / std**2,
+                    lambda noise: sde.noise_to_score(schedule, noise, t),
+                    lambda score: sde.score_to_noise(schedule, score, t),
+                ),
+                "x0": (
+                    x0,
+                    lambda noise: sde.noise_to_x0(schedule, x, mu, noise, t),
+                    lambda x0: sde.x0_to_noise(schedule, x, x0, mu, t),
+                ),
+                # d/dphi of y = cos(phi) y_0 + sin(phi) lambda noise, over lambda
+                "v": (
+                    cosine * noise - sine * (x0 - mu) / 0.1,
+                    lambda noise: sde.noise_to_v(schedule, x, mu, noise, t),
+                    lambda v: sde.v_to_noise(schedule, x, mu, v, t),
+                ),
+            }[other]
+            np.testing.assert_allclose(to(noise), expected, rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(back(expected), noise, rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(back(to(noise)), noise, rtol=1e-9, atol=1e-9)
+
+    @parameterized.parameters("cosine", "linear", "constant")
+    def test_log_snr_is_inverted_by_softplus(self, thetas):
+        """theta_bar = softplus(-2 (L + log lambda)) / 2, L = log(a / std)."""
+        with jax.enable_x64(True):
+            schedule = sde.make_schedule(100, 0.1, thetas, dtype=jnp.float64)
+            log_snr = jax.vmap(sde.log_snr, (None, 0))(schedule, jnp.arange(101))
+            table = sde.log_snr_table(schedule)
+        self.assertEqual(table.dtype, np.float64)
+        np.testing.assert_allclose(table, log_snr, rtol=1e-9)
+        self.assertEqual(table[0], np.inf)
+        self.assertLess(np.diff(table).max(), 0)
+        for found in (np.asarray(log_snr), table):
+            inverse = np.log1p(np.exp(-2 * (found[1:] + np.log(0.1)))) / 2
+            np.testing.assert_allclose(inverse, schedule.theta_bar[1:], rtol=1e-9)
 
     @parameterized.parameters(1, 40, 100)
-    def test_velocity_is_the_derivative_by_the_angle(self, t):
-        """y_t = cos(phi) y_0 + sin(phi) lambda noise; velocity = dy/dphi / lambda."""
-        schedule = sde.make_schedule(100, 0.1)
-        x0_key, mu_key, noise_key = jax.random.split(jax.random.key(3), 3)
-        x0, mu = (
-            jax.random.uniform(x0_key, (4, 5, 3)),
-            jax.random.uniform(mu_key, (4, 5, 3)),
-        )
-        noise = jax.random.normal(noise_key, (4, 5, 3))
-        angle = jnp.arccos(jnp.exp(-schedule.theta_bar[t]))
-
-        def state(angle):
-            return jnp.cos(angle) * (x0 - mu) + jnp.sin(angle) * 0.1 * noise
-
-        y, velocity = jax.jvp(state, (angle,), (jnp.ones(()),))
-        found = sde.velocity_to_noise(schedule, mu + y, mu, velocity / 0.1, t)
-        np.testing.assert_allclose(found, noise, rtol=0, atol=1e-4)
-
-    @parameterized.parameters(1, 40, 100)
-    def test_an_error_of_the_velocity_is_never_amplified(self, t):
+    def test_an_error_of_v_is_never_amplified(self, t):
         schedule = sde.make_schedule(100, 0.1)
         x, mu, right = (
             jnp.full((4, 5, 3), 0.6),
@@ -173,8 +210,8 @@ class KernelTest(chex.TestCase):
             jnp.zeros((4, 5, 3)),
         )
 
-        def x0_hat(velocity):
-            noise = sde.velocity_to_noise(schedule, x, mu, velocity, t)
+        def x0_hat(v):
+            noise = sde.v_to_noise(schedule, x, mu, v, t)
             return sde.noise_to_x0(schedule, x, mu, noise, t)
 
         moved = jnp.abs(x0_hat(right + 1.0) - x0_hat(right)).max()

@@ -16,7 +16,7 @@ import pytest
 from absl.testing import parameterized
 
 from irsde_jax import processes, sde
-from irsde_jax.samplers import SOLVERS, timestep_grid
+from irsde_jax.samplers import SOLVERS, StepInputs, timestep_grid
 
 pytestmark = pytest.mark.core
 
@@ -78,7 +78,8 @@ class Case:
         x, mu, noise, fresh = (jnp.asarray(image, self.dtype) for image in images)
         solver, mu = SOLVERS[name], None if self.denoising else mu
         memory = solver.init(x) if memory is None else memory
-        return jitted_step(solver, memory, self.schedule, x, mu, noise, fresh, t, s)
+        given = StepInputs(self.schedule, x=x, mu=mu, noise=noise, z=fresh, t=t, s=s)
+        return jitted_step(solver, memory, given)
 
     def row(self, k, x, noise, t, s, fresh=0.0, previous=None):
         """Order 1 of the table: k = 1 the ODE, k = 2 the SDE; order 2 with `previous`.
@@ -98,9 +99,9 @@ class Case:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def jitted_step(solver, *arguments):
+def jitted_step(solver, state, inputs):
     """One program per solver, process and precision: the steps are traced."""
-    return solver.step(*arguments)
+    return solver.step(state, inputs)
 
 
 class FirstOrderTest(chex.TestCase):

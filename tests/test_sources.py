@@ -111,8 +111,8 @@ def dataset(monkeypatch):
     """Five images in place of every data set; the arguments it was asked for."""
     asked = []
 
-    def fake(*arguments):
-        asked.append(arguments)
+    def fake(*arguments, channels, data_range):
+        asked.append((*arguments, channels, data_range))
         x0 = [np.full((2, 2, 3), i / 4) for i in range(5)]
         return pairs.ArrayPairs(x0, x0)
 

@@ -7,8 +7,8 @@ import zipfile
 import chex
 import numpy as np
 import pytest
-from test_official import GOLDEN, NAFNET, described, read_all, write
-from test_pytorch_file import tensor, written
+from pytorch_files import GOLDEN, NAFNET, described, read_all, write
+from pytorch_opcodes import tensor, written
 
 from irsde_jax.checkpoints import load_pytorch
 from irsde_jax.models import ConditionalNAFNet

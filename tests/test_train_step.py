@@ -86,8 +86,12 @@ class TrainStepTest(chex.TestCase):
             return apply_fn(variables, x, mu, t).astype(jnp.bfloat16)
 
         step = train_step.make_train_step(
-            *(half, optimizer, SCHEDULE, losses.make_loss("max_likelihood_exact")),
-            *(processes.make_process("irsde"), 0.9),
+            half,
+            optimizer,
+            SCHEDULE,
+            loss=losses.make_loss("max_likelihood_exact"),
+            process=processes.make_process("irsde"),
+            ema_decay=0.9,
         )
         state = train_step.init_train_state(toy_params(), optimizer)
         keys = train_step.example_keys(jax.random.key(1), 0, BATCH)
@@ -143,9 +147,27 @@ class TrainStepTest(chex.TestCase):
             metrics["loss_sums"].sum() / BATCH, metrics["loss"], rtol=1e-6
         )
         loss_keys = jax.vmap(jax.random.split)(keys)[:, 0]
-        t = np.asarray(losses.draw_steps(loss_keys, SCHEDULE))
+        x0, mu = batch()["x0"], batch()["mu"]
+        t = np.asarray(losses.draw(loss_keys, SCHEDULE, x0, mu).t)
         expected = [((t > low) & (t <= low + 25)).sum() for low in (0, 25, 50, 75)]
         np.testing.assert_array_equal(metrics["loss_counts"], expected)
+
+    def test_quartiles_are_those_of_the_steps_that_a_custom_loss_uses(self):
+        """A loss that always uses t = 90 is logged in the last quartile alone."""
+
+        def draw_at_90(keys, schedule, x0, mu):
+            t = jnp.full(keys.shape, 90)
+            return losses.draw(keys, schedule, x0, mu, t)
+
+        loss = losses.Loss(losses.noise_loss_at, draw=draw_at_90)
+        optimizer = optax.sgd(0.1)
+        state = train_step.init_train_state(toy_params(), optimizer)
+        keys = train_step.example_keys(jax.random.key(1), 0, BATCH)
+        for accumulate in (1, 2):
+            step = jax.jit(build(optimizer, loss=loss, accumulate=accumulate))
+            _, metrics = step(state, batch(), keys)
+            np.testing.assert_array_equal(metrics["loss_counts"], [0, 0, 0, BATCH])
+            np.testing.assert_array_equal(metrics["loss_sums"][:3], 0)
 
     def test_average_follows_the_parameters_and_shares_no_buffer(self):
         optimizer = optax.sgd(0.1)
@@ -188,9 +210,9 @@ class TrainStepTest(chex.TestCase):
                 apply_fn,
                 optimizer,
                 schedule,
-                losses.make_loss("noise"),
-                processes.make_process(name),
-                0.9,
+                loss=losses.make_loss("noise"),
+                process=processes.make_process(name),
+                ema_decay=0.9,
             )
         )
         state = train_step.init_train_state(toy_params(), optimizer)

@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 import tiny_weights
 from PIL import Image, ImageDraw
-from test_restore import photo, tiny_restorer
+from tiny_restorers import photo, tiny_restorer
 
 import irsde_jax
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging, images
 from irsde_jax.restoration import noise_keys, transparency
 from irsde_jax.restoration.files import one_file
 
 KEY = noise_keys.file_key(0, "a.png")
 
 
-def disk(level=240, side=48, under=0):
+def disk(level=240, side=24, under=0):
     """A disk with soft edges, `under` where it is transparent: uint8 [H, W, 4]."""
     mask = Image.new("L", (4 * side, 4 * side), 0)
-    ImageDraw.Draw(mask).ellipse((16, 16, 4 * side - 16, 4 * side - 16), fill=255)
+    ImageDraw.Draw(mask).ellipse((8, 8, 4 * side - 8, 4 * side - 8), fill=255)
     alpha = np.asarray(mask.resize((side, side), Image.Resampling.BOX))
     colour = np.where(alpha[..., None] > 0, level, under).astype(np.uint8)
     return np.dstack([colour.repeat(3, axis=-1), alpha])
@@ -56,7 +56,7 @@ class TestFiles:
         """Over any background; 86 of 255 with the black underneath, Pillow's 15."""
         restorer = irsde_jax.load("super-resolution-x4-small")
         (found,) = self.results(restorer, tmp_path, sprite=disk())
-        assert found.shape == (192, 192, 4)
+        assert found.shape == (96, 96, 4)
         error = np.abs(240 - found[..., :3]) * found[..., 3:] / 255
         assert error.max() <= 12
 
@@ -64,7 +64,7 @@ class TestFiles:
         restorer = tiny_weights.make("super_resolution:small")
         (found,) = self.results(restorer, tmp_path, sprite=disk())
         alpha = disk()[..., 3:] / np.float32(255)
-        right = images.enlarge(alpha, 4).clip(0, 1)
+        right = enlarging.enlarge(alpha, 4).clip(0, 1)
         np.testing.assert_array_equal(found[..., 3:], images.to_uint8(right))
 
     @pytest.mark.parametrize("config", ["default", "super_resolution:small"])

@@ -5,10 +5,10 @@ import random
 
 import pytest
 from PIL import Image
-from test_originals import names, save
-from test_restore import photo, tiny_restorer
+from tiny_restorers import names, photo, save, tiny_restorer
 
-from irsde_jax.data.image_files import images, limits, whole_files
+from irsde_jax.configuration import whole_files
+from irsde_jax.data.image_files import images, limits
 from irsde_jax.restoration.files import runner, turns
 from irsde_jax.restoration.files.jobs import Job
 

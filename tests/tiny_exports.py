@@ -32,7 +32,7 @@ def write_weights(
     """
     config = configuration.load(name).unlock()
     if velocity:
-        config.prediction, config.loss.name = "velocity", "x0"
+        config.prediction, config.loss.name = "v", "x0"
     config.model.update(TINY, channels=channels)
     config.sampling.update(**(dict(num_evals=8) | sampling))
     params = models.init_params(restorer.make_model(config), jax.random.key(1))

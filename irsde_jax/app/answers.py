@@ -8,13 +8,13 @@ import html
 import logging
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 import jax
 
-from irsde_jax.app import choices, painting, restoring
-from irsde_jax.app.choices import Limits, Settings
+from irsde_jax.app import choices, painting, restoring, uploads
+from irsde_jax.app.choices import Limits, Values
 from irsde_jax.restoration.files.one_file import fills
 from irsde_jax.restoration.restorer import Restorer
 
@@ -23,13 +23,32 @@ logger = logging.getLogger(__name__)
 NOTHING_YET = "The cost is shown here as soon as there is a photograph."
 
 
+class Served(NamedTuple):
+    """What a page serves.
+
+    Attributes:
+        restorer: The weights.
+        name: The name of the weights.
+        limits: What one visitor may ask for.
+        folder: Results are written below it.
+        has_command: Whether `--mode=restore` with this name restores alike, so that
+            the command is shown.
+    """
+
+    restorer: Restorer
+    name: str
+    limits: Limits
+    folder: Path
+    has_command: bool = True
+
+
 def look(restorer: Restorer, limits: Limits, upload: str | None) -> list[Any]:
     """For `size`, the picture, the editor, and results that are none any more."""
     hidden = [gr.update(visible=False)] * 5
     if upload is None:
         return [None, gr.update(value=None, visible=True), None, *hidden]
     try:
-        found = restoring.look(restorer, Path(upload), limits)
+        found = uploads.look(restorer, Path(upload), limits)
     except (ValueError, OSError, MemoryError) as error:
         message = _words(error)
         gr.Warning(message)
@@ -52,7 +71,7 @@ def tell_cost(
     if isinstance(size, str):
         return f"**Not possible:** {size}"
     try:
-        settings = _settings(restorer, *values)
+        settings = choices.settings_of(restorer, Values(*values))
         height, width, found = size
         cost = restoring.cost(restorer, height, width, settings, limits)
     except ValueError as error:
@@ -69,26 +88,20 @@ def tell_cost(
 
 
 def restore(
-    restorer: Restorer,
-    name: str,
-    has_command: bool,
-    limits: Limits,
-    folder: Path,
-    upload: str | None,
-    drawing: dict[str, Any] | None,
-    *values: Any,
+    served: Served, upload: str | None, drawing: dict[str, Any] | None, *values: Any
 ) -> list[Any]:
-    """For the picture, the slider, what is said, the downloads and the map.
-
-    `name` is that of the weights; `has_command` says whether `--mode=restore` with this
-    name restores alike, so that its command is shown.
-    """
+    """For the picture, the slider, what is said, the downloads and the map."""
     if upload is None:
         raise gr.Error("Choose a photograph first.", print_exception=False)
-    settings = _settings(restorer, *values)
+    settings = choices.settings_of(served.restorer, Values(*values))
     try:
         result = restoring.restore_upload(
-            *(restorer, Path(upload), settings, limits, folder, name),
+            served.restorer,
+            Path(upload),
+            settings,
+            served.limits,
+            served.folder,
+            name=served.name,
             paint=painting.paint_of(drawing),
         )
     except (ValueError, OSError, MemoryError, jax.errors.JaxRuntimeError) as error:
@@ -100,13 +113,13 @@ def restore(
         f"**Restored in {result.seconds:.1f} s** (estimated: {result.estimated:.1f} s; "
         "the first photograph of a size takes longer)."
     )
-    if has_command:
+    if served.has_command:
         start = ("python", "-m", "irsde_jax.main", "--mode=restore")
         files = [f"--input={Path(upload).name}", f"--output={result.file.name}"]
         if result.mask is not None:
             files.append(f"--mask={result.mask.name}")
         settled = (*choices.overrides(settings), f"--seed={settings.seed}")
-        command = shlex.join([*start, f"--weights={name}", *settled, *files])
+        command = shlex.join([*start, f"--weights={served.name}", *settled, *files])
         said += f" The same file by a command:\n```sh\n{command}\n```"
     if result.note:
         said += f"\n\n{html.escape(result.note)}"
@@ -121,24 +134,6 @@ def restore(
         gr.update(value=str(result.mask) if has_mask else None, visible=has_mask),
         gr.update(value=result.spread, visible=result.spread is not None, label=label),
     ]
-
-
-def _settings(
-    restorer: Restorer,
-    solver: str,
-    num_evals: int,
-    seed: int | None,
-    estimated: bool,
-    level: float,
-    num_samples: int,
-    as_png: bool,
-) -> Settings:
-    """The controls of the page, in their order, as settings."""
-    given = restorer.process.starts_at_input and not estimated
-    sigma = level / 255 if given else None
-    return Settings(
-        solver, int(num_evals), int(seed or 0), sigma, int(num_samples), as_png
-    )
 
 
 def _words(error: BaseException) -> str:

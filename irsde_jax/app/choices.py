@@ -48,16 +48,50 @@ class Settings(NamedTuple):
     as_png: bool = True
 
 
+class Values(NamedTuple):
+    """The values of the page's controls, in their order.
+
+    Attributes:
+        solver: One of `allowed_solvers`.
+        num_evals: The number of network evaluations.
+        seed: The seed; None if the field is empty.
+        estimated: Whether the noise level is estimated.
+        level: The noise level in grey levels of 255.
+        num_samples: The number of restorations for the uncertainty map.
+        as_png: Whether the result is a PNG.
+    """
+
+    solver: str
+    num_evals: int
+    seed: int | None
+    estimated: bool
+    level: float
+    num_samples: int
+    as_png: bool
+
+
+def settings_of(restorer: Restorer, values: Values) -> Settings:
+    """Returns the settings that the values of the page's controls stand for."""
+    given = restorer.process.starts_at_input and not values.estimated
+    return Settings(
+        solver=values.solver,
+        num_evals=int(values.num_evals),
+        seed=int(values.seed or 0),
+        sigma=values.level / 255 if given else None,
+        num_samples=int(values.num_samples),
+        as_png=values.as_png,
+    )
+
+
 def allowed_solvers(restorer: Restorer) -> list[str]:
     """The solvers that its process has, in the order of `samplers.SOLVERS`."""
-    process, schedule = restorer.process, restorer.schedule
-    return [s for s in samplers.SOLVERS if processes.allows(process, schedule, s)]
+    return [s for s in samplers.SOLVERS if processes.allows(restorer.process, s)]
 
 
 @functools.cache
 def draws_noise(restorer: Restorer, solver: str) -> bool:
     """Whether two restorations of an image can differ with this solver."""
-    return processes.draws_noise(restorer.process, restorer.schedule, solver)
+    return processes.draws_noise(restorer.process, solver)
 
 
 def overrides(settings: Settings) -> list[str]:

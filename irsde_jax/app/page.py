@@ -3,13 +3,14 @@
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 import jax
 
-from irsde_jax.app import answers, choices
-from irsde_jax.app.choices import Limits
+from irsde_jax.app import answers, controls
+from irsde_jax.app.answers import Served
+from irsde_jax.app.controls import Controls
 from irsde_jax.data.image_files import images
 from irsde_jax.restoration.files import one_file
 from irsde_jax.restoration.restorer import Restorer
@@ -49,175 +50,164 @@ _LOOKING: dict[str, Any] = {
 }
 
 
-def build(
-    restorer: Restorer,
-    name: str,
-    limits: Limits,
-    samples: Sequence[Path],
-    folder: Path,
-    has_command: bool = True,
-) -> gr.Blocks:
+class _Inputs(NamedTuple):
+    """What a visitor gives."""
+
+    upload: gr.File
+    gallery: gr.Gallery
+    controls: Controls
+
+
+class _Outputs(NamedTuple):
+    """What a visitor sees, and the button."""
+
+    cost: gr.Markdown
+    button: gr.Button
+    before: gr.Image
+    editor: gr.ImageEditor
+    slider: gr.ImageSlider
+    said: gr.Markdown
+    download: gr.DownloadButton
+    mask: gr.DownloadButton
+    spread: gr.Image
+
+    @property
+    def results(self) -> list[Any]:
+        """The components of a result, which are hidden before there is one."""
+        return [self.slider, self.said, self.download, self.mask, self.spread]
+
+
+def build(served: Served, samples: Sequence[Path]) -> gr.Blocks:
     """The page of some weights.
 
     Args:
-        restorer: the weights.
-        name: what to call them.
-        limits: what one visitor may ask for.
-        samples: photographs to try it on; there may be none.
-        folder: results are written below it.
-        has_command: whether the command that makes the same file is shown.
+        served: The weights, and what one visitor may ask of them.
+        samples: Photographs to try the page on; there may be none.
     """
-    sampling = restorer.config.sampling
     blocks = gr.Blocks(
         title="irsde_jax", analytics_enabled=False, delete_cache=(600, 3600)
     )
     with blocks:
-        gr.Markdown(_heading(restorer, name), elem_id="heading")
+        gr.Markdown(_heading(served.restorer, served.name), elem_id="heading")
         with gr.Row():
             with gr.Column(scale=2, min_width=320):
-                upload = gr.File(
-                    label=f"1. Your photograph (at most {limits.megabytes:g} MB)",
-                    file_types=list(images.SUFFIXES),
-                    height=170,
-                    elem_id="upload",
-                )
-                gr.Markdown("... or one of these:", visible=bool(samples))
-                gallery = gr.Gallery(
-                    value=[str(path) for path in samples],
-                    show_label=False,
-                    columns=max(len(samples), 1),
-                    rows=1,
-                    height=150,
-                    allow_preview=False,
-                    interactive=False,
-                    object_fit="cover",
-                    buttons=[],
-                    visible=bool(samples),
-                    elem_id="samples",
-                )
-                with gr.Accordion("2. Settings (the defaults are a good start)"):
-                    solver = gr.Dropdown(
-                        choices.allowed_solvers(restorer),
-                        value=sampling.solver,
-                        label="Solver",
-                        info="mr_* need few evaluations; posterior is the paper's.",
-                    )
-                    num_evals = gr.Slider(
-                        *(1, restorer.schedule.num_steps),
-                        value=restorer.num_evals(),
-                        step=1,
-                        label="Network evaluations",
-                        info="Time grows with them; a low noise level leaves fewer.",
-                    )
-                    estimated, level = _noise_level(restorer)
-                    seed = gr.Number(
-                        0,
-                        precision=0,
-                        minimum=0,
-                        maximum=2**31 - 1,
-                        label="Seed",
-                        info="The same seed and file name give the same result.",
-                    )
-                    num_samples = gr.Slider(
-                        *(0, limits.samples),
-                        value=0,
-                        step=2,
-                        label="Samples of the uncertainty map",
-                        info="Restorations that are compared; 0: no map.",
-                    )
-                    form = gr.Radio(
-                        [("PNG", True), ("that of the upload", False)],
-                        value=True,
-                        label="Format of the result",
-                    )
+                inputs = _lay_out_inputs(served, samples)
             with gr.Column(scale=3, min_width=360):
-                cost = gr.Markdown(answers.NOTHING_YET, elem_id="cost")
-                button = gr.Button("3. Restore", variant="primary", elem_id="restore")
-                before = gr.Image(
-                    label="Your photograph",
-                    format="png",
-                    interactive=False,
-                    height=460,
-                    buttons=["fullscreen"],
-                    elem_id="before",
-                )
-                editor = _editor(restorer)
-                slider = gr.ImageSlider(
-                    label="Before | after: drag the line",
-                    format="png",  # the default, WebP, would blur what is compared
-                    interactive=False,
-                    height=460,
-                    buttons=["fullscreen"],
-                    visible=False,
-                    elem_id="slider",
-                )
-                said = gr.Markdown(visible=False, elem_id="said")
-                download = gr.DownloadButton(
-                    "Download the result",
-                    variant="primary",
-                    visible=False,
-                    elem_id="download",
-                )
-                mask = gr.DownloadButton(
-                    "Download the mask", visible=False, elem_id="mask"
-                )
-                spread = gr.Image(
-                    format="png",
-                    interactive=False,
-                    height=400,
-                    buttons=["download", "fullscreen"],
-                    visible=False,
-                    elem_id="spread",
-                )
-        controls: list[Any] = [
-            solver,
-            num_evals,
-            seed,
-            estimated,
-            level,
-            num_samples,
-            form,
-        ]
-        size = gr.State(None)  # of the present upload, or what is wrong with it
-        results = [slider, said, download, mask, spread]
-        tell_cost = {
-            "fn": functools.partial(answers.tell_cost, restorer, limits),
-            "inputs": [size, *controls],
-            "outputs": cost,
-        }
-
-        def take(event: gr.SelectData) -> str:
-            """The sample that was clicked, as if it were uploaded."""
-            return str(samples[event.index])
-
-        gallery.select(take, None, upload, **_LOOKING)
-        upload.change(
-            functools.partial(answers.look, restorer, limits),
-            upload,
-            [size, before, editor, *results],
-            **_LOOKING,
-        ).then(**tell_cost, **_LOOKING)
-        changes = [control.change for control in controls]
-        gr.on(changes, **tell_cost, **_LOOKING, trigger_mode="always_last")
-        estimated.change(
-            lambda on: gr.update(interactive=not on), estimated, level, **_LOOKING
-        )
-        button.click(
-            functools.partial(
-                answers.restore,
-                *(restorer, name, has_command, limits, folder),
-            ),
-            [upload, editor, *controls],
-            [before, *results],
-            show_progress_on=[before, slider],
-            **_RESTORING,
-        )
+                outputs = _lay_out_outputs(served.restorer)
+        _connect(served, samples, inputs, outputs)
     return blocks
+
+
+def _lay_out_inputs(served: Served, samples: Sequence[Path]) -> _Inputs:
+    """The left column."""
+    upload = gr.File(
+        label=f"1. Your photograph (at most {served.limits.megabytes:g} MB)",
+        file_types=list(images.SUFFIXES),
+        height=170,
+        elem_id="upload",
+    )
+    gr.Markdown("... or one of these:", visible=bool(samples))
+    gallery = gr.Gallery(
+        value=[str(path) for path in samples],
+        show_label=False,
+        columns=max(len(samples), 1),
+        rows=1,
+        height=150,
+        allow_preview=False,
+        interactive=False,
+        object_fit="cover",
+        buttons=[],
+        visible=bool(samples),
+        elem_id="samples",
+    )
+    with gr.Accordion("2. Settings (the defaults are a good start)"):
+        chosen = controls.make(served.restorer, served.limits)
+    return _Inputs(upload, gallery, chosen)
+
+
+def _lay_out_outputs(restorer: Restorer) -> _Outputs:
+    """The right column."""
+    return _Outputs(
+        cost=gr.Markdown(answers.NOTHING_YET, elem_id="cost"),
+        button=gr.Button("3. Restore", variant="primary", elem_id="restore"),
+        before=gr.Image(
+            label="Your photograph",
+            format="png",
+            interactive=False,
+            height=460,
+            buttons=["fullscreen"],
+            elem_id="before",
+        ),
+        editor=_editor(restorer),
+        slider=gr.ImageSlider(
+            label="Before | after: drag the line",
+            format="png",  # the default, WebP, would blur what is compared
+            interactive=False,
+            height=460,
+            buttons=["fullscreen"],
+            visible=False,
+            elem_id="slider",
+        ),
+        said=gr.Markdown(visible=False, elem_id="said"),
+        download=gr.DownloadButton(
+            "Download the result", variant="primary", visible=False, elem_id="download"
+        ),
+        mask=gr.DownloadButton("Download the mask", visible=False, elem_id="mask"),
+        spread=gr.Image(
+            format="png",
+            interactive=False,
+            height=400,
+            buttons=["download", "fullscreen"],
+            visible=False,
+            elem_id="spread",
+        ),
+    )
+
+
+def _connect(
+    served: Served, samples: Sequence[Path], inputs: _Inputs, outputs: _Outputs
+) -> None:
+    """What happens when a visitor uploads, chooses or presses the button."""
+    restorer, limits = served.restorer, served.limits
+    upload, chosen = inputs.upload, inputs.controls
+    size = gr.State(None)  # of the present upload, or what is wrong with it
+    tell_cost = {
+        "fn": functools.partial(answers.tell_cost, restorer, limits),
+        "inputs": [size, *chosen],
+        "outputs": outputs.cost,
+    }
+
+    def take(event: gr.SelectData) -> str:
+        """The sample that was clicked, as if it were uploaded."""
+        return str(samples[event.index])
+
+    inputs.gallery.select(take, None, upload, **_LOOKING)
+    upload.change(
+        functools.partial(answers.look, restorer, limits),
+        upload,
+        [size, outputs.before, outputs.editor, *outputs.results],
+        **_LOOKING,
+    ).then(**tell_cost, **_LOOKING)
+    changes = [control.change for control in chosen]
+    gr.on(changes, **tell_cost, **_LOOKING, trigger_mode="always_last")
+    chosen.estimated.change(
+        lambda on: gr.update(interactive=not on),
+        chosen.estimated,
+        chosen.level,
+        **_LOOKING,
+    )
+    outputs.button.click(
+        functools.partial(answers.restore, served),
+        [upload, outputs.editor, *chosen],
+        [outputs.before, *outputs.results],
+        show_progress_on=[outputs.before, outputs.slider],
+        **_RESTORING,
+    )
 
 
 def _heading(restorer: Restorer, name: str) -> str:
     count = sum(leaf.size for leaf in jax.tree.leaves(restorer.params))
-    process = PROCESS_NAMES[restorer.config.process]
+    process = PROCESS_NAMES.get(restorer.config.process, restorer.process.name)
     return (
         f"# Restore a photograph: {restorer.config.task}\n"
         f"Weights `{name}`, {count / 1e6:.2f} M parameters, {process}. Photographs "
@@ -239,24 +229,3 @@ def _editor(restorer: Restorer) -> gr.ImageEditor:
         visible=one_file.fills(restorer),
         elem_id="paint",
     )
-
-
-def _noise_level(restorer: Restorer) -> tuple[gr.Checkbox, gr.Slider]:
-    """Whether the level is estimated, and the level; hidden where there is none."""
-    shown, configured = restorer.process.starts_at_input, restorer.config.sampling.sigma
-    # A level at or above lambda has no step at which the process could start.
-    highest = 0.99 * 255 * float(restorer.schedule.max_sigma)
-    estimated = gr.Checkbox(
-        value=configured is None,
-        label="Estimate the noise level from the photograph",
-        visible=shown and configured is None,
-    )
-    level = gr.Slider(
-        *(1, round(highest)),
-        value=25 if configured is None else round(255 * configured, 2),
-        step=0.5,
-        label="Noise level sigma (grey levels of 255)",
-        interactive=configured is not None,
-        visible=shown,
-    )
-    return estimated, level

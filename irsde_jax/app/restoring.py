@@ -5,44 +5,27 @@ files, pictures and words come out, and what cannot be done is a `ValueError` or
 `OSError` that says so to a person.
 """
 
-import contextlib
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from irsde_jax.app import painting, pictures
+from irsde_jax.app import painting, pictures, uploads
 from irsde_jax.app.choices import Limits, Settings, draws_noise, tuned
+from irsde_jax.array_types import PRNGKey
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.hole_masks import HoleMask
 from irsde_jax.restoration import costs, noise_keys
 from irsde_jax.restoration.costs import Cost
-from irsde_jax.restoration.files import filling, one_file, provenance
+from irsde_jax.restoration.files import one_file, provenance
 from irsde_jax.restoration.files.filling import Filling
 from irsde_jax.restoration.restorer import Restorer
 
 _MOST_PROGRAMS = 32  # that are kept compiled
 _COMPILED: set[tuple[int, int, str, int]] = set()
-
-
-class Look(NamedTuple):
-    """An upload before it is restored.
-
-    Attributes:
-        picture: uint8 [H, W, 3], for the page.
-        height: pixels of the result.
-        width: pixels of the result.
-        note: What will be filled unless something is painted over it, in sentences.
-    """
-
-    picture: np.ndarray
-    height: int
-    width: int
-    note: str = ""
 
 
 class Result(NamedTuple):
@@ -71,24 +54,6 @@ class Result(NamedTuple):
     estimated: float
     note: str = ""
     mask: Path | None = None
-
-
-def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
-    """Reads an upload, and sees to it that it can be restored.
-
-    Raises:
-        OSError: if there is no such file.
-        ValueError: if it is too large, damaged or no image of these weights.
-    """
-    pixels = restorer.enlarge(_read(restorer, upload, limits).pixels)
-    note = ""
-    if one_file.fills(restorer):
-        try:
-            note = _sentences(_filling(restorer, upload, None, limits))
-        except ValueError as error:
-            note = str(error)
-    height, width = pixels.shape[:2]
-    return Look(pictures.to_picture(pixels), height, width, note)
 
 
 def cost(
@@ -139,6 +104,7 @@ def restore_upload(
     settings: Settings,
     limits: Limits,
     folder: Path,
+    *,
     name: str | None = None,
     paint: np.ndarray | None = None,
 ) -> Result:
@@ -157,10 +123,10 @@ def restore_upload(
 
     Raises:
         OSError: if the upload is gone, or the disk full.
-        ValueError: see `look` and `cost`.
+        ValueError: see `uploads.look` and `cost`.
     """
     chosen = tuned(restorer, settings)
-    given = _read(chosen, upload, limits)
+    given = uploads.read(chosen, upload, limits)
     before = restorer.enlarge(given.pixels)
     height, width = before.shape[:2]
     expected = cost(restorer, height, width, settings, limits)
@@ -169,65 +135,85 @@ def restore_upload(
     target = folder / uuid.uuid4().hex / f"{upload.stem}_restored{suffix}"
     target.parent.mkdir(parents=True)
     key = noise_keys.file_key(settings.seed, upload.name)
-    mask, unknown, note = None, None, ""
+    mask = None
     if paint is not None and one_file.fills(restorer):
         mask = HoleMask(target.with_name(f"{upload.stem}_mask.png"))
         painting.write_mask(paint, height, width, mask.path)
-    with _names_alone(upload, target, target.parent):
-        made_by = provenance.describe(chosen, name, settings.seed)
-        one_file.restore_file(
-            *(chosen, upload, target, key),
-            max_megapixels=limits.megapixels,
-            made_by=made_by,
-            mask=mask,
+    made_by = provenance.describe(chosen, name, settings.seed)
+    with uploads.names_alone(upload, target, target.parent):
+        after, filled = _write(
+            chosen, upload, target, limits, key=key, mask=mask, made_by=made_by
         )
-        if one_file.fills(restorer):
-            filled = _filling(chosen, upload, mask, limits)
-            unknown, note = filled.unknown, _sentences(filled)
-        data_range = chosen.config.data.data_range
-        after = images.read_image(target, data_range, max_megapixels=np.inf).pixels
     _forget_old_programs((height, width, settings.solver, settings.num_evals))
-    spread, white = None, 0.0
-    if num_samples := _num_samples(restorer, settings):
-        std = chosen.uncertainty(
-            given.pixels,
-            num_samples=num_samples,
-            key=key,
-            sigma=given.sigma,
-            mask=unknown,
-        ).std
-        spread, white = pictures.to_map(std)
+    unknown = None if filled is None else filled.unknown
+    spread, white = _spread(chosen, given, settings, key, unknown)
     return Result(
-        target,
-        pictures.to_picture(before),
-        pictures.to_picture(after),
-        spread,
-        white,
+        file=target,
+        before=pictures.to_picture(before),
+        after=pictures.to_picture(after),
+        spread=spread,
+        white=white,
         seconds=time.perf_counter() - start,
         estimated=expected.seconds,
-        note=note,
+        note="" if filled is None else uploads.sentences(filled),
         mask=None if mask is None else mask.path,
     )
 
 
-def _filling(
-    restorer: Restorer, upload: Path, mask: HoleMask | None, limits: Limits
-) -> Filling:
-    """What will be filled in an upload.
-
-    Raises:
-        ValueError: if the mask does not fit, or if nothing of the image is known.
-    """
-    return filling.read(
-        *(upload, mask),
-        data_range=restorer.config.data.data_range,
+def _write(
+    restorer: Restorer,
+    upload: Path,
+    target: Path,
+    limits: Limits,
+    *,
+    key: PRNGKey,
+    mask: HoleMask | None,
+    made_by: str,
+) -> tuple[np.ndarray, Filling | None]:
+    """Writes the result; returns its pixels, and what was filled in it, if any."""
+    one_file.restore_file(
+        restorer,
+        upload,
+        target,
+        key,
         max_megapixels=limits.megapixels,
+        made_by=made_by,
+        mask=mask,
     )
+    filled = None
+    if one_file.fills(restorer):
+        filled = uploads.find_filling(restorer, upload, mask, limits)
+    data_range = restorer.config.data.data_range
+    return images.read_image(target, data_range, max_megapixels=np.inf).pixels, filled
 
 
-def _sentences(filled: Filling) -> str:
-    """What will be filled, with warnings, in sentences."""
-    return " ".join((f"{filled}.", *filled.warnings))
+def _spread(
+    restorer: Restorer,
+    given: one_file.Given,
+    settings: Settings,
+    key: PRNGKey,
+    unknown: np.ndarray | None,
+) -> tuple[np.ndarray | None, float]:
+    """The map of uncertainty, None if there is none, and what its lightest colour is.
+
+    Args:
+        restorer: The weights, tuned to the settings.
+        given: What the restorer was given.
+        settings: What the visitor chose.
+        key: The key of the restoration.
+        unknown: The pixels that the network is not shown, see `Filling`.
+    """
+    num_samples = _num_samples(restorer, settings)
+    if not num_samples:
+        return None, 0.0
+    found = restorer.uncertainty(
+        given.pixels,
+        num_samples=num_samples,
+        key=key,
+        sigma=given.sigma,
+        mask=unknown,
+    )
+    return pictures.to_map(found.std)
 
 
 def _forget_old_programs(program: tuple[int, int, str, int]) -> None:
@@ -243,50 +229,3 @@ def _num_samples(restorer: Restorer, settings: Settings) -> int:
     if settings.num_samples and draws_noise(restorer, settings.solver):
         return max(settings.num_samples, 2)
     return 0
-
-
-def _read(restorer: Restorer, upload: Path, limits: Limits) -> one_file.Given:
-    """What the restorer is given of an upload."""
-    if upload.suffix.lower() not in images.SUFFIXES:
-        raise ValueError(
-            f"{upload.name} is not a photograph: its name ends in none of "
-            f"{', '.join(images.SUFFIXES)}."
-        )
-    megabytes = upload.stat().st_size / 2**20
-    if megabytes > limits.megabytes:
-        raise ValueError(
-            f"{upload.name} has {megabytes:.1f} MB; at most {limits.megabytes:g} are "
-            "allowed here."
-        )
-    with _names_alone(upload):
-        _check_size(upload, restorer.scale, limits)
-        image = images.read_image(
-            *(upload, restorer.config.data.data_range),
-            max_megapixels=limits.megapixels,
-        )
-        return one_file.as_given(restorer, image, upload.name)
-
-
-@contextlib.contextmanager
-def _names_alone(*paths: Path) -> Iterator[None]:
-    """Errors without folders: visitors have no business with those of this machine."""
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        message = str(error)
-        for path in paths:
-            message = message.replace(str(path), path.name)
-        kind = OSError if isinstance(error, OSError) else ValueError
-        raise kind(message) from error
-
-
-def _check_size(upload: Path, scale: int, limits: Limits) -> None:
-    """Raises if the header promises too many pixels, before any of them is decoded."""
-    height, width = images.read_size(upload)
-    megapixels = height * width * scale**2 / 1e6
-    if megapixels > limits.megapixels:
-        raise ValueError(
-            f"{upload.name}: the result would have {height * scale} x {width * scale} "
-            f"pixels, {megapixels:.1f} million; at most {limits.megapixels:g} are "
-            "allowed here."
-        )

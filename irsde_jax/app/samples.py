@@ -1,5 +1,6 @@
 """Photographs to try the page on: of scikit-image, degraded as the weights expect."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +15,8 @@ from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data import degradations
 from irsde_jax.data.image_files import images
 from irsde_jax.restoration.restorer import Restorer
+
+logger = logging.getLogger(__name__)
 
 Config: TypeAlias = ml_collections.ConfigDict
 
@@ -64,7 +67,11 @@ def _degradation(config: Config) -> Callable[..., Array | np.ndarray] | None:
         if "synthetic" not in configuration.config_variants(task):
             return None
         chosen = configuration.load(f"{task}:synthetic").degradation
-    return degradations.make_degradation(**chosen)
+    try:
+        return degradations.make_degradation(**chosen)
+    except ValueError as error:  # it may be code of whoever trained the weights
+        logger.warning("The page shows no photographs to try: %s", error)
+        return None
 
 
 def _unchanged(key: PRNGKey, pixels: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import ml_collections
 
@@ -49,7 +49,9 @@ def run(
     costs.seconds_per_pixel(restorer)  # measured while nothing else is restored
     with _stop_signal() as stop, _temporary_folder() as folder:
         try:
-            from irsde_jax.app import page  # imports Gradio, which reads its folder
+            # These import Gradio, which reads the name of its folder.
+            from irsde_jax.app import page
+            from irsde_jax.app.answers import Served
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 "the page needs Gradio: pip install 'irsde_jax[app]'"
@@ -58,37 +60,13 @@ def run(
         tried.mkdir()
         source = str(weights if weights is not None else workdir)
         # A command names the weights alone: it is shown if their settings are these.
-        has_command = _is_own(restorer.config, loading.stored_config(source))
-        blocks = page.build(
-            restorer,
-            Path(source).name,  # visitors have no business with folders
-            limits,
-            samples.write_samples(restorer, tried),
-            folder,
-            has_command,
-        )
+        has_command = is_own(restorer.config, loading.stored_config(source))
+        name = Path(source).name  # visitors have no business with folders
+        served = Served(restorer, name, limits, folder, has_command)
+        blocks = page.build(served, samples.write_samples(restorer, tried))
         blocks.queue(max_size=limits.queue, api_open=False)
-        try:
-            _, address, _ = blocks.launch(
-                server_name=host,
-                server_port=port,
-                max_file_size=int(limits.megabytes * 2**20),
-                theme=page.THEME,
-                css=page.CSS,
-                share=False,
-                footer_links=[],
-                run_history=False,
-                enable_monitoring=False,
-                ssr_mode=False,
-                prevent_thread_lock=True,
-                quiet=True,
-            )
-        except OSError as error:
-            where = f"{host}:{port}" if port else f"{host}, ports from 7860 on"
-            raise OSError(
-                f"the page cannot be served at {where}: taken, or not of this machine. "
-                "--host and --port name another place."
-            ) from error
+        looks = {"theme": page.THEME, "css": page.CSS}
+        address = _launch(blocks, host, port, limits, looks)
         logger.info("The page is at %s; Ctrl-C ends it.", address)
         if host not in (HOST, "localhost", "::1"):
             logger.warning("--host=%s: whoever reaches this machine may use it.", host)
@@ -96,7 +74,38 @@ def run(
         blocks.close(verbose=False)
 
 
-def _is_own(config: Config, stored: Config | None) -> bool:
+def _launch(
+    blocks: Any, host: str, port: int | None, limits: Limits, looks: dict[str, Any]
+) -> str:
+    """Starts to serve the page; returns its address.
+
+    Raises:
+        OSError: if the port is taken, or the host is another machine.
+    """
+    try:
+        _, address, _ = blocks.launch(
+            server_name=host,
+            server_port=port,
+            max_file_size=int(limits.megabytes * 2**20),
+            share=False,
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            prevent_thread_lock=True,
+            quiet=True,
+            **looks,
+        )
+    except OSError as error:
+        where = f"{host}:{port}" if port else f"{host}, ports from 7860 on"
+        raise OSError(
+            f"the page cannot be served at {where}: taken, or not of this machine. "
+            "--host and --port name another place."
+        ) from error
+    return address
+
+
+def is_own(config: Config, stored: Config | None) -> bool:
     """Whether weights restore by a configuration as they do by their own."""
     if stored is None:
         return False

@@ -8,8 +8,9 @@ name. `problem` says what is wrong with a folder, and nothing where all is as wr
 import hashlib
 import json
 import logging
-import os
 from pathlib import Path
+
+from irsde_jax.configuration import whole_files
 
 FILE_NAME = "digests.json"
 DAMAGED = "damaged"
@@ -28,9 +29,8 @@ def write(folder: Path) -> None:
         for name in _files(folder)
     }
     content = {"format_version": FORMAT_VERSION, "files": files}
-    temporary = folder / f".{FILE_NAME}.{os.getpid()}"
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(folder / FILE_NAME)
+    text = json.dumps(content, indent=1) + "\n"
+    whole_files.write(folder / FILE_NAME, text.encode(), overwrite=True)
 
 
 def problem(folder: Path, contents: bool = True) -> str | None:

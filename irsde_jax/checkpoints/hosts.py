@@ -74,3 +74,9 @@ def _asked_to_stop(step: int) -> bool:
     with contextlib.suppress(RuntimeError):  # the service is off
         return multihost_utils.reached_preemption_sync_point(step)
     return False
+
+
+def step_from_first(step: int | None) -> int | None:
+    """The step that the first process found, in all of them."""
+    found = int(from_first(np.int32(-1 if step is None else step)))
+    return None if found < 0 else found

@@ -5,7 +5,6 @@ convolutions go from [out, in, height, width] to [height, width, in, out], those
 linear layers from [out, in] to [in, out].
 """
 
-import functools
 import math
 import os
 import re
@@ -13,12 +12,12 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
 from irsde_jax.checkpoints import pytorch_file
+from irsde_jax.checkpoints.official_names import Path, official_names
 from irsde_jax.checkpoints.state_dicts import Wanted, abbreviated, nearest
 from irsde_jax.models import ConditionalNAFNet, ConditionalUNet
 
@@ -33,52 +32,7 @@ class _Shaped(Protocol):
 
 
 State = Mapping[str, _Shaped]
-Path = tuple[str, ...]
 
-# What the components of our parameter paths are called in official files; {} is a
-# number. Components that are not listed have the same name there.
-_COMPONENTS = {
-    "kernel": "weight",
-    "gain": "g",
-    "hidden": "1",
-    "out": "3",
-    "time": "mlp.1",
-    "down_{}": "downs.{}",
-}
-_UNET_COMPONENTS = _COMPONENTS | {
-    "up_{}": "ups.{}",
-    "block1": "0",
-    "block2": "1",
-    "conv1": "block1.proj",
-    "conv2": "block2.proj",
-    "skip": "res_conv",
-    "attention": "2.fn",
-    "mid_attention": "mid_attn.fn",
-    "to_qkv": "fn.to_qkv",
-    "to_out": "fn.to_out.0",
-    "out_norm": "fn.to_out.1",
-    "project": "fn.to_out",
-    "downsample": "3",
-    "upsample": "3.1",
-    "last_conv": "3",
-    "final_block": "final_res_block",
-}
-_NAFNET_COMPONENTS = _COMPONENTS | {
-    "up_{}": "ups.{}.0",
-    "encoder_{}": "encoders.{}",
-    "decoder_{}": "decoders.{}",
-    "middle": "middle_blks",
-    "block_{}": "{}",
-    "norm_att": "norm1",
-    "expand_att": "conv1",
-    "depthwise": "conv2",
-    "channel_att": "sca.1",
-    "project_att": "conv3",
-    "norm_ffn": "norm2",
-    "expand_ffn": "conv4",
-    "project_ffn": "conv5",
-}
-_LINEAR = {"hidden", "out", "time"}  # the other kernels of rank 2 are 1x1 convolutions
 _MAX_LEVELS = 8
 _OTHER_FIELDS = {"dtype", "remat", "parent", "name"}  # not in the tensors
 
@@ -124,62 +78,17 @@ def read_architecture(state: State) -> nn.Module:
         width, channels, conditional = _ends(state, "intro", "ending")
         levels = range(_count(state, r"downs\.(\d+)\."))
         return ConditionalNAFNet(
-            channels,
-            width,
-            tuple(_count(state, rf"encoders\.{i}\.(\d+)\.") for i in levels),
-            _count(state, r"middle_blks\.(\d+)\."),
-            tuple(_count(state, rf"decoders\.{i}\.(\d+)\.") for i in levels),
-            conditional,
+            channels=channels,
+            width=width,
+            enc_blocks=tuple(_count(state, rf"encoders\.{i}\.(\d+)\.") for i in levels),
+            middle_blocks=_count(state, r"middle_blks\.(\d+)\."),
+            dec_blocks=tuple(_count(state, rf"decoders\.{i}\.(\d+)\.") for i in levels),
+            conditional=conditional,
         )
     raise ValueError(
         "neither the U-Net (no init_conv.weight) nor the NAFNet (no intro.weight); the "
         f"tensors are {abbreviated(state)}."
     )
-
-
-def official_names(model: nn.Module) -> dict[str, tuple[Path, tuple[int, ...]]]:
-    """For each official name, our path to the parameter and the shape it has there."""
-    if isinstance(model, ConditionalUNet):
-        components = _UNET_COMPONENTS
-    elif isinstance(model, ConditionalNAFNet):
-        components = _NAFNET_COMPONENTS
-    else:
-        raise ValueError(f"There are no official weights of {type(model).__name__}.")
-    return {
-        ".".join(_official_component(name, components) for name in path): (
-            path,
-            _official_shape(path, leaf.shape),
-        )
-        for path, leaf in _shapes(model).items()
-    }
-
-
-@functools.lru_cache(maxsize=8)  # the candidates of one file are often of one network
-def _shapes(model: nn.Module) -> dict[Path, jax.ShapeDtypeStruct]:
-    """The parameters of a model by their paths."""
-    image = jax.ShapeDtypeStruct((1, 1, 1, model.channels), jnp.float32)
-    steps = jax.ShapeDtypeStruct((1,), jnp.float32)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), image, image, steps)
-    return traverse_util.flatten_dict(shapes["params"])
-
-
-def _official_component(name: str, components: Mapping[str, str]) -> str:
-    stem, *numbers = re.split(r"_(\d+)$", name)
-    if not numbers:
-        return components.get(name, name)
-    return components[stem + "_{}"].format(numbers[0])
-
-
-def _official_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape in official files of a parameter that has `shape` here."""
-    if path[-1] == "bias":
-        return shape
-    if path[-1] != "kernel":  # gains
-        return (1, *shape, 1, 1)
-    *window, num_in, num_out = shape
-    if path[-2] in _LINEAR:
-        return num_out, num_in
-    return num_out, num_in, *(window or (1, 1))
 
 
 def _problems(state: State) -> tuple[int, str]:

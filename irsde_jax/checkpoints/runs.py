@@ -23,12 +23,11 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from irsde_jax import configuration
-from irsde_jax.checkpoints import digests, hosts, packing
+from irsde_jax.checkpoints import digests, hosts, keeping, packing
 from irsde_jax.checkpoints.train_state import Skipped, TrainState
 
 FOLDER = "checkpoints"
 FORMAT_VERSION = 3
-METRIC = "validation_psnr"
 _ARRAYS = ("params", "ema_params", "opt_state")
 
 logger = logging.getLogger(__name__)
@@ -63,14 +62,14 @@ class Checkpoints:
         latest = None
         if read_only or hosts.is_first():
             latest = digests.latest_intact(self._folder, set_aside=not read_only)
-            options = _options(keep, keep_best, read_only, self._write_digests)
+            options = keeping.options(keep, keep_best, read_only, self._write_digests)
             if not read_only:
                 self._folder.mkdir(parents=True, exist_ok=True)
             self._manager = ocp.CheckpointManager(
                 self._folder, options=options, item_names=(*_ARRAYS, "meta")
             )
         if not read_only:
-            latest = _from_first(latest)
+            latest = hosts.step_from_first(latest)
         self._latest = latest
 
     @property
@@ -97,23 +96,22 @@ class Checkpoints:
         self._latest = step
         if self._manager is None:
             return
+        trees = {name: getattr(state, name) for name in _ARRAYS}
         meta = {
             "format_version": FORMAT_VERSION,
             "config": configuration.to_json(config),
             "skipped": {name: int(x) for name, x in state.skipped._asdict().items()},
-            "layout": {name: packing.layout(getattr(state, name)) for name in _ARRAYS},
+            "layout": {name: packing.layout(tree) for name, tree in trees.items()},
         }
         # Copies: the device may reuse the state's buffers while Orbax still writes.
-        items: dict[str, Any] = {
-            name: ocp.args.StandardSave(packing.pack(getattr(state, name)))
-            for name in _ARRAYS
-        }
-        items["meta"] = ocp.args.JsonSave(meta)
-        score = {METRIC: metrics[METRIC]} if metrics and METRIC in metrics else None
+        items = {n: ocp.args.StandardSave(packing.pack(x)) for n, x in trees.items()}
+        metric = keeping.METRIC
+        score = {metric: metrics[metric]} if metrics and metric in metrics else None
         with self._clear_errors():
             self._manager.wait_until_finished()
             self._writing = step
-            self._manager.save(step, args=ocp.args.Composite(**items), metrics=score)
+            args = ocp.args.Composite(**items, meta=ocp.args.JsonSave(meta))
+            self._manager.save(step, args=args, metrics=score)
 
     def wait(self) -> None:
         """Returns when what was saved is on disk; raises OSError if it cannot be."""
@@ -236,45 +234,6 @@ class Checkpoints:
 def has_checkpoints(workdir: str | os.PathLike) -> bool:
     """Whether `workdir` holds a finished checkpoint of a training run."""
     return bool(digests.steps(Path(workdir) / FOLDER))
-
-
-def _options(
-    keep: int | None, keep_best: int, read_only: bool, on_written: Any
-) -> ocp.CheckpointManagerOptions:
-    """Orbax's options; its own policies decide what is kept."""
-    # One process works alone: what it reads, the others get from it.
-    me = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
-    if read_only:
-        return ocp.CheckpointManagerOptions(
-            read_only=True,
-            create=False,
-            save_interval_steps=0,
-            multiprocessing_options=alone,
-        )
-    policies = ocp.checkpoint_managers
-    latest = policies.LatestN(keep)
-    best = policies.BestN(
-        get_metric_fn=_score, n=keep_best, keep_checkpoints_without_metrics=False
-    )
-    return ocp.CheckpointManagerOptions(
-        create=False,  # Orbax cannot for some of the processes
-        cleanup_tmp_directories=True,  # of saves that were killed
-        best_fn=_score,
-        preservation_policy=policies.AnyPreservationPolicy([latest, best]),
-        async_options=ocp.AsyncOptions(post_finalization_callback=on_written),
-        multiprocessing_options=alone,
-    )
-
-
-def _score(metrics: Mapping[str, float]) -> float:
-    return metrics[METRIC]
-
-
-def _from_first(step: int | None) -> int | None:
-    """The step that the first process found, in all of them."""
-    found = int(hosts.from_first(np.int32(-1 if step is None else step)))
-    return None if found < 0 else found
 
 
 def _zeros(tree: Any) -> Any:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from irsde_jax import configuration
+from irsde_jax.configuration import whole_files
 
 FORMAT = "irsde_jax"
 FORMAT_VERSION = "1"
@@ -56,12 +57,7 @@ def write(
         "config": configuration.to_json(config),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(save(arrays, metadata))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    whole_files.write(path, save(arrays, metadata), overwrite)
     return path
 
 

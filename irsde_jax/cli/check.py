@@ -17,12 +17,12 @@ import ml_collections
 import numpy as np
 
 from irsde_jax.data import degradations, sources
-from irsde_jax.data.doctor import entries, inspection, photo_hash
+from irsde_jax.data.doctor import comparing, entries, inspection, photo_hash
 from irsde_jax.data.doctor.entries import Entry
 from irsde_jax.data.doctor.inspection import Facts, Finding
 from irsde_jax.data.sources import fitting
 from irsde_jax.evaluation import figures
-from irsde_jax.training.logs import Progress
+from irsde_jax.training.progress import Progress
 
 Config: TypeAlias = ml_collections.ConfigDict
 
@@ -105,7 +105,7 @@ def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
         if not address and part != "train":
             continue  # that is how a training goes without
         try:
-            if not sources.is_dataset(address) and not Path(address).is_dir():
+            if sources.is_folder(address) and not Path(address).is_dir():
                 raise FileNotFoundError(f"there is no folder {address!r}")
             # A test set may bring degraded images where a training makes its own.
             wanted = None if part == "test" and not paired else paired
@@ -127,7 +127,9 @@ def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
         notes = [f"pairs: {how}"] if how else []
         if part == "test":
             notes += _crops_of_evaluation(config, facts)
-        yield _Folder(part, address, found, facts, findings, tuple(notes))
+        yield _Folder(
+            part, address, found, facts, findings=findings, notes=tuple(notes)
+        )
 
 
 def _crops_of_evaluation(config: Config, facts: Sequence[Facts]) -> list[str]:
@@ -162,7 +164,7 @@ def _examine(address: str, entry: Entry) -> Facts:
         problem = " ".join(str(error).replace(f"{Path(address)}/", "").split())
         return Facts(entry.name, problem)
     x0 = record["x0"]
-    pair = inspection.compare(x0, record["mu"]) if "mu" in record else None
+    pair = comparing.compare(x0, record["mu"]) if "mu" in record else None
     size = x0.shape[0], x0.shape[1]
     return Facts(
         name=entry.name,

@@ -5,7 +5,8 @@ import math
 from absl import flags
 
 from irsde_jax import configuration
-from irsde_jax.cli.flags import DEFAULT_MODE, FLAGS, Flag, Kind, split_weights
+from irsde_jax.cli.flag import Flag, Kind
+from irsde_jax.cli.flags import DEFAULT_MODE, FLAGS, split_weights
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -26,7 +27,12 @@ class _AbslFlag(flags.Flag):
         is_switch = flag.kind is Kind.SWITCH
         serializer: flags.ArgumentSerializer = flags.ArgumentSerializer()
         super().__init__(
-            _parser(flag), serializer, flag.name, default, flag.help, boolean=is_switch
+            parser_of(flag),
+            serializer,
+            flag.name,
+            default,
+            flag.help,
+            boolean=is_switch,
         )
 
     def parse(self, argument: str) -> None:
@@ -45,7 +51,8 @@ class _AbslFlag(flags.Flag):
             self.value = f"{first},{self.value}"
 
 
-def _parser(flag: Flag) -> flags.ArgumentParser:
+def parser_of(flag: Flag) -> flags.ArgumentParser:
+    """Returns the parser of a flag's value."""
     if flag.kind is Kind.SWITCH:
         return flags.BooleanParser()
     if flag.kind in (Kind.INTEGER, Kind.DECIMAL):

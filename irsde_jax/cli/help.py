@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Sequence
 
 from irsde_jax import configuration
-from irsde_jax.cli.flags import DEFAULT_MODE, FLAGS, Flag, Kind, flags_of
+from irsde_jax.cli.flag import Flag, Kind
+from irsde_jax.cli.flags import DEFAULT_MODE, FLAGS, flags_of
 from irsde_jax.cli.modes import MODES, Mode
 from irsde_jax.cli.parsing import check_mode
 
@@ -13,12 +14,16 @@ _WIDTH = 100  # columns
 _ASKS = ("-h", "-?", "-help", "--help", "-helpshort", "--helpshort")
 
 _SETTINGS = Flag(
-    *("config.KEY", Kind.TEXT, ()),
+    "config.KEY",
+    Kind.TEXT,
+    (),
     help="Change one setting of the configuration; --mode=config prints all settings.",
     value="VALUE",
 )
 _VERBOSITY = Flag(
-    *("verbosity", Kind.INTEGER, ()),
+    "verbosity",
+    Kind.INTEGER,
+    (),
     help="Print more: 0 for the log of all libraries, 1 for tracebacks as well.",
     value="N",
 )

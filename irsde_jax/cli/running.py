@@ -8,6 +8,7 @@ import ml_collections
 from absl import flags
 
 from irsde_jax import configuration
+from irsde_jax.cli import trusting
 from irsde_jax.cli.console import report
 from irsde_jax.cli.flags import split_weights
 from irsde_jax.cli.modes import MODES
@@ -36,6 +37,7 @@ def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False)
         debug: Whether an error is raised with its traceback.
     """
     try:
+        trusting.trust_flag(values.trust)
         configs = _resolve_all(values, overrides)
         if values.compilation_cache:
             _keep_compiled_programs(values.compilation_cache)
@@ -91,12 +93,13 @@ def resolve(
     # A training starts a run of its own: it never uses the weights' configuration.
     source = names[index] if names and values.mode != "train" else None
     source = source or values.workdir
+    trusting.trust_overrides(overrides)
     if values.config and len(names) < 2:
-        return configuration.load(values.config, overrides)
+        return _load(values.config, overrides)
     if (stored := _stored(source)) is not None:
         return configuration.override(stored, overrides)
     if values.config:
-        return configuration.load(values.config, overrides)
+        return _load(values.config, overrides)
     if MODES[values.mode].needs_config or overrides:
         empty = f"; {source!r} holds no configuration" if source else ""
         experiments = ", ".join(configuration.config_names())
@@ -104,6 +107,13 @@ def resolve(
             f"--config is missing: give a file or one of {experiments}{empty}"
         )
     return None
+
+
+def _load(source: str, overrides: Sequence[str]) -> Config:
+    """The user's own configuration, whose modules are trusted."""
+    config = configuration.load(source, overrides)
+    trusting.trust_config(config)
+    return config
 
 
 def _stored(source: str | None) -> Config | None:

@@ -9,6 +9,7 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
+from irsde_jax.configuration import whole_files
 from irsde_jax.configuration.loading import complete
 from irsde_jax.configuration.values import UsageError, flatten, unwrap
 
@@ -19,6 +20,8 @@ _PLACEHOLDER = "__placeholder__"
 _PLACEHOLDER_TYPES = {kind.__name__: kind for kind in (bool, float, int, str, tuple)}
 # How a network is computed, not which one it is.
 _NOT_COMPARED = ("model.dtype", "model.remat")
+# Values whose name has changed since: (setting, old name) -> the present name.
+_RENAMED = {("prediction", "velocity"): "v"}
 # What the weights were trained for, and cannot be used without.
 _OF_WEIGHTS = ("task", "process", "prediction", "schedule", "model")
 
@@ -44,13 +47,17 @@ def differences(
         and key not in _NOT_COMPARED
     ]
 
+    def value(values: dict[str, Any], key: str) -> Any:
+        found = unwrap(values[key])
+        return _RENAMED.get((key, found), found) if isinstance(found, str) else found
+
     def show(values: dict[str, Any], key: str) -> str:
         return repr(unwrap(values[key])) if key in values else "absent"
 
     return [
         f"{key}: stored {show(old, key)}, given {show(new, key)}"
         for key in keys
-        if key not in old or key not in new or unwrap(old[key]) != unwrap(new[key])
+        if key not in old or key not in new or value(old, key) != value(new, key)
     ]
 
 
@@ -107,9 +114,8 @@ def write(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> Path
     path = Path(workdir) / FILE_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"format_version": FORMAT_VERSION, "config": json.loads(to_json(config))}
-    temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    text = json.dumps(content, indent=2) + "\n"
+    whole_files.write(path, text.encode(), overwrite=True)
     return path
 
 

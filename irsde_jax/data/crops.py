@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging
 from irsde_jax.data.sources.pairs import Record, Source
 
 NUM_ORIENTATIONS = 8
@@ -39,6 +39,7 @@ def cut(
     top: int,
     left: int,
     size: int,
+    *,
     scale: int = 1,
     enlarge: str = "bicubic",
 ) -> Record:
@@ -46,7 +47,7 @@ def cut(
     square = slice(top, top + size), slice(left, left + size)
     crop = {"x0": record["x0"][square]}
     if "mu" in record:
-        crop["mu"] = images.enlarge(record["mu"], scale, enlarge, square)
+        crop["mu"] = enlarging.enlarge(record["mu"], scale, enlarge, square)
     return crop
 
 
@@ -63,7 +64,7 @@ def random_crop(
     height, width = record["x0"].shape[:2]
     top = int(rng.integers(height - crop_size + 1))
     left = int(rng.integers(width - crop_size + 1))
-    crop = cut(record, top, left, crop_size, scale, enlarge)
+    crop = cut(record, top, left, crop_size, scale=scale, enlarge=enlarge)
     orientation = int(rng.integers(NUM_ORIENTATIONS)) if augment else 0
     return {key: _orient(image, orientation) for key, image in crop.items()}
 

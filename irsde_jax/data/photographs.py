@@ -14,8 +14,15 @@ from irsde_jax.data.sources.pairs import Record
 # No photograph is in two of the folders, nor another view of one.
 PHOTOGRAPHS = {
     "train": (
-        *("rocket.jpg", "motorcycle_left.png", "hubble_deep_field.jpg", "ihc.png"),
-        *("retina.jpg", "brick.png", "grass.png", "gravel.png", "moon.png"),
+        "rocket.jpg",
+        "motorcycle_left.png",
+        "hubble_deep_field.jpg",
+        "ihc.png",
+        "retina.jpg",
+        "brick.png",
+        "grass.png",
+        "gravel.png",
+        "moon.png",
     ),
     "validation": ("camera.png", "coins.png"),
     "test": ("astronaut.png", "chelsea.png", "coffee.png"),

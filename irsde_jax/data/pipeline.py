@@ -18,11 +18,8 @@ import numpy as np
 from absl import flags
 
 from irsde_jax.data import crops
-from irsde_jax.data.image_files import images
+from irsde_jax.data.readable import UNREADABLE, Readable
 from irsde_jax.data.sources.pairs import Record, Source
-
-UNREADABLE = "unreadable"
-"""The member of a batch that names images which could not be read."""
 
 
 def training_batches(
@@ -50,7 +47,7 @@ def training_batches(
             orientations being equally likely.
         scale: what degraded images are enlarged by, after the crop and to the same
             numbers as before it, so that a cache holds them small.
-        enlarge: how, a key of `images.ENLARGEMENTS`.
+        enlarge: how, a key of `enlarging.ENLARGEMENTS`.
         shard_index: of this host among `num_shards`, each of which makes its share of
             every batch: examples shard_index, shard_index + num_shards, ... of it.
         num_shards: hosts that share the batches; together they see what one would.
@@ -63,23 +60,13 @@ def training_batches(
     """
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}.")
-    if batch_size < 1 or crop_size < 1:
-        raise ValueError(
-            f"batch_size and crop_size must be at least 1, got {batch_size} and "
-            f"{crop_size}."
-        )
     if not len(source):
         raise ValueError("The source holds no images.")
-    if not 0 <= shard_index < num_shards or batch_size % num_shards:
-        raise ValueError(
-            f"shard {shard_index} of {num_shards} cannot make its share of a batch of "
-            f"{batch_size}: choose a multiple of the number of hosts."
-        )
-    # Given one by one: grain would derive them from the place in the chain, and adding
-    # a step to the chain would change the stream.
+    _check_sizes(batch_size, crop_size, shard_index, num_shards)
+    # grain would derive them from the place in the chain, which may change.
     shuffle_seed, crop_seed = np.random.SeedSequence(seed).generate_state(2)
     return (
-        grain.MapDataset.source(_Readable(crops.LargeEnough(source, crop_size)))
+        grain.MapDataset.source(Readable(crops.LargeEnough(source, crop_size)))
         .shuffle(seed=int(shuffle_seed))
         # Without end; but grain's own endless number overflows in batches of one.
         .repeat(2**62 // len(source))
@@ -223,30 +210,23 @@ def validation_crops(source: Source, num_images: int, crop_size: int) -> Record:
     return {key: np.stack([crop[key] for crop in found]) for key in found[0]}
 
 
-class _Readable:
-    """A source that gives the next image in place of one that cannot be read."""
-
-    def __init__(self, source: Source):
-        self._source = source
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def __getitem__(self, index: Any) -> Record:
-        flag = -1
-        for offset in range(len(self)):
-            try:
-                record = self._source[(index + offset) % len(self)]
-            except images.UnreadableImage as error:
-                flag, last_error = (index if offset == 0 else flag), error
-            else:
-                return {**record, UNREADABLE: np.asarray(flag, np.int32)}
-        raise ValueError(
-            f"none of the {len(self)} images can be read: {last_error}"
-        ) from last_error
-
-
 def _cut_at_random(record: Record, rng: np.random.Generator, **options: Any) -> Record:
     """A random crop, with the flag of its record."""
     crop = crops.random_crop(record, rng, **options)
     return {**crop, UNREADABLE: record[UNREADABLE]}
+
+
+def _check_sizes(
+    batch_size: int, crop_size: int, shard_index: int, num_shards: int
+) -> None:
+    """Raises ValueError unless such a batch can be made and shared among hosts."""
+    if batch_size < 1 or crop_size < 1:
+        raise ValueError(
+            f"batch_size and crop_size must be at least 1, got {batch_size} and "
+            f"{crop_size}."
+        )
+    if not 0 <= shard_index < num_shards or batch_size % num_shards:
+        raise ValueError(
+            f"shard {shard_index} of {num_shards} cannot make its share of a batch of "
+            f"{batch_size}: choose a multiple of the number of hosts."
+        )

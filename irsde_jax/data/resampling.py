@@ -78,7 +78,7 @@ def resize(image: Array, height: int, width: int, symmetric: bool = False) -> Ar
 
 
 def enlarge(images: Array, scale: int, method: str) -> Array:
-    """`images.enlarge` of a batch, in JAX: the same up to the rounding of float32.
+    """`enlarging.enlarge` of a batch, in JAX: the same up to the rounding of float32.
 
     Args:
         images: The small images, shape [batch, H, W, C].

@@ -28,8 +28,13 @@ SIDE = 256  # pixels, of the crops of the photographs
 # What a picture calls the versions of an image, and what a `Result` does.
 _VERSIONS = {"degraded": "degraded", "restored": "restored", "original": "reference"}
 _HEADING = (
-    *("case", "weights", "degraded dB", "restored dB"),
-    *("degraded SSIM", "restored SSIM", "seconds"),
+    "case",
+    "weights",
+    "degraded dB",
+    "restored dB",
+    "degraded SSIM",
+    "restored SSIM",
+    "seconds",
 )
 _JPEG_QUALITY = 80
 

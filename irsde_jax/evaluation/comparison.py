@@ -15,7 +15,7 @@ import numpy as np
 from irsde_jax.data.degradations import Degradation
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
-from irsde_jax.data.sources.pairs import Source
+from irsde_jax.data.sources.fitting import Cropping
 from irsde_jax.evaluation import scores, sheets
 from irsde_jax.evaluation.methods import BASELINE, INPUT, Method
 from irsde_jax.evaluation.perceptual import Lpips
@@ -41,7 +41,7 @@ class TestSet(NamedTuple):
             place of several.
     """
 
-    source: Source
+    source: Cropping
     degrade: Degradation | None
     seed: int
     crop_border: int

@@ -7,22 +7,37 @@ pixel of the sheet, or a square of them where images are tiny.
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from irsde_jax.data.image_files import file_names, images
 
-_BACKGROUND, _INK, _FAINT = (244, 244, 242), (24, 24, 28), (110, 110, 116)
-_HEADING_SIZE, _CAPTION_SIZE = 20, 16  # pixels, of the text
 _MARGIN, _GAP, _LINE = 24, 12, 26  # pixels: around the sheet, between images, of text
 _MIN_WIDTH = 224  # of a column, so that captions fit under small images
-Colour = tuple[int, int, int]
 _STAGES = ("degraded", "restored")
 
 Caption = str | Sequence[str]
 """What stands under a row: one line for all of it, or one for each image."""
+
+
+class _Style(NamedTuple):
+    """How a line of text looks.
+
+    Attributes:
+        size: The height of the font in pixels.
+        ink: The colour.
+    """
+
+    size: int
+    ink: tuple[int, int, int]
+
+
+_BACKGROUND = (244, 244, 242)
+_HEADING = _Style(20, (24, 24, 28))
+_CAPTION = _Style(16, (24, 24, 28))
+_NOTE = _Style(16, (110, 110, 116))
 
 
 def comparison_sheet(
@@ -57,11 +72,7 @@ def comparison_sheet(
         ValueError: if there are no rows, or numbers of rows, columns and captions do
             not fit.
     """
-    if crop_size < 1 or max_rows < 1:
-        raise ValueError(
-            f"crop_size and max_rows must be at least 1: {crop_size}, {max_rows}."
-        )
-    _check(rows, columns, captions)
+    _check(rows, columns, captions, crop_size, max_rows)
     num_omitted += len(rows) - len(rows[:max_rows])
     shown = [[_to_tile(image, crop_size) for image in row] for row in rows[:max_rows]]
     width = max(_MIN_WIDTH, *(tile.width for row in shown for tile in row))
@@ -74,7 +85,7 @@ def comparison_sheet(
     pen = ImageDraw.Draw(sheet)
     lefts = [_MARGIN + (width + _GAP) * index for index in range(len(columns))]
     for left, heading in zip(lefts, columns):
-        _write(pen, left, _MARGIN - 8, heading, width, _HEADING_SIZE, _INK)
+        _write(pen, (left, _MARGIN - 8), heading, width, _HEADING)
     top = _MARGIN + _LINE
     for index, (row, height) in enumerate(zip(shown, heights)):
         for left, tile in zip(lefts, row):
@@ -85,7 +96,7 @@ def comparison_sheet(
         top += caption_line + _GAP
     if num_omitted:
         text = f"{len(shown)} of {len(shown) + num_omitted} images are shown."
-        _write(pen, _MARGIN, top, text, sheet_width, _CAPTION_SIZE, _FAINT)
+        _write(pen, (_MARGIN, top), text, sheet_width, _NOTE)
     return sheet
 
 
@@ -164,7 +175,14 @@ def _check(
     rows: Sequence[Sequence[np.ndarray]],
     columns: Sequence[str],
     captions: Sequence[Caption] | None,
+    crop_size: int,
+    max_rows: int,
 ) -> None:
+    """Raises ValueError unless the arguments of `comparison_sheet` fit together."""
+    if crop_size < 1 or max_rows < 1:
+        raise ValueError(
+            f"crop_size and max_rows must be at least 1: {crop_size}, {max_rows}."
+        )
     if not rows or not columns:
         raise ValueError("there must be at least one row and one column.")
     for index, row in enumerate(rows):
@@ -204,17 +222,17 @@ def _write_caption(
     if isinstance(caption, str):
         caption, lefts, width = [caption], lefts[:1], lefts[-1] + width - lefts[0]
     for left, text in zip(lefts, caption):
-        _write(pen, left, top, text, width, _CAPTION_SIZE, _INK)
+        _write(pen, (left, top), text, width, _CAPTION)
 
 
 def _write(
-    pen: Any, left: int, top: int, text: str, width: int, size: int, ink: Colour
+    pen: Any, corner: tuple[int, int], text: str, width: int, style: _Style
 ) -> None:
     """One line of text, cut to the width."""
     text = file_names.escaped(" ".join(text.split()))
-    font = ImageFont.load_default(size)
+    font = ImageFont.load_default(style.size)
     if font.getlength(text) > width:
         while text and font.getlength(text + "...") > width:
             text = text[:-1]
         text += "..."
-    pen.text((left, top), text, fill=ink, font=font)
+    pen.text(corner, text, fill=style.ink, font=font)

@@ -10,6 +10,7 @@ import numpy as np
 
 from irsde_jax import configuration, samplers
 from irsde_jax.evaluation import baselines
+from irsde_jax.evaluation.classical import Problem
 from irsde_jax.restoration import grey
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.weights import PYTORCH_SUFFIXES
@@ -96,20 +97,20 @@ def restoring_methods(
             folder = "restored" if not methods else _folder(name, methods)
             methods.append(
                 Method(
-                    name,
-                    RESTORED,
-                    folder,
-                    chosen,
-                    source,
-                    sampling.solver,
-                    chosen.num_evals(),
+                    name=name,
+                    kind=RESTORED,
+                    folder=folder,
+                    function=chosen,
+                    weights=source,
+                    solver=sampling.solver,
+                    num_evals=chosen.num_evals(),
                 )
             )
     return methods
 
 
 def baseline_methods(
-    names: Sequence[str], problem: baselines.Problem, others: Sequence[Method]
+    names: Sequence[str], problem: Problem, others: Sequence[Method]
 ) -> list[Method]:
     """The baselines of those names; what is not installed says so."""
     methods: list[Method] = []
@@ -128,9 +129,7 @@ def baseline_methods(
     return methods
 
 
-def _apply(
-    name: str, problem: baselines.Problem, image: np.ndarray, *, key: Any
-) -> np.ndarray:
+def _apply(name: str, problem: Problem, image: np.ndarray, *, key: Any) -> np.ndarray:
     del key  # deterministic
     shape, baseline = image.shape, baselines.BASELINES[name]
     if name in baselines.DENOISERS and grey.is_grey(image):

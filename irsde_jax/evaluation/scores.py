@@ -107,35 +107,20 @@ def evaluate_images(
     for index, name in enumerate(source.names):
         record = source[index]
         x0, mu = record["x0"], degraded_image(record, degrade, name)
-        if min(x0.shape[:2]) <= 2 * crop_border:
-            raise ValueError(
-                f"{name}: crop_border={crop_border} leaves nothing of an image of "
-                f"{x0.shape[0]} x {x0.shape[1]}."
-            )
-        call = functools.partial(
-            restorer,
-            grey.as_one_channel(mu, channels),
-            key=noise_keys.file_key(seed, name),
-            **sampling,
-        )
-        try:
-            restored, seconds = _timed(call)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
+        _check_border(name, x0, crop_border)
+        given, key = grey.as_one_channel(mu, channels), noise_keys.file_key(seed, name)
+        call = functools.partial(restorer, given, key=key, **sampling)
+        restored, seconds = _timed(name, call)
         compiled = mu.shape not in seen
         if compiled and not any_warm and index == len(source) - 1:
-            (restored, seconds), compiled = _timed(call), False
+            (restored, seconds), compiled = _timed(name, call), False
         if channels:
             restored = np.broadcast_to(restored, mu.shape)
         seen.add(mu.shape)
         any_warm |= not compiled
         found = dict(degraded=mu, restored=restored, reference=x0)
-        try:
-            rounded = {key: _to_levels(image, bits) for key, image in found.items()}
-        except ValueError as error:
-            raise ValueError(f"{name} restored: {error}.") from error
-        scores = _score(rounded, crop_border)
-        yield Result(name, rounded, scores, seconds, compiled)
+        rounded = _rounded(name, found, bits)
+        yield Result(name, rounded, _score(rounded, crop_border), seconds, compiled)
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
@@ -166,10 +151,34 @@ def degraded_image(
     return record["mu"]
 
 
-def _timed(call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+def _timed(name: str, call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+    """What a restoration returns, and its seconds; errors have the image's name."""
     start = time.perf_counter()
-    restored = np.asarray(call())
+    try:
+        restored = np.asarray(call())
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
     return restored, time.perf_counter() - start
+
+
+def _check_border(name: str, image: np.ndarray, crop_border: int) -> None:
+    """Raises ValueError if nothing is left of an image inside the border."""
+    height, width = image.shape[:2]
+    if min(height, width) <= 2 * crop_border:
+        raise ValueError(
+            f"{name}: crop_border={crop_border} leaves nothing of an image of "
+            f"{height} x {width}."
+        )
+
+
+def _rounded(
+    name: str, found: dict[str, np.ndarray], bits: int
+) -> dict[str, np.ndarray]:
+    """The images as they are measured; errors have the name."""
+    try:
+        return {key: _to_levels(image, bits) for key, image in found.items()}
+    except ValueError as error:
+        raise ValueError(f"{name} restored: {error}.") from error
 
 
 def _to_levels(image: np.ndarray, bits: int) -> np.ndarray:

@@ -179,7 +179,7 @@ def export_program(
     `weights` are the parameters by their flat names; `seed` is uint32, shape []; images
     and result are float32 in [0, 1], shape [batch, H, W, C], for any batch. The result
     is that of `restorer(images, key=jax.random.key(seed))`. For super-resolution the
-    images are the small ones, which the program enlarges as `images.enlarge` does, but
+    images are the small ones, which the program enlarges as `enlarge` does, but
     for rounding: the result is that of `restorer(images, key=..., enlarged=True)` for
     the images that it enlarged.
 

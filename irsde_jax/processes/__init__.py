@@ -1,22 +1,27 @@
-"""The processes: one SDE, with another mean and another start for each of them."""
+"""The processes: one SDE, with another mean and another start for each of them.
 
-from irsde_jax.processes.base import (
+Read `table` for the processes of this package, `process` for what a process is.
+"""
+
+from irsde_jax.processes.noise_fn import make_noise_fn
+from irsde_jax.processes.process import (
     PREDICTIONS,
-    PROCESSES,
     Given,
     Process,
     allows,
     draws_noise,
-    make_noise_fn,
-    make_process,
     prepare,
-    restore,
-    training_loss,
+    see_degraded,
+    see_mean,
 )
+from irsde_jax.processes.restoring import restore
+from irsde_jax.processes.table import PROCESSES, make_process
+from irsde_jax.processes.training import ExampleLosses, training_loss
 
 __all__ = [
     "PREDICTIONS",
     "PROCESSES",
+    "ExampleLosses",
     "Given",
     "Process",
     "allows",
@@ -25,5 +30,7 @@ __all__ = [
     "make_process",
     "prepare",
     "restore",
+    "see_degraded",
+    "see_mean",
     "training_loss",
 ]

@@ -28,6 +28,18 @@ def find(image: Array) -> Array:
     return (image == HOLE).all(axis=-1)
 
 
+def outside(hole: Array, images: Array) -> Array:
+    """Where images are no hole, bool, shape of `images`.
+
+    It has all channels, because solvers work on canvases that have no pixels.
+
+    Args:
+        hole: The pixels of the holes, bool [batch, H, W].
+        images: The images, shape [batch, H, W, C].
+    """
+    return jnp.broadcast_to(~hole[..., None], images.shape)
+
+
 def fill_smoothly(image: Array, hole: Array | None = None) -> Array:
     """The image with its holes filled by what is known around them, without edges.
 
@@ -81,4 +93,6 @@ def _settle(value: Array, is_known: Array, guess: Array) -> Array:
         columns = beside[1:-1, :-2] + beside[1:-1, 2:]
         return jnp.where(is_known, value, 0.25 * (rows + columns))
 
-    return jax.lax.fori_loop(0, _SWEEPS, sweep, jnp.where(is_known, value, guess))
+    start = jnp.where(is_known, value, guess)
+    settled: Array = jax.lax.fori_loop(0, _SWEEPS, sweep, start)
+    return settled

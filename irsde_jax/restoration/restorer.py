@@ -15,7 +15,7 @@ import numpy as np
 from irsde_jax import configuration, models, processes, samplers, sde
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data.image_files import hole_masks
-from irsde_jax.data.image_files.images import enlarge
+from irsde_jax.data.image_files.enlarging import enlarge
 from irsde_jax.restoration import batches, memory, noisy_images, programs, tile_choice
 from irsde_jax.restoration.noisy_images import Noisy
 from irsde_jax.samplers import tiling

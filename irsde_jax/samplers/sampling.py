@@ -1,6 +1,7 @@
-"""The sampler: a grid of steps, and the one `lax.scan` that runs any solver over it."""
+"""The sampler: the one `lax.scan` that runs any solver over any grid of steps."""
 
-from typing import Literal, overload
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, overload
 
 import chex
 import jax
@@ -8,94 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from irsde_jax.array_types import Array, NoiseFn, PRNGKey
-from irsde_jax.samplers.solvers import SOLVERS, Solver
+from irsde_jax.samplers.solver import Solver, State, StepInputs, needs_mean
+from irsde_jax.samplers.solvers import find_solver
 from irsde_jax.sde import Schedule
 
-__all__ = [
-    "SOLVERS",
-    "SPACINGS",
-    "Solver",
-    "image_keys",
-    "sample",
-    "timestep_grid",
-]
-
-
-def _uniform(schedule: Schedule) -> np.ndarray:
-    return np.arange(schedule.num_steps + 1, dtype=np.float64)
-
-
-def _theta_bar(schedule: Schedule) -> np.ndarray:
-    return np.asarray(schedule.theta_bar, np.float64)
-
-
-def _log_snr(schedule: Schedule) -> np.ndarray:
-    """-log(a_t / std_t) up to a constant: rising in t, -inf at t = 0."""
-    theta_bar = _theta_bar(schedule)
-    with np.errstate(divide="ignore"):
-        return theta_bar + 0.5 * np.log(-np.expm1(-2 * theta_bar))
-
-
-# In what a grid is uniform: a rising function of the step, shape [T + 1].
-SPACINGS = {"uniform": _uniform, "theta_bar": _theta_bar, "log_snr": _log_snr}
-
-
-def timestep_grid(
-    schedule: Schedule,
-    num_evals: int,
-    spacing: str = "uniform",
-    start: int | None = None,
-    end: int = 0,
-) -> Array:
-    """The steps a sampler visits, from `start` down to `end`.
-
-    Steps are integers because networks are trained on integers: the positions are
-    rounded to steps, then moved apart where two fell together.
-
-    Args:
-        schedule: a concrete (not traced) schedule.
-        num_evals: number of network evaluations, 1..(start - end).
-        spacing: a key of `SPACINGS`: uniform in t, in theta_bar, or in the log
-            signal-to-noise ratio (whose last stride, to step 0, is infinite: the others
-            are then uniform down to step 1).
-        start: first step; None means T.
-        end: last step, 0 for the clean image.
-
-    Returns:
-        Strictly decreasing steps, int32, shape [num_evals + 1].
-
-    Raises:
-        ValueError: if an argument is out of range.
-    """
-    if spacing not in SPACINGS:
-        raise ValueError(f"spacing={spacing!r} is not one of {sorted(SPACINGS)}.")
-    start = schedule.num_steps if start is None else start
-    for name, value in (("num_evals", num_evals), ("start", start), ("end", end)):
-        if not isinstance(value, int | np.integer):
-            raise ValueError(f"{name} must be an integer, got {value!r}.")
-    if not 0 <= end < start <= schedule.num_steps:
-        raise ValueError(
-            f"a grid runs from start to end with 0 <= end < start <= T = "
-            f"{schedule.num_steps}; got start={start}, end={end}."
-        )
-    if not 1 <= num_evals <= start - end:
-        raise ValueError(
-            f"num_evals={num_evals} must lie in 1..{start - end}: the steps from "
-            f"{start} down to {end} are integers and each is visited once."
-        )
-    position = SPACINGS[spacing](schedule)
-    if np.isinf(position[end]) and num_evals > 1:
-        inner = np.linspace(position[start], position[end + 1], num_evals)
-        targets = np.append(inner, position[end])
-    else:
-        targets = np.linspace(position[start], max(position[end], -1e30), num_evals + 1)
-    nearest = np.abs(position[None, :] - targets[:-1, None]).argmin(axis=1)
-    steps = np.append(nearest, end)
-    count = np.arange(num_evals + 1)
-    # Room for the steps that follow, then strictly decreasing: steps + count must fall.
-    steps = np.maximum(steps, end + num_evals - count)
-    steps = np.minimum.accumulate(np.minimum(steps, start - count) + count) - count
-    return jnp.asarray(steps, jnp.int32)
+_Carry: TypeAlias = tuple[Array, State]  # x and the state of the solver
+_Step: TypeAlias = tuple[Array, Array, Array]  # the number of the step, t and s
 
 
 @overload
@@ -147,7 +66,7 @@ def sample(
         noise_fn: predicts the noise in x, called as `noise_fn(x, mu, t)`, t [batch].
         mu: degraded images, shape [batch, H, W, C]; None for the Denoising process,
             whose mean is the clean image itself: `noise_fn` is then called with mu=x.
-        solver: a key of `SOLVERS`, or a `Solver`.
+        solver: A key of `SOLVERS`, "package.module:name", or a `Solver`.
         timesteps: strictly decreasing steps, shape [num_evals + 1], from
             `timestep_grid`; None means all from T to 0. May end above 0.
         x_init: state at `timesteps[0]`, shape [batch, H, W, C]; None draws
@@ -159,50 +78,73 @@ def sample(
         [num_evals + 1, batch, H, W, C], `x_init` first.
 
     Raises:
-        ValueError: unknown solver, a grid that repeats or rises or leaves 0..T, shapes
-            that differ, neither `mu` nor `x_init`.
+        ValueError: unknown solver, a solver that has no Denoising form with `mu=None`,
+            a grid that repeats or rises or leaves 0..T, shapes that differ, neither
+            `mu` nor `x_init`.
     """
-    solver = _solver(solver)
+    chosen = _find_allowed(solver, mu)
     timesteps = _checked_timesteps(schedule, timesteps)
     template = _template(mu, x_init)
     dtype = jnp.result_type(template.dtype, schedule.theta_bar.dtype)
     keys = jax.vmap(jax.random.split)(image_keys(key, template.shape[0]))
-    start_keys, step_keys = keys[:, 0], keys[:, 1]
-
-    def normal(keys: PRNGKey) -> Array:
-        draw = lambda key: jax.random.normal(key, template.shape[1:], dtype)  # noqa: E731
-        return jax.vmap(draw)(keys)
-
-    if mu is not None:
-        mu = jnp.asarray(mu, dtype)
+    mu = None if mu is None else jnp.asarray(mu, dtype)
     x = template.astype(dtype)
     if x_init is None:
-        x = x + schedule.max_sigma * normal(start_keys)
+        x = x + schedule.max_sigma * _normal(keys[:, 0], x)
+    advance = _make_advance(chosen, schedule, noise_fn, mu, keys[:, 1])
 
-    def body(carry, inputs):
-        x, memory = carry
-        index, t, s = inputs
-        ts = jnp.full(x.shape[:1], t)
-        noise = noise_fn(x, x if mu is None else mu, ts).astype(dtype)
-        chex.assert_equal_shape([noise, x])
-        fresh = normal(jax.vmap(jax.random.fold_in, (0, None))(step_keys, index))
-        x, memory = solver.step(memory, schedule, x, mu, noise, fresh, t, s)
-        return (x, memory), x if return_path else None
+    def body(carry: _Carry, step: _Step) -> tuple[_Carry, Any]:
+        carry = advance(carry, step)
+        return carry, carry[0] if return_path else None
 
     steps = (jnp.arange(len(timesteps) - 1), timesteps[:-1], timesteps[1:])
-    (x_end, _), path = jax.lax.scan(body, (x, solver.init(x)), steps)
-    if return_path:
-        return x_end, jnp.concatenate([x[None], path])
-    return x_end
+    (x_end, _), path = jax.lax.scan(body, (x, chosen.init(x)), steps)
+    return (x_end, jnp.concatenate([x[None], path])) if return_path else x_end
 
 
-def _solver(solver: str | Solver) -> Solver:
-    """The solver of that name."""
-    if isinstance(solver, Solver):
-        return solver
-    if solver not in SOLVERS:
-        raise ValueError(f"solver={solver!r} is not one of {sorted(SOLVERS)}.")
-    return SOLVERS[solver]
+def _make_advance(
+    solver: Solver,
+    schedule: Schedule,
+    noise_fn: NoiseFn,
+    mu: Array | None,
+    keys: PRNGKey,
+) -> Callable[[_Carry, _Step], _Carry]:
+    """One evaluation of the network and one step of the solver, as a function."""
+
+    def advance(carry: _Carry, step: _Step) -> _Carry:
+        x, state = carry
+        index, t, s = step
+        ts = jnp.full(x.shape[:1], t)
+        noise = noise_fn(x, x if mu is None else mu, ts).astype(x.dtype)
+        chex.assert_equal_shape([noise, x])
+        if solver.is_stochastic:
+            z = _normal(jax.vmap(jax.random.fold_in, (0, None))(keys, index), x)
+        else:
+            z = jnp.zeros_like(x)
+        inputs = StepInputs(schedule, x=x, mu=mu, noise=noise, z=z, t=t, s=s)
+        return solver.step(state, inputs)
+
+    return advance
+
+
+def _normal(keys: PRNGKey, like: Array) -> Array:
+    """Standard normal draws of the shape and type of `like`, a key for each image."""
+
+    def draw(key: PRNGKey) -> Array:
+        return jax.random.normal(key, like.shape[1:], like.dtype)
+
+    return jax.vmap(draw)(keys)
+
+
+def _find_allowed(solver: str | Solver, mu: Array | None) -> Solver:
+    """The solver of that name, which must have a Denoising form if `mu` is None."""
+    found = find_solver(solver)
+    if mu is None and needs_mean(found):
+        raise ValueError(
+            f"solver={solver!r} has no Denoising form (mu=None), because the mean then "
+            "moves with the estimate. Use 'mr_sde_1', or 'mr_ode_2' for a second order."
+        )
+    return found
 
 
 def _template(mu: Array | None, x_init: Array | None) -> Array:

@@ -171,15 +171,17 @@ def on_tiles(network: NoiseFn, tiles: Tiles, size: Array, channels: int) -> Nois
             row, column = index // num_columns, index % num_columns
             top, left = place(tiles, row, height), place(tiles, column, width)
             starts = (top * width + left) * channels + row_offsets
-            cut = lambda flat: _cut(flat, starts, side, channels)  # noqa: E731
-            noise = network(cut(flat_x), cut(flat_mu), t)
+            tile_x = _cut(flat_x, starts, side, channels)
+            tile_mu = _cut(flat_mu, starts, side, channels)
+            noise = network(tile_x, tile_mu, t)
             weights = jnp.outer(
                 _weights(tiles, row, height), _weights(tiles, column, width)
             )
             return _add(blended, starts, noise * weights[:, :, None])
 
         zeros = jnp.zeros(flat_x.shape, jnp.float32)
-        blended = jax.lax.fori_loop(0, num_rows * num_columns, add_tile, zeros)
+        num_tiles = num_rows * num_columns
+        blended: Array = jax.lax.fori_loop(0, num_tiles, add_tile, zeros)
         return blended.reshape(x.shape)
 
     return predict

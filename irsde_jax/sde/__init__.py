@@ -1,24 +1,31 @@
 """The mean-reverting SDE of IR-SDE: schedules, kernels, the optimal reverse state.
 
 Pure functions of arrays, written for one image and one pair of steps. Nothing here
-knows a network, a file or a batch. Read `schedules`, then `kernels`, then `posterior`.
+knows a network, a file or a batch. Read `schedules`, then `kernels`, `conversions` and
+`posterior`.
 """
 
-from irsde_jax.sde.kernels import (
-    add_noise,
-    marginal_mean,
-    marginal_std,
+from irsde_jax.sde.conversions import (
     mean_and_x0,
     noise_to_score,
+    noise_to_v,
     noise_to_x0,
+    score_to_noise,
+    v_to_noise,
+    x0_to_noise,
+)
+from irsde_jax.sde.kernels import (
+    add_noise,
+    log_snr,
+    log_snr_table,
+    marginal_mean,
+    marginal_std,
     perturb,
     reverse_noise_std,
     reverse_ode_drift,
     reverse_sde_drift,
     transition_mean,
     transition_std,
-    velocity_to_noise,
-    x0_to_noise,
 )
 from irsde_jax.sde.posterior import (
     bias_noise,
@@ -26,19 +33,29 @@ from irsde_jax.sde.posterior import (
     optimal_reverse_state,
     posterior_std,
 )
-from irsde_jax.sde.schedules import THETAS, Schedule, make_schedule, start_step
+from irsde_jax.sde.schedules import (
+    THETAS,
+    Schedule,
+    ThetaFn,
+    make_schedule,
+    start_step,
+)
 
 __all__ = [
     "THETAS",
     "Schedule",
+    "ThetaFn",
     "add_noise",
     "bias_noise",
     "debias_noise",
+    "log_snr",
+    "log_snr_table",
     "make_schedule",
     "marginal_mean",
     "marginal_std",
     "mean_and_x0",
     "noise_to_score",
+    "noise_to_v",
     "noise_to_x0",
     "optimal_reverse_state",
     "perturb",
@@ -46,9 +63,10 @@ __all__ = [
     "reverse_noise_std",
     "reverse_ode_drift",
     "reverse_sde_drift",
+    "score_to_noise",
     "start_step",
     "transition_mean",
     "transition_std",
-    "velocity_to_noise",
+    "v_to_noise",
     "x0_to_noise",
 ]

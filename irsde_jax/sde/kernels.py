@@ -1,4 +1,4 @@
-"""The kernels of the mean-reverting SDE: transition, marginal, scores, drifts.
+"""The kernels of the mean-reverting SDE: transition, marginal, drifts.
 
 All are the stationary Ornstein-Uhlenbeck process of variance lambda^2 in y = x - mu and
 in the time theta_bar. Between two steps s < t, with D = theta_bar_t - theta_bar_s,
@@ -10,8 +10,11 @@ the edge. Steps may be Python integers or traced. Differences of the form 1 - e^
 computed by `expm1`: near t = 0 float32 would lose their digits.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.sde.schedules import Schedule
@@ -74,6 +77,23 @@ def marginal_std(schedule: Schedule, t: Step) -> Array:
     return transition_std(schedule, 0, t)
 
 
+def log_snr(schedule: Schedule, t: Step) -> Array:
+    """The log signal-to-noise ratio  L_t = -theta_bar_t - log(std_t), shape [].
+
+    It is the logarithm of e^-theta_bar_t / std_t, falls in t and is infinite at t = 0.
+    `log_snr_table` is the same for all steps, on the host.
+    """
+    return -schedule.theta_bar[t] - jnp.log(marginal_std(schedule, t))
+
+
+def log_snr_table(schedule: Schedule) -> np.ndarray:
+    """`log_snr` at the steps 0..T in float64, of a concrete schedule, shape [T + 1]."""
+    theta_bar = np.asarray(schedule.theta_bar, np.float64)
+    with np.errstate(divide="ignore"):
+        log_std = 0.5 * np.log(-np.expm1(-2.0 * theta_bar))
+    return -theta_bar - log_std - math.log(schedule.max_sigma)
+
+
 def perturb(key: PRNGKey, schedule: Schedule, x0: Array, mu: Array, t: Step) -> Array:
     """Draws x_t from p(x_t | x_0), shape of `x0`.
 
@@ -92,95 +112,6 @@ def perturb(key: PRNGKey, schedule: Schedule, x0: Array, mu: Array, t: Step) -> 
 def add_noise(schedule: Schedule, x0: Array, mu: Array, noise: Array, t: Step) -> Array:
     """x_t = m_t + sqrt(v_t) noise for given standard normal `noise`, shape of `x0`."""
     return marginal_mean(schedule, x0, mu, t) + marginal_std(schedule, t) * noise
-
-
-def noise_to_score(schedule: Schedule, noise: Array, t: Step) -> Array:
-    """Score of p(x_t | x_0) at x_t:  -noise / std_t, shape of `noise`, t in 1..T.
-
-    References:
-        Luo et al. (2023), Section 3.2.
-    """
-    return -noise / marginal_std(schedule, t)
-
-
-def noise_to_x0(
-    schedule: Schedule, x: Array, mu: Array, noise: Array, t: Step
-) -> Array:
-    """The x0 of which `x` is the perturbation by `noise`, shape of `x`.
-
-        mu + (x - mu - std_t noise) e^theta_bar_t
-
-    Args:
-        schedule: SDE coefficients.
-        x: state at step t, shape [...].
-        mu: degraded image, shape of `x`.
-        noise: standard normal noise in `x`, or its prediction, shape of `x`.
-        t: step in 0..T, shape [].
-    """
-    growth = jnp.exp(schedule.theta_bar[t])
-    return mu + (x - mu - marginal_std(schedule, t) * noise) * growth
-
-
-def x0_to_noise(schedule: Schedule, x: Array, x0: Array, mu: Array, t: Step) -> Array:
-    """The noise that takes `x0` to `x`:  (x - m_t) / std_t, shape of `x`, t in 1..T."""
-    return (x - marginal_mean(schedule, x0, mu, t)) / marginal_std(schedule, t)
-
-
-def velocity_to_noise(
-    schedule: Schedule, x: Array, mu: Array, velocity: Array, t: Step
-) -> Array:
-    """The noise in `x` that a velocity implies, shape of `x`.
-
-        e^-theta_bar_t velocity + std_t (x - mu) / lambda^2
-
-    In y = x - mu a state is y_t = cos(phi) y_0 + sin(phi) lambda noise with
-    cos(phi) = e^-theta_bar_t, and the velocity is dy_t / dphi, in units of lambda:
-
-        cos(phi) noise - sin(phi) (x_0 - mu) / lambda
-
-    It is the noise near step 0 and x_0 near step T, where the noise says little of x_0:
-    an error of the velocity is at no step a larger one of x_0 than lambda times itself.
-
-    Args:
-        schedule: SDE coefficients.
-        x: state at step t, shape [...].
-        mu: the mean, shape of `x`.
-        velocity: or its prediction, shape of `x`.
-        t: step in 0..T, shape [].
-
-    References:
-        Salimans & Ho (2022), https://arxiv.org/abs/2202.00512, Appendix D, for mu = 0
-        and lambda = 1.
-    """
-    share = marginal_std(schedule, t) / schedule.max_sigma**2
-    return jnp.exp(-schedule.theta_bar[t]) * velocity + share * (x - mu)
-
-
-def mean_and_x0(
-    schedule: Schedule, x: Array, mu: Array | None, noise: Array, t: Step
-) -> tuple[Array, Array]:
-    """The mean the process reverts to and the x0 that `noise` implies.
-
-    This is all that tells the processes apart. With `mu` given (IR-SDE: the degraded
-    image) the mean is `mu`. With `mu=None` (Denoising-SDE) the mean is the unknown
-    clean image itself, so that x_t = x0 + std_t noise, and its estimate stands for it:
-
-        mu = x0_hat = x - std_t noise
-
-    Args:
-        schedule: SDE coefficients.
-        x: state at step t, shape [...].
-        mu: degraded image, shape of `x`, or None.
-        noise: standard normal noise in `x`, or its prediction, shape of `x`.
-        t: step in 0..T, shape [].
-
-    Returns:
-        The mean and x0_hat, each of the shape of `x`.
-    """
-    if mu is None:
-        x0_hat = x - marginal_std(schedule, t) * noise
-        return x0_hat, x0_hat
-    return mu, noise_to_x0(schedule, x, mu, noise, t)
 
 
 def reverse_sde_drift(

@@ -11,12 +11,13 @@ therefore one increasing table `theta_bar[0..T]` and one number, `max_sigma` = l
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from irsde_jax import registry
 from irsde_jax.array_types import Array
 
 
@@ -46,7 +47,8 @@ def cosine_thetas(num_steps: int) -> np.ndarray:
     """
     steps = np.arange(num_steps + 2, dtype=np.float64)
     signal = np.cos((steps / (num_steps + 2) + 0.008) / 1.008 * np.pi / 2) ** 2
-    return 1.0 - signal[1:] / signal[0]
+    thetas: np.ndarray = 1.0 - signal[1:] / signal[0]
+    return thetas
 
 
 def linear_thetas(num_steps: int) -> np.ndarray:
@@ -59,7 +61,10 @@ def constant_thetas(num_steps: int) -> np.ndarray:
     return np.ones(num_steps + 1)
 
 
-THETAS: dict[str, Callable[[int], np.ndarray]] = {
+ThetaFn: TypeAlias = Callable[[int], np.ndarray]
+"""A theta schedule: num_steps -> theta_0..theta_T before scaling, shape [T + 1]."""
+
+THETAS: dict[str, ThetaFn] = {
     "cosine": cosine_thetas,
     "linear": linear_thetas,
     "constant": constant_thetas,
@@ -78,7 +83,8 @@ def make_schedule(
     Args:
         num_steps: number of steps T, at least 1.
         max_sigma: stationary standard deviation lambda in image units, in (0, 1].
-        thetas: a key of `THETAS`.
+        thetas: The theta schedule: a key of `THETAS`, or "package.module:name" for a
+            function of your own with the same signature, see `registry.find`.
         delta: what is left of x0 - mu at step T, in (0, 1).
         dtype: of the stored table; it is computed in float64 whatever this is. float64
             needs `jax_enable_x64`.
@@ -91,8 +97,7 @@ def make_schedule(
         Luo et al. (2023), https://arxiv.org/abs/2301.11699, Section 3.1; delta and the
         sum without theta_0 as in the released code.
     """
-    if thetas not in THETAS:
-        raise ValueError(f"thetas={thetas!r} is not one of {sorted(THETAS)}.")
+    theta_fn = registry.find(thetas, THETAS, "schedule.thetas")
     if not isinstance(num_steps, int | np.integer) or num_steps < 1:
         raise ValueError(f"num_steps must be an integer >= 1, got {num_steps!r}.")
     if not 0 < max_sigma <= 1:
@@ -102,7 +107,7 @@ def make_schedule(
         )
     if not 0 < delta < 1:
         raise ValueError(f"delta must lie in (0, 1), got {delta}.")
-    cumsum = np.cumsum(THETAS[thetas](num_steps))
+    cumsum = np.cumsum(_checked(theta_fn(num_steps), thetas, num_steps))
     cumsum -= cumsum[0]
     if jax.dtypes.canonicalize_dtype(dtype) != jnp.dtype(dtype):
         raise ValueError(
@@ -111,6 +116,26 @@ def make_schedule(
         )
     theta_bar = jnp.asarray(-math.log(delta) * (cumsum / cumsum[-1]), dtype)
     return Schedule(theta_bar, jnp.asarray(max_sigma, dtype))
+
+
+def _checked(values: np.ndarray, name: str, num_steps: int) -> np.ndarray:
+    """The values of a theta schedule in float64, if the process can be run with them.
+
+    Raises:
+        ValueError: if their shape is wrong or theta_1..theta_T are not all positive.
+    """
+    values = np.asarray(values, np.float64)
+    if values.shape != (num_steps + 1,):
+        raise ValueError(
+            f"schedule.thetas={name!r} returned the shape {values.shape}; it must "
+            f"return theta_0..theta_T, shape [{num_steps + 1}] for T = {num_steps}."
+        )
+    if not (np.isfinite(values).all() and (values[1:] > 0).all()):
+        raise ValueError(
+            f"schedule.thetas={name!r} returned values that are not positive and "
+            "finite; each of theta_1..theta_T must be, so that theta_bar rises."
+        )
+    return values
 
 
 def start_step(schedule: Schedule, sigma: float) -> int:

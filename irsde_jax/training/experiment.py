@@ -77,11 +77,11 @@ def build(config: Config) -> Parts:
         model.apply,
         optimizer,
         schedule,
-        call_with(losses.make_loss, config, "loss"),
-        process,
-        config.train.ema_decay,
+        loss=call_with(losses.make_loss, config, "loss"),
+        process=process,
+        ema_decay=config.train.ema_decay,
         # An unconditional process never looks at a degraded image.
-        degradations.make_degradation(**config.degradation)
+        degrade=degradations.make_degradation(**config.degradation)
         if process.conditional
         else None,
         axis_name="batch",
@@ -153,7 +153,7 @@ def make_validation(config: Config, model: Any) -> Any:
     settings = config.validation
     if not settings.dir:
         return None
-    if not sources.is_dataset(settings.dir) and not Path(settings.dir).is_dir():
+    if sources.is_folder(settings.dir) and not Path(settings.dir).is_dir():
         raise FileNotFoundError(
             f"validation.dir={settings.dir!r}: there is no such folder. Name one by "
             "--config.validation.dir=DIR, or none by --config.validation.dir= to go "

@@ -97,7 +97,8 @@ class Damage:
             self._seen.add(index)
             logger.warning(
                 "%s cannot be read; the next image is used instead (%d so far)",
-                *(self._names[index], len(self._seen)),
+                self._names[index],
+                len(self._seen),
             )
         if len(self._seen) > self._limit:
             raise ValueError(

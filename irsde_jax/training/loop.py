@@ -34,6 +34,7 @@ from irsde_jax.training import (
     profiling,
     train_step,
 )
+from irsde_jax.training.progress import Progress
 from irsde_jax.training.step_metrics import Window
 from irsde_jax.weights import is_pytorch
 
@@ -134,7 +135,7 @@ def _loop(run: _Run, state: TrainState, step_fn: Any) -> TrainState:
         faults.clear_out_of_memory(config),
         _batches(config, run.dataset, start) as batches,
         profiling.Trace(run.workdir / "profile", start, every.profile) as trace,
-        logs.Progress(
+        Progress(
             end, start, images_per_step=every.batch_size, stream=stream
         ) as progress,
     ):
@@ -174,7 +175,7 @@ def _loop(run: _Run, state: TrainState, step_fn: Any) -> TrainState:
 
 
 def _log(
-    run: _Run, state: TrainState, scalars: dict[str, float], progress: logs.Progress
+    run: _Run, state: TrainState, scalars: dict[str, float], progress: Progress
 ) -> None:
     """Writes a line of scalars, and looks whether anything has gone wrong."""
     skipped = jax.device_get(state.skipped)
@@ -190,9 +191,7 @@ def _log(
     run.checkpoints.check()
 
 
-def _validate(
-    run: _Run, state: TrainState, progress: logs.Progress
-) -> dict[str, float]:
+def _validate(run: _Run, state: TrainState, progress: Progress) -> dict[str, float]:
     """Restores the validation images by the EMA weights; returns the scores."""
     scores, pictures = run.validate(state.ema_params)
     step = int(state.step)

@@ -17,13 +17,22 @@ import ml_collections
 import numpy as np
 
 from irsde_jax import configuration
+from irsde_jax.configuration import whole_files
 from irsde_jax.data.image_files.file_names import to_bytes
 
 FILE_NAME = "summary.json"
 
 _PACKAGES = (
-    *("irsde_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain"),
-    *("numpy", "pillow", "ml_collections"),
+    "irsde_jax",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "grain",
+    "numpy",
+    "pillow",
+    "ml_collections",
 )
 _SOURCE = Path(__file__).resolve().parents[2]
 
@@ -44,9 +53,8 @@ def write(
     """
     content = {"results": dict(results), "manifest": describe(config, data)}
     path = workdir / FILE_NAME
-    temporary = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    text = json.dumps(content, indent=2) + "\n"
+    whole_files.write(path, text.encode(), overwrite=True)
     return path
 
 

@@ -98,11 +98,11 @@ def learning_rate_of(num_steps: int, **optimizer: Any) -> optax.Schedule:
 def make_optimizer(
     num_steps: int,
     name: str = "adam",
+    *,
     b1: float = 0.9,
     b2: float = 0.99,
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
-    *,
     learning_rate: float,
     decay: str = "constant",
     milestones: Sequence[int] = (),

@@ -5,7 +5,6 @@ of (state, batch, keys). There is one key per example, so that a batch gives the
 numbers on one device and on eight, whole and in slices.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from irsde_jax import losses, processes
+from irsde_jax import processes
 from irsde_jax.array_types import Array, Batch, PRNGKey
 from irsde_jax.checkpoints.train_state import Skipped, TrainState
+from irsde_jax.losses import Loss
 from irsde_jax.processes import Process
 from irsde_jax.sde import Schedule
 from irsde_jax.training import step_metrics
@@ -42,7 +42,8 @@ def make_train_step(
     apply_fn: Callable[..., Any],
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
-    loss: Callable[..., Array],
+    *,
+    loss: Loss,
     process: Process,
     ema_decay: float,
     degrade: Callable[[PRNGKey, Array], Array] | None = None,
@@ -57,17 +58,18 @@ def make_train_step(
 
     Args:
         apply_fn: `model.apply`.
-        optimizer: of the parameters.
+        optimizer: The optimizer that updates the parameters.
         schedule: SDE coefficients.
-        loss: of `losses.make_loss`.
-        process: a value of `processes.PROCESSES`.
-        ema_decay: of the moving average, per step.
+        loss: What is drawn and compared: `losses.make_loss` or a `losses.Loss` of your
+            own. The quartiles are those of the steps that its `draw` returns.
+        process: The process, see `processes.make_process`.
+        ema_decay: The decay of the moving average, per step.
         degrade: `(key, clean image) -> degraded image` for one image, run on the device
             where the batch holds clean images alone; None where it holds "mu".
-        axis_name: of the devices that share the batch; None for one device.
-        accumulate: number of slices of a device's batch that are computed one after the
-            other, for less memory; the result is that of the whole batch.
-        learning_rate: of the optimizer, to be told; None tells nothing.
+        axis_name: The axis of the devices that share the batch; None for one device.
+        accumulate: The number of slices of a device's batch that are computed one after
+            the other, for less memory; the result is that of the whole batch.
+        learning_rate: The schedule to log. None disables logging.
 
     Returns:
         The step. Its batch is {"x0": clean} or {"x0": clean, "mu": degraded}, each
@@ -84,11 +86,9 @@ def make_train_step(
         else:
             degraded = jax.vmap(degrade)(degrade_keys, x0)
         network = lambda x, mu, t: apply_fn({"params": params}, x, mu, t)  # noqa: E731
-        each = functools.partial(loss, per_example=True)
-        values = processes.training_loss(
-            each, process, loss_keys, schedule, network, x0, degraded
+        values, t = processes.training_loss(
+            loss, process, loss_keys, schedule, network, x0=x0, degraded=degraded
         )
-        t = losses.draw_steps(loss_keys, schedule)
         return values.mean(), step_metrics.by_quartile(values, t, schedule.num_steps)
 
     grad_fn = _in_slices(jax.value_and_grad(loss_fn, has_aux=True), accumulate)

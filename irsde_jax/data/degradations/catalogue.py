@@ -1,8 +1,10 @@
 """Synthetic degradations: pure functions `(key, image) -> image` of one image.
 
 They run inside the train step, on the device, with a key per example. To add one:
-write a function `(key, image, **options)`, name it in `DEGRADATIONS`, test it.
-A degradation never changes the size: a super-resolution input is enlarged again.
+write a function `(key, image, **options)`, name it in `DEGRADATIONS`, test it. A
+degradation of a user's own module is named "package.module:Name", see `registry`; JAX
+traces it, and its options are parameters with names. A degradation never changes the
+size: a super-resolution input is enlarged again.
 
 Names are joined by "+", from the first that happens to the last:
 
@@ -16,6 +18,7 @@ from typing import Any
 
 import jax
 
+from irsde_jax import registry
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data import resampling
 from irsde_jax.data.degradations import blur, illumination, masks, rain
@@ -67,36 +70,31 @@ def make_degradation(name: str, **options: Any) -> Degradation | None:
     """The degradation of that name with its options; None for "paired".
 
     Args:
-        name: a key of `DEGRADATIONS`, several of them joined by "+" (each with a key of
-            its own, in the order in which they happen), or "paired".
+        name: A key of `DEGRADATIONS` or "package.module:Name", several of them joined
+            by "+" (each with a random key of its own, in the order in which they
+            happen), or "paired".
         **options: parameters of the function; of several, each option goes to all that
             take it. Where a function says `Level`, a number is the same for all images
             and a pair is a range to draw from. `sigma` is of gaussian_noise and goes
             unused without it: every configuration has one.
 
     Raises:
-        ValueError: for an unknown name, an option that is missing or that none of them
-            takes, or a noise level that is not in image units.
+        ValueError: for an unknown name, a module that is not trusted, an option that is
+            missing or that none of them takes, or a noise level that is not in image
+            units.
     """
     if name == PAIRED:
         return None
-    names = [part.strip() for part in name.split("+")]
-    for part in names:
-        if part not in DEGRADATIONS:
-            hint = " Paired images are degraded already." if part == PAIRED else ""
-            raise ValueError(
-                f"degradation name={part!r} is not one of "
-                f"{sorted([*DEGRADATIONS, PAIRED])}.{hint}"
-            )
-    taken = [_options(DEGRADATIONS[part]) for part in names]
+    functions = _functions(name)
+    taken = [_options(function) for function in functions]
     _check_numbers(taken, options)
     _check_sigma(options.get("sigma", 0.0))
     _check_options(name, taken, options)
     steps = tuple(
         functools.partial(
-            DEGRADATIONS[part], **{key: options[key] for key in known if key in options}
+            function, **{key: options[key] for key in known if key in options}
         )
-        for part, known in zip(names, taken)
+        for function, known in zip(functions, taken)
     )
     # Evaluation calls it by itself; inside a train step it is compiled anyway.
     return jax.jit(steps[0] if len(steps) == 1 else functools.partial(_compose, steps))
@@ -109,8 +107,7 @@ def adds_noise(name: str) -> bool:
 
 def describe(name: str, **options: Any) -> str:
     """A degradation in words, "haze with beta=1.0": its name and what was set of it."""
-    parts = (DEGRADATIONS[part.strip()] for part in name.split("+"))
-    takes = {key for part in parts for key in _options(part)}
+    takes = {key for function in _functions(name) for key in _options(function)}
     shown = [
         f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
         for key, value in options.items()
@@ -126,8 +123,8 @@ def shrinking_factor(name: str, **options: Any) -> int:
         name: As for `make_degradation`.
         **options: As for `make_degradation`.
     """
-    parts = () if name == PAIRED else name.split("+")
-    known = [_options(DEGRADATIONS[part.strip()]).get("factor") for part in parts]
+    functions = [] if name == PAIRED else _functions(name)
+    known = [_options(function).get("factor") for function in functions]
     factors = [options.get("factor", each.default) for each in known if each]
     whole = [int(factor) for factor in factors if factor == int(factor)]
     return max(whole, default=1)
@@ -140,10 +137,35 @@ def _compose(steps: tuple[Degradation, ...], key: PRNGKey, image: Array) -> Arra
     return image
 
 
+def _functions(name: str) -> list[Callable[..., Array]]:
+    """The functions whose names `name` joins.
+
+    Raises:
+        ValueError: if there is no such function, or if its module is not trusted.
+    """
+    names: dict[str, Any] = {**DEGRADATIONS, PAIRED: None}
+    found = []
+    for part in (part.strip() for part in name.split("+")):
+        if part == PAIRED:
+            raise ValueError(
+                f"degradation.name={name!r}: {PAIRED!r} cannot be joined with others, "
+                "because paired images are degraded already."
+            )
+        function = registry.find(part, names, "degradation.name")
+        if not callable(function):
+            raise ValueError(
+                f"degradation.name={part!r} is {function!r}; it must be a function "
+                "(key, image, **options) -> image."
+            )
+        found.append(function)
+    return found
+
+
 def _options(function: Callable[..., Array]) -> dict[str, inspect.Parameter]:
-    """Its parameters but for the key and the image."""
-    parameters = inspect.signature(function).parameters
-    return {key: parameters[key] for key in parameters if key not in ("key", "image")}
+    """The parameters with names of their own that follow the key and the image."""
+    parameters = list(inspect.signature(function).parameters.values())[2:]
+    no_name = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {each.name: each for each in parameters if each.kind not in no_name}
 
 
 def _check_options(

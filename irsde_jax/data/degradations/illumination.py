@@ -52,6 +52,7 @@ def haze(
 def shadow(
     key: PRNGKey,
     image: Array,
+    *,
     light: Level = (0.3, 0.6),
     area: Level = (0.2, 0.5),
     penumbra: Level = (1.0, 6.0),

@@ -20,6 +20,7 @@ SIDES = ("top", "bottom", "left", "right")
 def stroke_mask(
     key: PRNGKey,
     image: Array,
+    *,
     num_strokes: Sequence[int],
     num_segments: int,
     length: tuple[float, float],

@@ -20,6 +20,7 @@ _FAINTEST = 0.25  # brightness of the faintest streak of a layer, as a share of 
 def rain(
     key: PRNGKey,
     image: Array,
+    *,
     num_directions: int,
     angle: Level,
     spread: float,
@@ -108,6 +109,7 @@ heavy_rain = functools.partial(
 def _streaks(
     key: PRNGKey,
     shape: tuple[int, int],
+    *,
     angle: Array,
     spread: float,
     length: Level,

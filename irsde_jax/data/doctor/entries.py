@@ -13,10 +13,10 @@ import numpy as np
 
 from irsde_jax.data import sources
 from irsde_jax.data.doctor.inspection import Finding
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging, images
 from irsde_jax.data.image_files.arrays import DataRange
 from irsde_jax.data.sources import fitting, pairing
-from irsde_jax.data.sources.pairing import Pairing
+from irsde_jax.data.sources.applied_schemes import Pairing
 from irsde_jax.data.sources.pairs import Record
 
 
@@ -74,7 +74,7 @@ def list_entries(address: str, paired: bool | None, **options: Any) -> Listing:
     Raises:
         FileNotFoundError: for a data set that is not there.
     """
-    if sources.is_dataset(address):
+    if not sources.is_folder(address):
         return _list_records(address, paired, options)
     root, pair = Path(address), options["pair"]
     reading = ("channels", "data_range", "scale", "enlarge", "border")
@@ -190,7 +190,7 @@ def _read_files(
     if part is None:
         return Content({"x0": x0, "mu": mu}, kind)
     cropped = fitting.how(part, scale) if part.size != size else ""
-    mu = images.enlarge(mu, scale, enlarge)
+    mu = enlarging.enlarge(mu, scale, enlarge)
     return Content({"x0": part.of(x0), "mu": mu}, kind, cropped)
 
 

@@ -152,7 +152,9 @@ def match(
     unused = [name for name, path in relative.items() if path not in used]
     if unused:
         logger.warning(
-            *("--mask=%s: %d masks belong to no image: %s", given, len(unused)),
+            "--mask=%s: %d masks belong to no image: %s",
+            given,
+            len(unused),
             _shown(unused),
         )
     return found

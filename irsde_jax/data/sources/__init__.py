@@ -1,11 +1,11 @@
-"""Where images come from: folders, pairs of files, archives, arrays, data sets."""
+"""Where images come from: folders, archives, arrays, data sets, users' own sources."""
 
 from irsde_jax.data.sources.addresses import (
     CLEAN,
     MASKS,
     PAIRS,
     Opened,
-    is_dataset,
+    is_folder,
     kind_of_folder,
     open_source,
 )
@@ -15,7 +15,7 @@ __all__ = [
     "MASKS",
     "PAIRS",
     "Opened",
-    "is_dataset",
+    "is_folder",
     "kind_of_folder",
     "open_source",
 ]

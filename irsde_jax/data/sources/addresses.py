@@ -1,14 +1,20 @@
-"""Images by address: a folder, or a data set of tensorflow-datasets.
+"""Images by address: a folder, a data set of tensorflow-datasets, or a user's source.
 
 photos/train             GT/ and LQ/ (or as `schemes.py` lists), GT/ and mask/, or
                          clean images alone
 tfds:rain100h/train      a data set of `layouts.py` and its split
 tfds:gopro/train[100:]   a part of the split, as of a Python sequence
+my.module:Photographs    a callable without arguments that returns a `Source`, in a
+                         module of a user's own, see `registry`
 """
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from irsde_jax import registry
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.sources import pairing
 from irsde_jax.data.sources.fitting import Fitted
@@ -24,11 +30,13 @@ from irsde_jax.data.sources.pairs import (
 
 _TFDS = "tfds:"
 _DATASET = re.compile(r"(?P<name>\w+)/(?P<split>\w+)(?:\[(-?\d+)?:(-?\d+)?\])?")
+_CODE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-def is_dataset(address: str) -> bool:
-    """Whether it names a data set of tensorflow-datasets, not a folder."""
-    return address.startswith(_TFDS)
+def is_folder(address: str) -> bool:
+    """Whether an address is that of a folder, which need not exist."""
+    is_code = _CODE.fullmatch(address) and not Path(address).is_dir()
+    return not address.startswith(_TFDS) and not is_code
 
 
 def open_source(
@@ -47,7 +55,7 @@ def open_source(
     """The images at an address, see the module.
 
     Args:
-        address: of a folder or of a data set.
+        address: A folder, a data set, or "package.module:Name".
         paired: whether degraded images are wanted; False leaves them out where there
             are any, None takes what there is.
         channels: of the images given; grey files are repeated to 3.
@@ -57,7 +65,7 @@ def open_source(
             downloaded; "" for downloads/manual in `tfds_dir`.
         scale: the degraded files are smaller than the clean ones by this factor.
         enlarge: how they are brought to the size of the clean ones, a key of
-            `images.ENLARGEMENTS`; None leaves them small.
+            `enlarging.ENLARGEMENTS`; None leaves them small.
         pair: How the files of a folder are named, see `pairing.find`.
         border: Pixels by which the clean files may be larger on every side; cut off.
 
@@ -69,15 +77,18 @@ def open_source(
         raise ValueError(f"data.scale must be at least 1, got {scale}.")
     if border < 0:
         raise ValueError(f"data.border must not be negative, got {border}.")
-    if is_dataset(address):
+    if address.startswith(_TFDS):
         source = _open_dataset(address, tfds_dir, manual_dir, channels, data_range)
         how = f"as the data set {address} pairs them"
-    else:
+    elif is_folder(address):
         root = Path(address)
         source, how = _open_folder(root, paired, channels, data_range, pair)
+    else:
+        source = _open_outside(address, paired, channels)
+        how = f"as {address} pairs them"
     if paired is False:
-        return Opened(_Clean(source), 1, None, 0, address, "")
-    return Opened(source, scale, enlarge, border, address, how)
+        return Opened(_Clean(source), 1, None, 0, address)
+    return Opened(source, scale, enlarge, border, address, pairing=how)
 
 
 class Opened(Fitted):
@@ -94,7 +105,8 @@ class Opened(Fitted):
         enlarge: str | None,
         border: int,
         address: str,
-        pairing: str,
+        *,
+        pairing: str = "",
     ):
         super().__init__(source, scale, enlarge, border, address)
         self.pairing = pairing
@@ -136,6 +148,51 @@ def _open_folder(
     return source, source.pairing.describe()
 
 
+def _open_outside(address: str, paired: bool | None, channels: int) -> Source:
+    """The source of a user's own module; its first record is checked.
+
+    Raises:
+        ValueError: if the module is not trusted, or if the object is no source.
+    """
+    make: Any = registry.find(address, {}, "data source")
+    if not callable(make):
+        raise ValueError(
+            f"data source {address!r} is {make!r}; it must be a callable without "
+            "arguments that returns a source."
+        )
+    source = make()
+    missing = [
+        member
+        for member in ("names", "__len__", "__getitem__")
+        if not hasattr(source, member)
+    ]
+    if missing:
+        raise ValueError(
+            f"data source {address!r} returns {type(source).__name__}, which has no "
+            f"{', '.join(missing)}; see irsde_jax.data.sources.pairs.Source."
+        )
+    if not len(source) or len(source.names) != len(source):
+        raise ValueError(
+            f"data source {address!r} has {len(source)} images and "
+            f"{len(source.names)} names; it must have at least one image, and a name "
+            "for each."
+        )
+    record = source[0]
+    if paired and "mu" not in record:
+        raise ValueError(
+            f"data source {address!r} has no degraded images (mu), and "
+            "degradation.name='paired' needs them. Choose a degradation."
+        )
+    for key, image in record.items():
+        shape, dtype = np.shape(image), getattr(image, "dtype", type(image).__name__)
+        if len(shape) != 3 or shape[-1] != channels or dtype != np.float32:
+            raise ValueError(
+                f"data source {address!r}: {key} of {source.names[0]!r} is {dtype} of "
+                f"shape {shape}; it must be float32 [H, W, {channels}] in [0, 1]."
+            )
+    return source
+
+
 def _open_dataset(
     address: str, tfds_dir: str, manual_dir: str, channels: int, data_range: DataRange
 ) -> Source:
@@ -150,7 +207,12 @@ def _open_dataset(
     name, split, start, stop = match.groups()
     downloads = Path(manual_dir) / name if manual_dir else None
     source = datasets.open_dataset(
-        name, split, tfds_dir or None, downloads, channels, data_range
+        name,
+        split,
+        tfds_dir or None,
+        downloads,
+        channels=channels,
+        data_range=data_range,
     )
     part = slice(*(int(end) if end else None for end in (start, stop)))
     return _Part(source, range(len(source))[part], address)

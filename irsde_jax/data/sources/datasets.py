@@ -29,6 +29,7 @@ def open_dataset(
     split: str,
     data_dir: str | os.PathLike | None = None,
     manual_dir: str | os.PathLike | None = None,
+    *,
     channels: int = 3,
     data_range: DataRange = UNIT_RANGE,
 ) -> "DatasetSource":
@@ -64,7 +65,12 @@ def open_dataset(
             f"{builder.info.metadata['manual_dir']} and remove {builder.data_path}."
         )
     return DatasetSource(
-        builder.data_path, dataset, split, names[split], channels, data_range
+        builder.data_path,
+        dataset,
+        split,
+        names[split],
+        channels=channels,
+        data_range=data_range,
     )
 
 
@@ -86,6 +92,7 @@ class DatasetSource:
         dataset: str,
         split: str,
         names: Sequence[str],
+        *,
         channels: int = 3,
         data_range: DataRange = UNIT_RANGE,
     ):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files import enlarging
 from irsde_jax.data.sources.pairs import Record, Source
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,10 @@ class Cropping:
             logger.info(
                 "%s: the clean image of %d x %d is cropped to %d x %d, %s; others of "
                 "this set are cropped in the same way",
-                *(self.names[index], *image.shape[:2], *part.size, how),
+                self.names[index],
+                *image.shape[:2],
+                *part.size,
+                how,
             )
         self.cropped[index] = how
         return part.of(image)
@@ -167,8 +170,8 @@ class Fitted(Cropping):
     Args:
         source: The pairs as the files are.
         scale: The factor by which the degraded files are smaller.
-        enlarge: How they are enlarged, a key of `images.ENLARGEMENTS`; None leaves them
-            small.
+        enlarge: How they are enlarged, a key of `enlarging.ENLARGEMENTS`; None leaves
+            them small.
         border: Pixels by which clean files may be larger on every side.
         address: What error messages call the set.
 
@@ -200,7 +203,7 @@ class Fitted(Cropping):
             )
         x0 = self._crop(index, x0, part, how(part, self._scale))
         if self._enlarge is not None:
-            mu = images.enlarge(mu, self._scale, self._enlarge)
+            mu = enlarging.enlarge(mu, self._scale, self._enlarge)
         return {"x0": x0, "mu": mu}
 
 

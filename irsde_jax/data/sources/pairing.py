@@ -11,54 +11,17 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from irsde_jax.data.image_files import folders, images
-from irsde_jax.data.sources import matching, schemes
+from irsde_jax.data.sources import folder_layouts, matching, schemes
+from irsde_jax.data.sources.applied_schemes import Pairing, apply, apply_strictly
+from irsde_jax.data.sources.folder_layouts import Files
 from irsde_jax.data.sources.layouts import Spelling
 from irsde_jax.data.sources.matching import Pair
-from irsde_jax.data.sources.schemes import Files, FolderLayout
 
 logger = logging.getLogger(__name__)
 
 _SETTING = "--config.data.pair"
-
-
-class Pairing(NamedTuple):
-    """The pairs of a folder.
-
-    Attributes:
-        scheme: The templates that paired the files.
-        pairs: The examples, with paths relative to the folder.
-        alone: Files without a partner: the clean ones, then the degraded ones.
-        contested: Degraded files and the clean ones that each could belong to.
-        files: The first names of both sides, for messages.
-        asked: Whether the scheme is the user's own.
-        unmatched: Images that the user's scheme does not match, and leaves out.
-        clashes: Two images that differ by their ending alone, of which one is left out.
-    """
-
-    scheme: Spelling
-    pairs: list[Pair]
-    alone: list[str]
-    contested: list[tuple[str, list[str]]]
-    files: Files
-    asked: bool = False
-    unmatched: Sequence[str] = ()
-    clashes: Sequence[tuple[str, str]] = ()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every file has one partner."""
-        return bool(self.pairs) and not self.alone and not self.contested
-
-    def describe(self) -> str:
-        """The scheme and the number of examples, in words."""
-        clean = len({pair.clean for pair in self.pairs})
-        found = f"{self.scheme.clean} with {self.scheme.other}"
-        if clean == len(self.pairs):
-            return found
-        return f"{found}, {len(self.pairs)} examples of {clean} clean images"
 
 
 def find(root: str | os.PathLike, pair: str = "") -> Pairing:
@@ -110,7 +73,9 @@ def require(root: str | os.PathLike, pair: str = "") -> Pairing:
     if pairing.unmatched:
         logger.warning(
             "%s: data.pair leaves out %d images that it does not match: %s",
-            *(root, len(pairing.unmatched), folders.shown(pairing.unmatched)),
+            root,
+            len(pairing.unmatched),
+            folders.shown(pairing.unmatched),
         )
     if pairing.scheme != schemes.PLAIN:
         logger.info("%s: pairs are %s", root, pairing.describe())
@@ -150,9 +115,9 @@ def has_pairs(root: str | os.PathLike, pair: str = "") -> bool:
     root = Path(root)
     if _find_asked(root, pair) is not None or (root / schemes.PLAIN_CLEAN).is_dir():
         return True
-    layout = schemes.find_layout(root)
+    layout = folder_layouts.find_layout(root)
     if layout is None or not layout.is_flat:
-        return layout is not None and not schemes.has_images(root)
+        return layout is not None and not folder_layouts.has_images(root)
     found = _find_known(root)
     return found is not None and found.is_complete
 
@@ -163,8 +128,10 @@ def clean_paths(root: str | os.PathLike, pair: str = "") -> list[Path]:
     if asked := _find_asked(root, pair):
         return [root / name for name in dict.fromkeys(p.clean for p in asked.pairs)]
     if (root / schemes.PLAIN_CLEAN).is_dir():
-        return schemes.list_side(root / schemes.PLAIN_CLEAN)
-    layout = None if schemes.has_images(root) else schemes.find_layout(root)
+        return folder_layouts.list_side(root / schemes.PLAIN_CLEAN)
+    layout = (
+        None if folder_layouts.has_images(root) else folder_layouts.find_layout(root)
+    )
     if layout is None:
         return images.list_images(root)
     return [root / name for name in layout.files.clean]
@@ -173,11 +140,11 @@ def clean_paths(root: str | os.PathLike, pair: str = "") -> list[Path]:
 def _find_asked(root: Path, pair: str) -> Pairing | None:
     """The pairs by the user's schemes; None if no pair of files matches them."""
     asked = schemes.parse(pair)
-    if not asked or not schemes.has_images(root, recursive=True):
+    if not asked or not folder_layouts.has_images(root, recursive=True):
         return None
-    names = schemes.relative(root, images.list_images(root, recursive=True))
+    names = folder_layouts.relative(root, images.list_images(root, recursive=True))
     for scheme in asked:
-        pairing = _apply(scheme, Files(names, names))
+        pairing = apply(scheme, Files(names, names))
         if pairing.pairs or pairing.contested:
             return pairing._replace(asked=True)
     return None
@@ -185,21 +152,26 @@ def _find_asked(root: Path, pair: str) -> Pairing | None:
 
 def _find_known(root: Path) -> Pairing | None:
     """The pairs by the known schemes; None if the folder is not laid out as pairs."""
-    layout = schemes.find_layout(root)
+    layout = folder_layouts.find_layout(root)
     if layout is None:
         return None
-    first, *others = (layout.with_names(names) for names in schemes.names_of(layout))
-    plain = _apply_strictly(first, layout)
+    first, *others = (
+        layout.with_names(names) for names in folder_layouts.names_of(layout)
+    )
+    plain = apply_strictly(first, layout)
     if plain.is_complete:
         return plain
     # A scheme that does not match the first files cannot match all of them.
     few = Files(*(names[:1] for names in layout.files))
-    promising = [s for s in others if layout.is_flat or not _apply(s, few).unmatched]
-    found = [_apply_strictly(scheme, layout) for scheme in promising]
+    promising = [s for s in others if layout.is_flat or not apply(s, few).unmatched]
+    found = [apply_strictly(scheme, layout) for scheme in promising]
     if fitting := [pairing for pairing in found if pairing.is_complete]:
         _check_agreement(root, fitting)
         return fitting[0]
-    found = [plain, *(_apply_strictly(scheme, layout) for scheme in others)]
+    found = [
+        plain,
+        *(apply_strictly(scheme, layout) for scheme in others),
+    ]
     nearest = max(found, key=lambda pairing: (not pairing.alone, len(pairing.pairs)))
     if layout.is_flat and nearest.alone and not nearest.pairs:
         return None  # images that are no pairs
@@ -215,34 +187,6 @@ def _check_agreement(root: Path, fitting: Sequence[Pairing]) -> None:
             f"{root}: several naming schemes fit and make different pairs: {texts}. "
             f"Name the right one by {_SETTING}."
         )
-
-
-def _apply_strictly(scheme: Spelling, layout: FolderLayout) -> Pairing:
-    """As `_apply`; but a file that matches no template has no partner either."""
-    pairing = _apply(scheme, layout.files)
-    left = {*pairing.alone, *pairing.unmatched}
-    alone = [name for name in layout.files.in_order() if name in left]
-    return pairing._replace(alone=alone, unmatched=(), clashes=layout.clashes)
-
-
-def _apply(scheme: Spelling, files: Files) -> Pairing:
-    """What a scheme makes of files: pairs in the order of the clean images."""
-    sides = [
-        matching.matches(f"/{template}", names)
-        for template, names in zip(scheme, files)
-    ]
-    joined = matching.join(*sides)
-    order = {name: index for index, name in enumerate(files.clean)}
-    alone = set(joined.alone)
-    matched = {name for side in sides for name in side.values()}
-    return Pairing(
-        scheme=scheme,
-        pairs=sorted(joined.pairs, key=lambda pair: order[pair.clean]),
-        alone=[name for name in files.in_order() if name in alone],
-        contested=joined.contested,
-        files=files,
-        unmatched=[name for name in files.in_order() if name not in matched],
-    )
 
 
 def _no_layout(root: Path, pair: str) -> str:

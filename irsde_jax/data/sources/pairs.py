@@ -16,7 +16,7 @@ import numpy as np
 from irsde_jax.data.image_files import hole_masks, images
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange, array_to_image
 from irsde_jax.data.image_files.hole_masks import HoleMask
-from irsde_jax.data.sources import pairing, schemes
+from irsde_jax.data.sources import folder_layouts, pairing, schemes
 from irsde_jax.processes.holes import HOLE
 
 Record = dict[str, np.ndarray]
@@ -151,7 +151,7 @@ class CleanFolder:
         self._paths = images.list_images(folder) if paths is None else list(paths)
         short = [path.name for path in self._paths]
         is_unique = len(set(short)) == len(short)
-        long = schemes.relative(folder, self._paths)
+        long = folder_layouts.relative(folder, self._paths)
         self.names = short if is_unique else [name.replace("/", "_") for name in long]
         self._read = functools.partial(
             _read_opaque, channels=channels, data_range=data_range

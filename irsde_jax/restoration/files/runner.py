@@ -200,7 +200,7 @@ def _tell_holes(
 def _require_noise(restorer: Restorer) -> None:
     """Raises if several restorations of an image would all be the same."""
     solver = restorer.config.sampling.solver
-    if not processes.draws_noise(restorer.process, restorer.schedule, solver):
+    if not processes.draws_noise(restorer.process, solver):
         raise ValueError(
             f"--num_samples: with sampling.solver={solver} every restoration is the "
             "same, because this solver draws no noise in the process 'denoising'. Use "

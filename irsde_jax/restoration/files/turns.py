@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 from tqdm import tqdm
 
-from irsde_jax.data.image_files import whole_files
+from irsde_jax.configuration import whole_files
 from irsde_jax.restoration.files.jobs import Job
 
 # No image can be written after these.

@@ -1,4 +1,8 @@
-"""Writing a file whole or not at all, and finding out beforehand whether it can be."""
+"""Writing a file whole or not at all, and finding out beforehand whether it can be.
+
+The package writes configurations, digests, summaries, weights and images by `write`. It
+lies beside the configuration because everything above writes files.
+"""
 
 import contextlib
 import errno

@@ -1,0 +1,124 @@
+"""Uploads of visitors: read within limits, with errors that name no folder."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from irsde_jax.app import pictures
+from irsde_jax.app.choices import Limits
+from irsde_jax.data.image_files import images
+from irsde_jax.data.image_files.hole_masks import HoleMask
+from irsde_jax.restoration.files import filling, one_file
+from irsde_jax.restoration.files.filling import Filling
+from irsde_jax.restoration.restorer import Restorer
+
+
+class Look(NamedTuple):
+    """An upload before it is restored.
+
+    Attributes:
+        picture: uint8 [H, W, 3], for the page.
+        height: pixels of the result.
+        width: pixels of the result.
+        note: What will be filled unless something is painted over it, in sentences.
+    """
+
+    picture: np.ndarray
+    height: int
+    width: int
+    note: str = ""
+
+
+def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
+    """Reads an upload, and sees to it that it can be restored.
+
+    Raises:
+        OSError: if there is no such file.
+        ValueError: if it is too large, damaged or no image of these weights.
+    """
+    pixels = restorer.enlarge(read(restorer, upload, limits).pixels)
+    note = ""
+    if one_file.fills(restorer):
+        try:
+            note = sentences(find_filling(restorer, upload, None, limits))
+        except ValueError as error:
+            note = str(error)
+    height, width = pixels.shape[:2]
+    return Look(pictures.to_picture(pixels), height, width, note)
+
+
+def read(restorer: Restorer, upload: Path, limits: Limits) -> one_file.Given:
+    """Returns what the restorer is given of an upload.
+
+    Raises:
+        OSError: if there is no such file.
+        ValueError: if it is too large, damaged or no image of these weights.
+    """
+    if upload.suffix.lower() not in images.SUFFIXES:
+        raise ValueError(
+            f"{upload.name} is not a photograph: its name ends in none of "
+            f"{', '.join(images.SUFFIXES)}."
+        )
+    megabytes = upload.stat().st_size / 2**20
+    if megabytes > limits.megabytes:
+        raise ValueError(
+            f"{upload.name} has {megabytes:.1f} MB; at most {limits.megabytes:g} are "
+            "allowed here."
+        )
+    with names_alone(upload):
+        _check_size(upload, restorer.scale, limits)
+        image = images.read_image(
+            upload,
+            restorer.config.data.data_range,
+            max_megapixels=limits.megapixels,
+        )
+        return one_file.as_given(restorer, image, upload.name)
+
+
+def find_filling(
+    restorer: Restorer, upload: Path, mask: HoleMask | None, limits: Limits
+) -> Filling:
+    """What will be filled in an upload.
+
+    Raises:
+        ValueError: if the mask does not fit, or if nothing of the image is known.
+    """
+    return filling.read(
+        upload,
+        mask,
+        data_range=restorer.config.data.data_range,
+        max_megapixels=limits.megapixels,
+    )
+
+
+def sentences(filled: Filling) -> str:
+    """What will be filled, with warnings, in sentences."""
+    return " ".join((f"{filled}.", *filled.warnings))
+
+
+@contextlib.contextmanager
+def names_alone(*paths: Path) -> Iterator[None]:
+    """Errors without folders: visitors have no business with those of this machine."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        message = str(error)
+        for path in paths:
+            message = message.replace(str(path), path.name)
+        kind = OSError if isinstance(error, OSError) else ValueError
+        raise kind(message) from error
+
+
+def _check_size(upload: Path, scale: int, limits: Limits) -> None:
+    """Raises if the header promises too many pixels, before any of them is decoded."""
+    height, width = images.read_size(upload)
+    megapixels = height * width * scale**2 / 1e6
+    if megapixels > limits.megapixels:
+        raise ValueError(
+            f"{upload.name}: the result would have {height * scale} x {width * scale} "
+            f"pixels, {megapixels:.1f} million; at most {limits.megapixels:g} are "
+            "allowed here."
+        )

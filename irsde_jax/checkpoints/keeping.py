@@ -1,0 +1,42 @@
+"""Which checkpoints of a run are kept: the latest, and the best by a metric."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+METRIC = "validation_psnr"
+
+
+def options(
+    keep: int | None, keep_best: int, read_only: bool, on_written: Any
+) -> ocp.CheckpointManagerOptions:
+    """Orbax's options; its own policies decide what is kept."""
+    # One process works alone: what it reads, the others get from it.
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
+    if read_only:
+        return ocp.CheckpointManagerOptions(
+            read_only=True,
+            create=False,
+            save_interval_steps=0,
+            multiprocessing_options=alone,
+        )
+    policies = ocp.checkpoint_managers
+    latest = policies.LatestN(keep)
+    best = policies.BestN(
+        get_metric_fn=_score, n=keep_best, keep_checkpoints_without_metrics=False
+    )
+    return ocp.CheckpointManagerOptions(
+        create=False,  # Orbax cannot for some of the processes
+        cleanup_tmp_directories=True,  # of saves that were killed
+        best_fn=_score,
+        preservation_policy=policies.AnyPreservationPolicy([latest, best]),
+        async_options=ocp.AsyncOptions(post_finalization_callback=on_written),
+        multiprocessing_options=alone,
+    )
+
+
+def _score(metrics: Mapping[str, float]) -> float:
+    return metrics[METRIC]
