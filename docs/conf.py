@@ -3,6 +3,7 @@
 import configparser
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -96,6 +97,13 @@ def _process_docstring(app, what, name, obj, options, lines) -> None:
     lines[:] = docstrings.to_rest(lines, link)
 
 
+def _shorten_defaults(app, what, name, obj, options, signature, returns):
+    """Writes `...` for defaults, such as functions, that have no short form in code."""
+    if signature and "<" in signature:
+        return re.sub(r"=\s*<[^>]*>", "=...", signature), returns
+    return None
+
+
 def _skip_member(app, what, name, obj, skip, options) -> bool | None:
     """Leaves out fields of named tuples, which the docstring of the class explains."""
     is_field = (getattr(obj, "__doc__", None) or "").startswith("Alias for field")
@@ -126,5 +134,6 @@ def setup(app) -> None:
     """Connects the functions of this file, and writes the generated pages."""
     generators.write_pages()
     app.connect("autodoc-process-docstring", _process_docstring, priority=400)
+    app.connect("autodoc-process-signature", _shorten_defaults)
     app.connect("autodoc-skip-member", _skip_member)
     app.connect("missing-reference", _resolve)
