@@ -135,7 +135,7 @@ def load_task(
         degraded = np.asarray(jax.vmap(degrade)(keys, jnp.asarray(clean)))
     start = restorer.schedule.num_steps
     if restorer.process.starts_at_input:
-        sigma = config.sampling.sigma or config.degradation.sigma
+        sigma = restorer.sampling.sigma or config.degradation.sigma
         start = sde.start_step(restorer.schedule, sigma)
     return Task(name, restorer, clean, degraded, start)
 
@@ -154,15 +154,12 @@ class State(NamedTuple):
     x0_hat: jax.Array
 
 
-@functools.partial(jax.jit, static_argnames=("model", "process", "solver", "options"))
-def _step(
-    params, schedule, carry, degraded, keys, t, s, *, model, process, solver, options
-):
+@functools.partial(jax.jit, static_argnames=("process", "solver", "options"))
+def _step(network, schedule, carry, degraded, keys, t, s, *, process, solver, options):
     """A step of `samplers.sample`: a program for each solver, not for each grid."""
     x, state = carry
     given = processes.prepare(process, degraded)
     mean = given.mean
-    network = functools.partial(model.apply, {"params": params})
     noise_fn = processes.make_noise_fn(
         process, schedule, network, given, **dict(options)
     )
@@ -182,8 +179,8 @@ def walk(
     """
     restorer, degraded = task.restorer, jnp.asarray(task.degraded)
     process, schedule = restorer.process, restorer.schedule
-    options = (("debias", restorer.debias), ("clip", clip))
-    static = dict(model=restorer.model, process=process, options=options)
+    options = (("debias", restorer.sampling.debias), ("clip", clip))
+    static = dict(process=process, options=options)
     grid = samplers.timestep_grid(schedule, num_evals, spacing, task.start)
     start_key, key = jax.random.split(jax.random.key(0))
     start, mean, _ = processes.prepare(process, degraded)
@@ -193,7 +190,7 @@ def walk(
     carry = (start, samplers.SOLVERS[solver].init(start))
     for index in range(num_evals):
         keys = samplers.image_keys(jax.random.fold_in(key, index), len(start))
-        arrays = (restorer.params, schedule, carry, degraded, keys)
+        arrays = (restorer.recipe.network, schedule, carry, degraded, keys)
         steps = (grid[index], grid[index + 1])
         following, x0_hat = _step(*arrays, *steps, **static, solver=solver)
         yield State(int(steps[0]), process.decode(carry[0]), process.decode(x0_hat))

@@ -68,7 +68,7 @@ def build(config: ml_collections.ConfigDict) -> tuple[Any, tuple[Any, ...]]:
     size, batch_size = config.data.crop_size, config.train.batch_size
 
     def arguments() -> tuple[Any, ...]:
-        params = models.init_params(parts.model, jax.random.key(0))
+        params = models.init_params(parts.network, jax.random.key(0))
         state = train_step.init_train_state(params, parts.optimizer)
         image = jnp.zeros((batch_size, size, size, 3))
         keys = train_step.example_keys(jax.random.key(0), 0, batch_size)

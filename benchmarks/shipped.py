@@ -162,7 +162,7 @@ def rows_of(
     config = configuration.override(
         restorer.config, [*plan.overrides, f"--config.evaluation.dir={folder}"]
     )
-    restorer = irsde_jax.Restorer(restorer.model, restorer.params, config)
+    restorer = irsde_jax.Restorer.from_config(config, restorer.params, restorer.network)
     degrade = None
     if not test_set.other:
         degrade = degradations.make_degradation(**config.degradation)

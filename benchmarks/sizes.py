@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import timing
-from irsde_jax import load
+from irsde_jax import Restorer, configuration, load
 from irsde_jax.data.photographs import write_photographs
 from irsde_jax.restoration import costs
 from irsde_jax.samplers import tiling
@@ -73,7 +73,9 @@ def restore_large(folder: Path, megapixels: float, gigabytes: float) -> None:
 def restore_folder(folder: Path, count: int) -> None:
     """Restores images of as many sizes; prints compilations and times."""
     restorer = load(WEIGHTS)
-    restorer.config.unlock().sampling.update(tile=TILE, sigma=SIGMA)
+    settings = [f"--config.sampling.tile={TILE}", f"--config.sampling.sigma={SIGMA}"]
+    config = configuration.override(restorer.config, settings)
+    restorer = Restorer.from_config(config, restorer.params, restorer.network)
     rng = np.random.default_rng(0)
     sizes: set[tuple[int, ...]] = set()
     while len(sizes) < count:

@@ -69,7 +69,7 @@ def cut_into(restorer: Restorer, tiles: Tiles | None) -> Restorer:
     if tiles is not None:
         side, overlap, blend = tiles
         config.sampling.update(tile=side, overlap=overlap, blend=blend)
-    return Restorer(restorer.model, restorer.params, config)
+    return Restorer.from_config(config, restorer.params, restorer.network)
 
 
 def middles(tiles: Tiles, size: int) -> np.ndarray:

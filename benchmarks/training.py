@@ -56,7 +56,7 @@ def networks() -> Iterator[tuple[str, ml_collections.ConfigDict]]:
 def time_step(config: ml_collections.ConfigDict) -> tuple[float, float, int]:
     """Median seconds of a step, its floating-point operations and the parameters."""
     parts = experiment.build(config)
-    params = models.init_params(parts.model, jax.random.key(0))
+    params = models.init_params(parts.network, jax.random.key(0))
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
     batch_size = config.train.batch_size
     state = train_step.place(train_step.init_train_state(params, parts.optimizer))
@@ -138,7 +138,7 @@ def checkpoint_table(folder: Path) -> None:
     """What a checkpoint costs by itself: a number that other programs hardly change."""
     config = small_config(folder)
     parts = experiment.build(config)
-    params = models.init_params(parts.model, jax.random.key(0))
+    params = models.init_params(parts.network, jax.random.key(0))
     state = jax.device_get(train_step.init_train_state(params, parts.optimizer))
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / 2**20
     cpu, wait = [], []

@@ -40,7 +40,7 @@ def get_config() -> ml_collections.ConfigDict:
         delta=0.005,
     )
 
-    # irsde_jax.models.make_model
+    # irsde_jax.models.make_network
     config.model = dict(
         # The network, "unet" or "nafnet". The other settings are its fields.
         name="unet",
@@ -175,7 +175,7 @@ def get_config() -> ml_collections.ConfigDict:
         crop_size=128,
     )
 
-    # irsde_jax.restoration.restorer.Restorer
+    # irsde_jax.restoration.settings.Sampling
     config.sampling = dict(
         # The solver, a key of irsde_jax.samplers.SOLVERS.
         solver="posterior",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from irsde_jax.restoration.loading import load
     from irsde_jax.restoration.restorer import Restorer
+    from irsde_jax.restoration.settings import ImageFormat, Sampling
     from irsde_jax.samplers import SOLVERS, sample, timestep_grid
     from irsde_jax.sde import Schedule, make_schedule
     from irsde_jax.weights import list_weights
@@ -23,7 +24,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SOLVERS",
+    "ImageFormat",
     "Restorer",
+    "Sampling",
     "Schedule",
     "__version__",
     "list_weights",
@@ -34,7 +37,9 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    "ImageFormat": "irsde_jax.restoration.settings",
     "Restorer": "irsde_jax.restoration.restorer",
+    "Sampling": "irsde_jax.restoration.settings",
     "list_weights": "irsde_jax.weights",
     "load": "irsde_jax.restoration.loading",
     "SOLVERS": "irsde_jax.samplers",
@@ -53,6 +58,7 @@ _MODULES = (
     "metrics",
     "models",
     "processes",
+    "registry",
     "samplers",
     "sde",
 )

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from irsde_jax import configuration, processes, sde
+from irsde_jax import configuration
 from irsde_jax.data.image_files import images
 from irsde_jax.data.image_files.images import ImageFile
 from irsde_jax.evaluation import evaluate
-from irsde_jax.restoration import loading
-from irsde_jax.restoration.restorer import Restorer
+from irsde_jax.restoration import configured, loading
 
 
 class FakeRestorer:
@@ -15,11 +14,13 @@ class FakeRestorer:
 
     def __init__(self, config):
         self.config = config
-        self.process = processes.make_process(config.process)
-        self.schedule = sde.make_schedule(**config.schedule)
+        self.schedule = configured.make_schedule(config)
+        self.process = configured.make_process(config, self.schedule)
+        self.sampling = configured.make_sampling(config)
         self.calls = []
 
-    num_evals = Restorer.num_evals
+    def num_evals(self, sigma=None):
+        return self.sampling.num_evals
 
     def __call__(self, image, *, key=None, **options):
         self.calls.append((image, key, options))

@@ -31,7 +31,7 @@ def make(**changes):
     model = OneConv()
     x = jnp.zeros((1, 8, 8, 3))
     params = model.init(jax.random.key(0), x, x, jnp.zeros(1))["params"]
-    return Restorer(model, params, config.lock())
+    return Restorer.from_config(config.lock(), params, model)
 
 
 def denoiser(**changes):

@@ -21,7 +21,8 @@ from irsde_jax.evaluation.baselines import Problem
 from irsde_jax.metrics import bootstrap
 from irsde_jax.metrics.lpips import load_lpips, lpips
 from irsde_jax.restoration import loading
-from irsde_jax.restoration.restorer import Restorer, make_model
+from irsde_jax.restoration.configured import make_network
+from irsde_jax.restoration.restorer import Restorer
 
 TINY = (
     *("--config.model.width=4", "--config.model.enc_blocks=(1,)"),
@@ -33,12 +34,12 @@ SIDE = 32
 def make_restorer(config=None, seed=0):
     """An untrained network."""
     config = config or configuration.load("quickstart", TINY)
-    model = make_model(config)
+    model = make_network(config)
     shapes = models.abstract_params(model)
     leaves, tree = jax.tree.flatten(shapes)
     keys = jax.random.split(jax.random.key(seed), len(leaves))
     params = [0.01 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves)]
-    return Restorer(model, jax.tree.unflatten(tree, params), config)
+    return Restorer.from_config(config, jax.tree.unflatten(tree, params), model)
 
 
 @pytest.fixture

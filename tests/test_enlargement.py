@@ -62,7 +62,7 @@ def test_the_configuration_says_how(restorer):
     config = configuration.override(
         restorer.config, ["--config.data.scale=2", "--config.data.enlarge=nearest"]
     )
-    doubling = Restorer(restorer.model, restorer.params, config)
+    doubling = Restorer.from_config(config, restorer.params, restorer.network)
     assert doubling.scale == 2
     small = photo() / np.float32(255)
     doubled = small.repeat(2, axis=0).repeat(2, axis=1)
@@ -91,5 +91,5 @@ def test_an_evaluation_enlarges_once(restorer):
 
 def test_tiles_are_planned_for_the_result(restorer):
     config = configuration.override(restorer.config, ["--config.sampling.tile=16"])
-    tiled = Restorer(restorer.model, restorer.params, config)
+    tiled = Restorer.from_config(config, restorer.params, restorer.network)
     assert tiled(photo()).shape == (32, 40, 3)

@@ -16,8 +16,8 @@ from tiny_trainings import TINY_MODEL
 
 from irsde_jax import configuration, models
 from irsde_jax.evaluation import evaluate
+from irsde_jax.restoration.configured import make_network
 from irsde_jax.restoration.files import runner
-from irsde_jax.restoration.restorer import make_model
 from irsde_jax.training import loop
 
 SIDE = miniatures.SIDE
@@ -105,7 +105,7 @@ def num_parameters(model, side):
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_network_has_its_published_size(experiment):
     config = configuration.load(experiment)
-    count = num_parameters(make_model(config), config.data.crop_size)
+    count = num_parameters(make_network(config), config.data.crop_size)
     variants = experiment.partition(":")[2].split(",")
     if experiment == "shipped:inpainting":
         assert 1.8e6 < count < 1.9e6  # a level deeper

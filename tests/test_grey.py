@@ -29,7 +29,7 @@ def tiled(restore, side=16):
     config = restore.config.copy_and_resolve_references()
     with config.unlocked():
         config.sampling.tile = side
-    return Restorer(restore.model, restore.params, config)
+    return Restorer.from_config(config, restore.params, restore.network)
 
 
 def psnr(found, right):
@@ -183,7 +183,7 @@ class TestDenoising:
                 return OneConv.__call__(self, x, mu, t)
 
         restore, image = denoiser(), photo()
-        watching = Restorer(Watching(), restore.params, restore.config)
+        watching = Restorer.from_config(restore.config, restore.params, Watching())
         watching(image, sigma=0.1, num_evals=1)
         jax.effects_barrier()
         np.testing.assert_array_equal(seen[0][0], image)

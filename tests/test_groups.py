@@ -11,7 +11,7 @@ from irsde_jax import configuration, main, models
 from irsde_jax.app.choices import Limits
 from irsde_jax.configuration import UsageError
 from irsde_jax.data import degradations
-from irsde_jax.restoration import restorer
+from irsde_jax.restoration import configured, restorer
 from irsde_jax.training import experiment
 
 
@@ -73,13 +73,13 @@ def test_a_restorer_and_the_page_name_a_misspelt_setting():
     config = configuration.load("quickstart").unlock()
     config.schedule.delat = 0.1
     with pytest.raises(UsageError, match=r"schedule.delat .*'delta'"):
-        restorer.Restorer(restorer.make_model(config), {}, config)
+        restorer.Restorer.from_config(config, {}, configured.make_network(config))
     config.app.megabites = 3
     with pytest.raises(UsageError, match=r"app.megabites .*'megabytes'"):
         configuration.call_with(Limits, config, "app")
     config.model.conditional = True
     with pytest.raises(UsageError, match=r"model.conditional is not a setting"):
-        restorer.make_model(config)
+        configured.make_network(config)
 
 
 def experiment_with(folder, line) -> str:

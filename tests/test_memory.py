@@ -5,10 +5,13 @@ import functools
 import jax
 import jax.numpy as jnp
 import pytest
+import tiny_weights
 
 from irsde_jax import configuration, models
 from irsde_jax.restoration import costs, memory, programs
-from irsde_jax.restoration.restorer import Restorer, make_model
+from irsde_jax.restoration.configured import make_network
+from irsde_jax.restoration.memory_estimates import abstract_arguments
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.samplers import tiling
 
 
@@ -16,8 +19,10 @@ def restorer(**model):
     config = configuration.load("deraining").unlock()
     config.model = dict(channels=3, dtype="float32", remat=False, **model)
     config.sampling.num_evals = 3
-    network = make_model(config)
-    return Restorer(network, models.init_params(network, jax.random.key(0)), config)
+    network = make_network(config)
+    return Restorer.from_config(
+        config, models.init_params(network, jax.random.key(0)), network
+    )
 
 
 unet = functools.partial(restorer, name="unet", features=8, depth=2)
@@ -34,14 +39,14 @@ def test_is_what_xla_counts_within_a_factor_of_two(make, tiles):
     if tiles is not None:
         shape, size = tiling.canvas_shape(shape, tiles), jnp.zeros(2, jnp.int32)
     lowered = programs.restore.lower(
-        *restore._abstract_arguments(shape),
-        size,
-        **restore.program_options(tiles=tiles),
+        *abstract_arguments(restore.recipe, shape),
+        size=size,
+        **restore.recipe.program_options(tiles=tiles),
     )
     stats = lowered.compile().memory_analysis()
     counted = stats.argument_size_in_bytes + stats.temp_size_in_bytes
     counted += stats.output_size_in_bytes
-    assert counted / 2 < restore.memory(128, 96, tiles) < 2 * counted
+    assert counted / 2 < restore.memory.peak((1, 128, 96), tiles) < 2 * counted
 
 
 def test_counts_what_is_alive_at_once():
@@ -77,11 +82,10 @@ def test_loops_count_once():
 
 
 def test_a_cost_counts_what_overlaps_twice_and_every_sample():
-    restore = nafnet()
-    restore.config.sampling.tile = 32
+    restore = tiny_weights.changed(nafnet(), "sampling.tile=32")
     cost = costs.estimate(restore, 56, 32, num_evals=5, num_samples=4)
     assert (cost.pixels, cost.num_evals) == (56 * 32, 20)
-    assert cost.memory_bytes == restore.memory(56, 32, cost.tiles, num_samples=4)
+    assert cost.memory_bytes == restore.memory.peak((1, 56, 32), cost.tiles, 4)
     seconds = 2 * 32 * 32 * 20 * costs.seconds_per_pixel(restore)  # two tiles
     assert cost.seconds == pytest.approx(seconds)
     assert "tiles of 32" in str(cost)
@@ -99,7 +103,7 @@ def test_speed_is_the_best_of_three_measured_runs_and_measured_once(monkeypatch)
 def test_several_samples_keep_their_mean_and_variance_as_well():
     restore, tiles = nafnet(), tiling.make_tiles(32)
     single, several = (
-        restore.memory(600, 600, tiles, num_samples=number) for number in (1, 8)
+        restore.memory.peak((1, 600, 600), tiles, number) for number in (1, 8)
     )
     state = 4 * 600 * 600 * 3
     assert state < several - single < 12 * state

@@ -12,7 +12,7 @@ from absl import flags
 
 from irsde_jax import configuration, main, registry
 from irsde_jax.app import samples
-from irsde_jax.cli import check, running, trusting
+from irsde_jax.cli import check, running
 from irsde_jax.data import degradations, sources
 from irsde_jax.evaluation import evaluate
 from irsde_jax.training import loop
@@ -222,11 +222,7 @@ def test_a_configuration_file_is_trusted(written, tmp_path):
     assert len(sources.open_source(config.data.train_dir, None)) == 2
 
 
-def test_a_stored_configuration_is_trusted_only_if_the_user_says_so(written, tmp_path):
+def test_ones_own_work_directory_is_trusted(written, tmp_path):
     configuration.write(tiny_config(), tmp_path / "run")
-    command = ("--mode=check", f"--workdir={tmp_path / 'run'}")
-    config = resolved(*command)
-    with pytest.raises(ValueError, match=r"--trust=outside_images"):
-        sources.open_source(config.data.train_dir, None)
-    trusting.trust_flag("another_module, outside_images")
+    config = resolved("--mode=check", f"--workdir={tmp_path / 'run'}")
     assert len(sources.open_source(config.data.train_dir, None)) == 2

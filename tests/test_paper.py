@@ -11,7 +11,8 @@ from benchmarks import crops
 from benchmarks.paper import __main__ as paper
 from benchmarks.paper import path, runs, tables, variance
 from irsde_jax import configuration, models, sde
-from irsde_jax.restoration.restorer import Restorer, make_model
+from irsde_jax.restoration.configured import make_network
+from irsde_jax.restoration.restorer import Restorer
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = (DOCS / "paper.md").read_text("utf-8")
@@ -26,8 +27,10 @@ def task(request):
     config.unlock().model = dict(
         name="nafnet", channels=3, width=4, enc_blocks=(1,), dec_blocks=(1,)
     )
-    model = make_model(config)
-    restorer = Restorer(model, models.init_params(model, jax.random.key(0)), config)
+    model = make_network(config)
+    restorer = Restorer.from_config(
+        config, models.init_params(model, jax.random.key(0)), model
+    )
     clean = np.random.default_rng(0).random((2, 16, 16, 3), np.float32)
     return crops.Task(request.param, restorer, clean, 1 - clean, 3)
 

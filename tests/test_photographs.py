@@ -12,6 +12,7 @@ import zlib
 import jax
 import numpy as np
 import pytest
+import tiny_weights
 from PIL import Image, ImageCms
 from tiny_restorers import photo, tiny_restorer
 
@@ -121,7 +122,7 @@ class TestHowItWasMade:
         command = (None, None, "some/folder/my.pth", source)
         (first,) = runner.run(*command, tmp_path / "one", seed=7)
         version = importlib.metadata.version("irsde_jax")
-        solver = restorer.config.sampling.solver
+        solver = restorer.sampling.solver
         expected = (
             f"irsde_jax {version}, weights my.pth, solver {solver}, 2 evaluations, "
             "seed 7"
@@ -282,14 +283,13 @@ class TestRuns:
         assert "2 image(s), 0.00024 megapixels x 6 evaluations" in caplog.text
         assert "12 x 10, needs" in caplog.text
 
-    def test_too_little_memory_is_said_before(self, run, restorer, trip, tmp_path):
-        with restorer.config.unlocked():
-            restorer.config.sampling.memory_gigabytes = 1e-9
-            try:
-                with pytest.raises(ValueError, match=r"2 of 2.*memory_gigabytes"):
-                    run(trip, tmp_path / "out")
-            finally:
-                restorer.config.sampling.memory_gigabytes = 8.0
+    def test_too_little_memory_is_said_before(
+        self, run, restorer, trip, tmp_path, monkeypatch
+    ):
+        poor = tiny_weights.changed(restorer, "sampling.memory_gigabytes=1e-9")
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: poor)
+        with pytest.raises(ValueError, match=r"2 of 2.*memory_gigabytes"):
+            run(trip, tmp_path / "out")
 
     def test_several_samples_give_their_mean_and_a_map(
         self, run, restorer, trip, tmp_path
@@ -420,14 +420,13 @@ class TestHostileFiles:
 
     @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1, 3)])
     def test_thin_images_are_restored_whole_and_in_tiles(
-        self, run, restorer, tmp_path, shape
+        self, run, restorer, tmp_path, shape, monkeypatch
     ):
         Image.fromarray(photo(shape)).save(tmp_path / "thin.png")
         run(tmp_path / "thin.png", tmp_path / "whole")
-        with restorer.config.unlocked():
-            restorer.config.sampling.tile = 64
-            run(tmp_path / "thin.png", tmp_path / "tiled")
-            restorer.config.sampling.tile = None
+        tiled = tiny_weights.changed(restorer, "sampling.tile=64")
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: tiled)
+        run(tmp_path / "thin.png", tmp_path / "tiled")
         for name in ("whole", "tiled"):
             found = images.read_image(tmp_path / name / "thin.png")
             assert found.pixels.shape == shape

@@ -128,7 +128,7 @@ class TestLoad:
         loaded = loading.load(path, config.lock())
         assert loaded(photo()).shape == (12, 10, 3)
         # they were trained with the euler loss, whatever the configuration trains with
-        assert loaded.debias
+        assert loaded.sampling.debias
         assert config.sampling.debias is None
         configuration.to_json(loaded.config)
 
@@ -222,7 +222,9 @@ class TestFiles:
         np.save(tmp_path / "ct.npy", levels)
         config = irsde.config.copy_and_resolve_references().unlock()
         config.data.data_range = (-1000.0, 3080.0)
-        ranged = restorer.Restorer(irsde.model, irsde.params, config.lock())
+        ranged = restorer.Restorer.from_config(
+            config.lock(), irsde.params, irsde.network
+        )
         key, target = jax.random.key(0), tmp_path / "out.npy"
         one_file.restore_file(ranged, tmp_path / "ct.npy", target, key)
         pixels = (levels.astype(np.float64) + 1000) / 4080

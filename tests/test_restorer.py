@@ -77,10 +77,10 @@ class TestBlindDenoising:
 class TestDebias:
     def test_is_decided_by_the_training_loss_or_by_the_setting(self):
         euler = dict(loss=dict(name="max_likelihood_euler"))
-        assert not make().debias
-        assert make(**euler).debias
-        assert not make(**euler, sampling=dict(debias=False)).debias
-        assert make(sampling=dict(debias=True)).debias
+        assert not make().sampling.debias
+        assert make(**euler).sampling.debias
+        assert not make(**euler, sampling=dict(debias=False)).sampling.debias
+        assert make(sampling=dict(debias=True)).sampling.debias
 
     @pytest.mark.parametrize("process", ["irsde", "denoising"])
     def test_a_biased_network_restores_as_an_unbiased_one(self, process):
@@ -105,7 +105,9 @@ class TestDebias:
         errors = {}
         for debias in (True, False):
             config = make_one(sampling=dict(debias=debias)).config
-            restored = Restorer(Biased(), params, config)(degraded, **options)
+            restored = Restorer.from_config(config, params, Biased())(
+                degraded, **options
+            )
             errors[debias] = np.abs(restored - x0).max()
         assert errors[True] < 1e-5
         # the Denoising process has a gain alone, nearer to 1 than float32 would show
@@ -134,7 +136,7 @@ class TestVPrediction:
                 noise = (x - mean - cosine * y0) / (sine * scale)
                 return cosine * noise - sine * y0 / scale
 
-        restore = Restorer(Perfect(), {"unused": jnp.zeros(())}, config)
+        restore = Restorer.from_config(config, {"unused": jnp.zeros(())}, Perfect())
         # float32 through the noise at step T, which says 1/200 of the image
         atol = 1e-4 if signed else 1e-5
         for num_evals in (1, 5):
@@ -168,7 +170,7 @@ class TestDdpm:
                 state, zero = 2 * x0 - 1, jnp.zeros_like(x)
                 return sde.x0_to_noise(schedule, x, state, zero, t[0])
 
-        restore = Restorer(Perfect(), {"unused": jnp.zeros(())}, config)
+        restore = Restorer.from_config(config, {"unused": jnp.zeros(())}, Perfect())
         restored = restore(0.5 * x0, num_evals=5)
         np.testing.assert_allclose(restored, x0, atol=1e-5)
 
@@ -215,7 +217,7 @@ class TestClip:
         schedule = make_one().schedule
         right = _right_network(schedule, x0, process == "denoising")
         config = make_one(sampling=dict(clip=True)).config
-        restored = Restorer(right, {"unused": jnp.zeros(())}, config)(
+        restored = Restorer.from_config(config, {"unused": jnp.zeros(())}, right)(
             np.asarray(x0) + 0.1 * photo((1, 8, 8, 3)), **options
         )
         np.testing.assert_allclose(restored, x0, atol=1e-5)

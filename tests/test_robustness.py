@@ -12,8 +12,8 @@ from irsde_jax.checkpoints import runs
 from irsde_jax.checkpoints.train_state import TrainState
 from irsde_jax.evaluation import evaluate
 from irsde_jax.restoration import loading
+from irsde_jax.restoration.configured import make_network
 from irsde_jax.restoration.files import runner
-from irsde_jax.restoration.restorer import make_model
 from irsde_jax.training import experiment
 
 
@@ -42,10 +42,10 @@ class TestStoredConfiguration:
     def test_the_stored_loss_decides_on_the_bias_whatever_config_is_given(
         self, workdir
     ):
-        assert loading.load(workdir).debias
-        assert loading.load(workdir, tiny_config()).debias
+        assert loading.load(workdir).sampling.debias
+        assert loading.load(workdir, tiny_config()).sampling.debias
         given = tiny_config(sampling=dict(debias=False))
-        assert not loading.load(workdir, given).debias
+        assert not loading.load(workdir, given).sampling.debias
 
 
 class TestOriginals:
@@ -137,7 +137,7 @@ class TestTrainingSettings:
             validation=dict(dir=str(tmp_path)),
         )
         with pytest.raises(ValueError, match=message):
-            experiment.make_validation(config, make_model(config))
+            experiment.make_validation(config, make_network(config))
 
 
 class TestShapes:

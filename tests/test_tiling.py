@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny_weights
 from one_conv import denoiser, make, photo
 
 from irsde_jax import configuration, models, samplers, sde
-from irsde_jax.restoration.restorer import Restorer, make_model
+from irsde_jax.restoration.configured import make_network
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.samplers import tiling
 
 pytestmark = pytest.mark.core
@@ -159,8 +161,8 @@ class TestPrograms:
 def small():
     """The network of `:small`, of which only the shapes are needed."""
     config = configuration.load("deraining:small").unlock()
-    model = make_model(config)
-    return Restorer(model, models.abstract_params(model), config)
+    model = make_network(config)
+    return Restorer.from_config(config, models.abstract_params(model), model)
 
 
 def ddpm(**changes):
@@ -201,24 +203,26 @@ class TestRestorer:
     def test_the_memory_decides_where_the_user_does_not(self):
         restore = small()
         assert restore.tiles(70, 90) is None
-        needed = restore.memory(600, 600, None)
-        restore.config.sampling.memory_gigabytes = 0.5 * needed / 1e9
+        needed = restore.memory.peak((1, 600, 600), None)
+        limit = f"sampling.memory_gigabytes={0.5 * needed / 1e9}"
+        restore = tiny_weights.changed(restore, limit)
         tiles = restore.tiles(600, 600)
         assert 64 <= tiles.side < 600
-        assert restore.memory(600, 600, tiles) <= 0.5 * needed
+        assert restore.memory.peak((1, 600, 600), tiles) <= 0.5 * needed
 
     def test_filling_holes_counts_as_memory(self):
         """Holes are filled in the whole image, however small the tiles are."""
         restore = inpainting(sampling=dict(tile=64))
         tiles = restore.tiles(600, 600)
-        plain = make(sampling=dict(tile=64)).memory(600, 600, tiles)
+        plain = make(sampling=dict(tile=64)).memory.peak((1, 600, 600), tiles)
         image = 4 * 3 * 600 * 600
-        assert restore.memory(600, 600, tiles) >= plain + image
+        assert restore.memory.peak((1, 600, 600), tiles) >= plain + image
 
     def test_a_large_overlap_leaves_the_large_tiles(self):
         restore = small()
-        needed = restore.memory(600, 600, None)
-        restore.config.sampling.update(memory_gigabytes=0.5e-9 * needed, overlap=100)
+        needed = restore.memory.peak((1, 600, 600), None)
+        limit = f"sampling.memory_gigabytes={0.5 * needed / 1e9}"
+        restore = tiny_weights.changed(restore, limit, "sampling.overlap=100")
         assert restore.tiles(600, 600).side >= 200
 
     def test_too_little_memory_is_refused_with_a_remedy(self):
@@ -228,6 +232,7 @@ class TestRestorer:
 
     def test_a_strip_is_not_reflected_into_large_squares(self):
         restore = small()
-        needed = restore.memory(65, 20_000, None)
-        restore.config.sampling.memory_gigabytes = 0.9 * needed / 1e9
+        needed = restore.memory.peak((1, 65, 20_000), None)
+        limit = f"sampling.memory_gigabytes={0.9 * needed / 1e9}"
+        restore = tiny_weights.changed(restore, limit)
         assert restore.tiles(65, 20_000).side == 64

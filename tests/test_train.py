@@ -18,7 +18,8 @@ from tiny_trainings import (
 from irsde_jax import configuration, losses, metrics, models, processes, sde
 from irsde_jax.models import init_params
 from irsde_jax.restoration import loading
-from irsde_jax.restoration.restorer import Restorer, make_model
+from irsde_jax.restoration.configured import make_network
+from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.training import experiment, logs, train_step
 from irsde_jax.training import loop as training
 
@@ -170,11 +171,11 @@ def test_overfitting_one_pair_restores_it(tmp_path):
     )
     clean = np.asarray(smooth_image(0, 16), np.float32)[None] / 255
     degraded = 0.5 * clean
-    model, schedule = make_model(config), sde.make_schedule(**config.schedule)
+    model, schedule = make_network(config), sde.make_schedule(**config.schedule)
     num_steps, batch_size = 400, 16
     optimizer = optax.adam(optax.cosine_decay_schedule(4e-3, num_steps))
     step = train_step.make_train_step(
-        model.apply,
+        model.module.apply,
         optimizer,
         schedule,
         loss=losses.make_loss("max_likelihood_exact"),
@@ -196,7 +197,7 @@ def test_overfitting_one_pair_restores_it(tmp_path):
 
     params = init_params(model, jax.random.key(0))
     state = run(train_step.init_train_state(params, optimizer))
-    restored = Restorer(model, state.ema_params, config)(degraded)
+    restored = Restorer.from_config(config, state.ema_params, model)(degraded)
     before, after = (float(metrics.psnr(x, clean)[0]) for x in (degraded, restored))
     assert before < 15
     assert after > 30

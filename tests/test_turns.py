@@ -4,13 +4,14 @@ import os
 import random
 
 import pytest
+import tiny_weights
 from PIL import Image
 from tiny_restorers import names, photo, save, tiny_restorer
 
 from irsde_jax.configuration import whole_files
 from irsde_jax.data.image_files import images, limits
 from irsde_jax.restoration.files import runner, turns
-from irsde_jax.restoration.files.jobs import Job
+from irsde_jax.restoration.files.job import Job
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and pipes of POSIX")
 
@@ -85,13 +86,10 @@ class TestSizes:
             return read_image(path, *args, **options)
 
         monkeypatch.setattr(images, "read_image", read)
-        with restorer.config.unlocked():
-            restorer.config.data.scale = 4
-            try:
-                with pytest.raises(ValueError, match=r"1 of 3.*webp: .*16383.*4 x 164"):
-                    run(tmp_path / "in", tmp_path / "out")
-            finally:
-                restorer.config.data.scale = 1
+        enlarging = tiny_weights.changed(restorer, "data.scale=4")
+        monkeypatch.setattr(runner, "open_restorer", lambda *_: enlarging)
+        with pytest.raises(ValueError, match=r"1 of 3.*webp: .*16383.*4 x 164"):
+            run(tmp_path / "in", tmp_path / "out")
         assert opened == ["small.png", "strip.png"]  # its header was enough
         assert names(tmp_path / "out") == ["small.png", "strip.png"]
 

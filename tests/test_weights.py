@@ -14,7 +14,7 @@ from irsde_jax import configuration, main, models, weights
 from irsde_jax.checkpoints import weights_file
 from irsde_jax.cli import weights_table
 from irsde_jax.demo import trial
-from irsde_jax.restoration import loading, restorer
+from irsde_jax.restoration import configured, loading
 
 pytestmark = pytest.mark.core
 
@@ -28,7 +28,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def params(config):
-    model = restorer.make_model(config)
+    model = configured.make_network(config)
     return jax.device_get(models.init_params(model, jax.random.key(0)))
 
 

@@ -9,7 +9,7 @@ from absl import flags
 
 from irsde_jax import configuration, main, models
 from irsde_jax.checkpoints import weights_file
-from irsde_jax.restoration import restorer
+from irsde_jax.restoration import configured
 
 TINY = dict(width=4, enc_blocks=(1,), dec_blocks=(1,), middle_blocks=0)
 
@@ -35,7 +35,7 @@ def write_weights(
         config.prediction, config.loss.name = "v", "x0"
     config.model.update(TINY, channels=channels)
     config.sampling.update(**(dict(num_evals=8) | sampling))
-    params = models.init_params(restorer.make_model(config), jax.random.key(1))
+    params = models.init_params(configured.make_network(config), jax.random.key(1))
     return weights_file.write(path, jax.device_get(params), config.lock())
 
 

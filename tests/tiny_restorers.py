@@ -5,7 +5,8 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from irsde_jax import configuration, models
-from irsde_jax.restoration import restorer
+from irsde_jax.restoration import configured
+from irsde_jax.restoration.restorer import Restorer
 
 
 def tiny_config(**changes):
@@ -28,10 +29,9 @@ def tiny_config(**changes):
 
 def tiny_restorer(**changes):
     config = tiny_config(**changes)
-    model = restorer.make_model(config)
-    return restorer.Restorer(
-        model, models.init_params(model, jax.random.key(0)), config
-    )
+    model = configured.make_network(config)
+    params = models.init_params(model, jax.random.key(0))
+    return Restorer.from_config(config, params, model)
 
 
 def photo(shape=(12, 10, 3), seed=0):

@@ -99,11 +99,11 @@ def losses(workdir: Path) -> list[float]:
 def final_state(workdir: Path):
     """The state of the latest checkpoint, as host arrays."""
     from irsde_jax import models
-    from irsde_jax.restoration import restorer
+    from irsde_jax.restoration import configured
     from irsde_jax.training import optimizers, train_step
 
     config = configuration.read_stored(workdir)
-    model = restorer.make_model(config)
+    model = configured.make_network(config)
     optimizer = optimizers.make_optimizer(config.train.num_steps, **config.optimizer)
     like = jax.eval_shape(
         lambda: train_step.init_train_state(

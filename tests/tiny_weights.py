@@ -4,7 +4,7 @@ import jax
 import ml_collections
 
 from irsde_jax import configuration, models
-from irsde_jax.restoration import restorer
+from irsde_jax.restoration import configured, restorer
 
 
 def config(name: str) -> ml_collections.ConfigDict:
@@ -17,7 +17,7 @@ def config(name: str) -> ml_collections.ConfigDict:
 
 def params(config: ml_collections.ConfigDict) -> dict:
     """Random parameters of its network, as host arrays."""
-    model = restorer.make_model(config)
+    model = configured.make_network(config)
     return jax.device_get(models.init_params(model, jax.random.key(0)))
 
 
@@ -28,4 +28,11 @@ def make(name: str) -> restorer.Restorer:
 
 def make_from(config: ml_collections.ConfigDict) -> restorer.Restorer:
     """A restorer of that configuration."""
-    return restorer.Restorer(restorer.make_model(config), params(config), config)
+    return restorer.Restorer.from_config(config, params(config))
+
+
+def changed(given: restorer.Restorer, *settings: str) -> restorer.Restorer:
+    """The same weights with other settings, such as "sampling.tile=64"."""
+    overrides = [f"--config.{setting}" for setting in settings]
+    config = configuration.override(given.config, overrides)
+    return restorer.Restorer.from_config(config, given.params, given.network)

@@ -105,4 +105,4 @@ def overrides(settings: Settings) -> list[str]:
 def tuned(restorer: Restorer, settings: Settings) -> Restorer:
     """The same weights with the solver, evaluations and noise level of the settings."""
     config = configuration.override(restorer.config, overrides(settings))
-    return Restorer(restorer.model, restorer.params, config)
+    return Restorer.from_config(config, restorer.params, restorer.network)

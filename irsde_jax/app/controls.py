@@ -23,7 +23,7 @@ class Controls(NamedTuple):
 
 def make(restorer: Restorer, limits: Limits) -> Controls:
     """Lays out the components where the page is being laid out."""
-    sampling = restorer.config.sampling
+    sampling = restorer.sampling
     solver = gr.Dropdown(
         choices.allowed_solvers(restorer),
         value=sampling.solver,
@@ -73,7 +73,7 @@ def make(restorer: Restorer, limits: Limits) -> Controls:
 
 def _noise_level(restorer: Restorer) -> tuple[gr.Checkbox, gr.Slider]:
     """Whether the level is estimated, and the level; hidden where there is none."""
-    shown, configured = restorer.process.starts_at_input, restorer.config.sampling.sigma
+    shown, configured = restorer.process.starts_at_input, restorer.sampling.sigma
     # A level at or above lambda has no step at which the process could start.
     highest = 0.99 * 255 * float(restorer.schedule.max_sigma)
     estimated = gr.Checkbox(

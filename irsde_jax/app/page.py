@@ -206,7 +206,7 @@ def _connect(
 
 
 def _heading(restorer: Restorer, name: str) -> str:
-    count = sum(leaf.size for leaf in jax.tree.leaves(restorer.params))
+    count = sum(leaf.size for leaf in jax.tree.leaves(restorer.recipe.network))
     process = PROCESS_NAMES.get(restorer.config.process, restorer.process.name)
     return (
         f"# Restore a photograph: {restorer.config.task}\n"

@@ -183,7 +183,7 @@ def _write(
     filled = None
     if one_file.fills(restorer):
         filled = uploads.find_filling(restorer, upload, mask, limits)
-    data_range = restorer.config.data.data_range
+    data_range = restorer.image_format.data_range
     return images.read_image(target, data_range, max_megapixels=np.inf).pixels, filled
 
 

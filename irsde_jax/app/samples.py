@@ -39,10 +39,10 @@ def write_samples(restorer: Restorer, folder: Path) -> list[Path]:
         import skimage
     except ImportError:
         return []
-    scale = restorer.config.data.scale
+    scale = restorer.scale
     # Super-resolution is given the small photographs themselves.
     degrade = _degradation(restorer.config) if scale == 1 else _unchanged
-    if restorer.model.channels != 3 or degrade is None:
+    if restorer.image_format.channels != 3 or degrade is None:
         return []
     source = Path(skimage.__file__).parent / "data"
     written = []

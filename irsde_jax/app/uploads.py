@@ -72,7 +72,7 @@ def read(restorer: Restorer, upload: Path, limits: Limits) -> one_file.Given:
         _check_size(upload, restorer.scale, limits)
         image = images.read_image(
             upload,
-            restorer.config.data.data_range,
+            restorer.image_format.data_range,
             max_megapixels=limits.megapixels,
         )
         return one_file.as_given(restorer, image, upload.name)
@@ -89,7 +89,7 @@ def find_filling(
     return filling.read(
         upload,
         mask,
-        data_range=restorer.config.data.data_range,
+        data_range=restorer.image_format.data_range,
         max_megapixels=limits.megapixels,
     )
 

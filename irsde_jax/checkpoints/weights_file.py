@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from irsde_jax import configuration
+from irsde_jax.checkpoints import named_arrays
 from irsde_jax.configuration import whole_files
 
 FORMAT = "irsde_jax"
@@ -35,7 +36,7 @@ def write(
 
     Args:
         path: of the file, NAME.safetensors.
-        params: of the network, nested dictionaries of float arrays.
+        params: The parameters of the network, any pytree of floating point arrays.
         config: they were trained with.
         overwrite: whether an existing file is replaced.
 
@@ -47,10 +48,10 @@ def write(
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; --overwrite replaces it.")
     arrays = {}
-    for name, leaf in traverse_util.flatten_dict(params, sep="/").items():
+    for name, leaf in named_arrays.flatten(params).items():
         if not (np.abs(leaf) <= _LARGEST).all():
             raise ValueError(f"{name} is not finite, or too large for float16.")
-        arrays[name] = np.ascontiguousarray(leaf, np.float16)
+        arrays[name] = np.asarray(leaf, np.float16, order="C")
     metadata = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -62,7 +63,20 @@ def write(
 
 
 def read(path: str | os.PathLike) -> tuple[Any, ml_collections.ConfigDict]:
-    """The parameters, as float32, and their configuration.
+    """Returns the parameters as nested dictionaries, float32, and their configuration.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, or was not written by `write`.
+    """
+    arrays, config = read_arrays(path)
+    return traverse_util.unflatten_dict(arrays, sep="/"), config
+
+
+def read_arrays(
+    path: str | os.PathLike,
+) -> tuple[dict[str, np.ndarray], ml_collections.ConfigDict]:
+    """Returns the parameters by their paths, float32, and their configuration.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -71,8 +85,7 @@ def read(path: str | os.PathLike) -> tuple[Any, ml_collections.ConfigDict]:
     with _open(path) as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         config = _config(path, file.metadata())
-    params = {name: array.astype(np.float32) for name, array in arrays.items()}
-    return traverse_util.unflatten_dict(params, sep="/"), config
+    return {name: array.astype(np.float32) for name, array in arrays.items()}, config
 
 
 def read_config(path: str | os.PathLike) -> ml_collections.ConfigDict:

@@ -187,7 +187,7 @@ FLAGS: tuple[Flag, ...] = (
         Kind.TEXT,
         _HAS_CONFIG,
         help="The modules of your own that a stored configuration may import. Those "
-        "that --config or an override names are trusted.",
+        "that --config, --config.KEY or --workdir name are trusted.",
         value="MODULES",
         again="join modules by commas",
     ),

@@ -7,8 +7,7 @@ from typing import TypeAlias
 import ml_collections
 from absl import flags
 
-from irsde_jax import configuration
-from irsde_jax.cli import trusting
+from irsde_jax import configuration, registry
 from irsde_jax.cli.console import report
 from irsde_jax.cli.flags import split_weights
 from irsde_jax.cli.modes import MODES
@@ -37,7 +36,8 @@ def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False)
         debug: Whether an error is raised with its traceback.
     """
     try:
-        trusting.trust_flag(values.trust)
+        if values.trust:
+            registry.trust(*(name.strip() for name in values.trust.split(",")))
         configs = _resolve_all(values, overrides)
         if values.compilation_cache:
             _keep_compiled_programs(values.compilation_cache)
@@ -93,13 +93,13 @@ def resolve(
     # A training starts a run of its own: it never uses the weights' configuration.
     source = names[index] if names and values.mode != "train" else None
     source = source or values.workdir
-    trusting.trust_overrides(overrides)
-    if values.config and len(names) < 2:
-        return _load(values.config, overrides)
-    if (stored := _stored(source)) is not None:
-        return configuration.override(stored, overrides)
+    stored = None if values.config and len(names) < 2 else _stored(source)
+    if stored is not None:
+        return _overridden(stored, overrides, is_own=source == values.workdir)
     if values.config:
-        return _load(values.config, overrides)
+        config = configuration.load(values.config, overrides)
+        registry.trust(*configuration.outside_modules(config))
+        return config
     if MODES[values.mode].needs_config or overrides:
         empty = f"; {source!r} holds no configuration" if source else ""
         experiments = ", ".join(configuration.config_names())
@@ -109,10 +109,16 @@ def resolve(
     return None
 
 
-def _load(source: str, overrides: Sequence[str]) -> Config:
-    """The user's own configuration, whose modules are trusted."""
-    config = configuration.load(source, overrides)
-    trusting.trust_config(config)
+def _overridden(stored: Config, overrides: Sequence[str], is_own: bool) -> Config:
+    """A stored configuration with overrides; trusts what the user has named.
+
+    Weights may come from anybody. A work directory is the user's own.
+    """
+    config = configuration.override(stored, overrides)
+    modules = configuration.outside_modules(config)
+    if not is_own:
+        modules -= configuration.outside_modules(stored)
+    registry.trust(*modules)
     return config
 
 

@@ -15,6 +15,7 @@ from irsde_jax.configuration.loading import (
     find_config,
     load,
 )
+from irsde_jax.configuration.outside import outside_modules
 from irsde_jax.configuration.overrides import override, split_overrides
 from irsde_jax.configuration.paths import PATH_SETTINGS, expand_home
 from irsde_jax.configuration.stored import (
@@ -43,6 +44,7 @@ __all__ = [
     "has_stored",
     "load",
     "nearest",
+    "outside_modules",
     "override",
     "read_stored",
     "split_overrides",

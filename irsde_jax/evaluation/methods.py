@@ -89,7 +89,7 @@ def restoring_methods(
             chosen = restorer
             if solver is not None:
                 chosen = _with_solver(restorer, solver, number)
-            sampling = chosen.config.sampling
+            sampling = chosen.sampling
             name = f"{sampling.solver}@{chosen.num_evals()}"
             if solver is not None and number is not None:
                 name = f"{solver}@{number}"
@@ -144,7 +144,7 @@ def _with_solver(restorer: Restorer, solver: str, number: int | None) -> Restore
     if number is not None:
         values.append(f"--config.sampling.num_evals={number}")
     config = configuration.override(restorer.config, values)
-    chosen = Restorer(restorer.model, restorer.params, config)
+    chosen = Restorer.from_config(config, restorer.params, restorer.network)
     chosen.check(1, 32, 32)
     return chosen
 

@@ -103,7 +103,7 @@ def evaluate_images(
     channels = 0  # of a colour network, which restores grey images as files are
     if isinstance(restorer, Restorer):
         sampling = sampling | dict(enlarged=True)
-        channels = restorer.model.channels
+        channels = restorer.image_format.channels
     for index, name in enumerate(source.names):
         record = source[index]
         x0, mu = record["x0"], degraded_image(record, degrade, name)

@@ -59,9 +59,8 @@ def warn_of_another_noise_level(
 ) -> None:
     """Logs a warning if the process is told another level than is added here."""
     added = restorer.config.degradation.get("sigma")
-    told = restorer.config.sampling.sigma
-    is_told = restorer.process.starts_at_input and told is not None
-    if degrade is None or not is_told:
+    told = restorer.sampling.sigma
+    if degrade is None or told is None or not restorer.process.starts_at_input:
         return
     is_same = isinstance(added, float | int) and abs(added - told) <= _ROUNDING
     if not is_same:

@@ -76,8 +76,8 @@ def describe(
         source: What the weights were loaded from.
         exported: The day of the export. None is today, in UTC.
     """
-    sampling, data = restorer.config.sampling, restorer.config.data
-    channels, scale = restorer.model.channels, data.scale
+    sampling, form = restorer.sampling, restorer.image_format
+    channels, scale = form.channels, form.scale
     exported = exported or datetime.datetime.now(datetime.UTC).date()
     until, is_exact = promised_until(jax.__version__, exported)
     side = "" if scale == 1 else f"{scale} "
@@ -97,8 +97,8 @@ def describe(
         "num_evals": restorer.num_evals(),
         "sigma": sampling.sigma,
         "scale": scale,
-        "enlarge": data.enlarge if scale > 1 else None,
-        "data_range": list(data.data_range),
+        "enlarge": form.enlarge if scale > 1 else None,
+        "data_range": list(form.data_range),
         "platforms": list(platforms),
         "versions": {
             "irsde_jax": irsde_jax.__version__,
@@ -149,4 +149,4 @@ def _choices(restorer: Restorer) -> dict[str, Any]:
     choices = {key: config[group].get(name) for key, (group, name) in parts.items()}
     # A program restores whole images, whatever the memory. The restorer has decided
     # on `debias` where it is unset.
-    return choices | {"sampling.tile": 0, "sampling.debias": restorer.debias}
+    return choices | {"sampling.tile": 0, "sampling.debias": restorer.sampling.debias}

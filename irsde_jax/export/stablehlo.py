@@ -9,31 +9,25 @@ export; the batch is free. A program for super-resolution takes the small image.
 Serialization and its guarantees: https://docs.jax.dev/en/latest/export/export.html.
 """
 
-import contextlib
 import importlib.util
 import json
 import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import chex
 import jax
-import jax.export
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
-from flax import traverse_util
 
-from irsde_jax import configuration, samplers, weights
-from irsde_jax.array_types import Array
-from irsde_jax.data import resampling
+from irsde_jax import configuration, weights
 from irsde_jax.export import readme
 from irsde_jax.export.notes import LICENCE, SCRIPT, WEIGHTS, describe
-from irsde_jax.restoration import loading, programs
+from irsde_jax.export.program import export_program, weights_of
+from irsde_jax.restoration import loading
 from irsde_jax.restoration.restorer import Restorer
 
 __all__ = ["describe", "export_program", "parse_platforms", "parse_sizes", "run"]
@@ -96,6 +90,7 @@ def run(
     output: str | os.PathLike,
     sizes: Sequence[Size],
     platforms: Sequence[str],
+    *,
     overwrite: bool = False,
 ) -> Path:
     """Writes the programs of a restorer and what belongs to them; returns the folder.
@@ -132,7 +127,7 @@ def run(
             (temporary / name).replace(folder / name)
     finally:
         shutil.rmtree(temporary)
-    if (scale := restorer.config.data.scale) > 1:
+    if (scale := restorer.scale) > 1:
         logger.info("super-resolution: the results are %d times as large", scale)
     logger.info("python %s IMAGE RESULT", folder / SCRIPT)
     return folder
@@ -146,7 +141,7 @@ def _write(
     platforms: Sequence[str],
 ) -> None:
     """Writes all files of an export into an empty folder."""
-    np.savez(folder / WEIGHTS, **_flat(jax.device_get(restorer.params)))
+    np.savez(folder / WEIGHTS, **jax.device_get(weights_of(restorer)))
     shutil.copy(Path(__file__).with_name("standalone.py"), folder / SCRIPT)
     configuration.write(restorer.config, folder)
     for size in sizes:
@@ -169,85 +164,6 @@ def _is_shipped(source: str) -> bool:
     path = Path(source)
     by_name = not path.is_dir() and weights.find(source) is not None
     return by_name or path.resolve().parent == weights.FOLDER.resolve()
-
-
-def export_program(
-    restorer: Restorer, size: Size, platforms: Sequence[str]
-) -> jax.export.Exported:
-    """The program `(weights, seed, images) -> restored` for images of one size.
-
-    `weights` are the parameters by their flat names; `seed` is uint32, shape []; images
-    and result are float32 in [0, 1], shape [batch, H, W, C], for any batch. The result
-    is that of `restorer(images, key=jax.random.key(seed))`. For super-resolution the
-    images are the small ones, which the program enlarges as `enlarge` does, but
-    for rounding: the result is that of `restorer(images, key=..., enlarged=True)` for
-    the images that it enlarged.
-
-    Raises:
-        ValueError: for the Denoising process without a noise level, or settings that
-            `Restorer.check` refuses.
-    """
-    timesteps = _timesteps(restorer)
-    data = restorer.config.data
-    height, width = (data.scale * side for side in size)
-    restorer.check(1, height, width)
-    if restorer.tiles(height, width) is not None:
-        raise ValueError(
-            f"{height} x {width} pixels would be restored in tiles (sampling.tile="
-            f"{restorer.config.sampling.tile}, memory_gigabytes="
-            f"{restorer.config.sampling.memory_gigabytes:g}); a program restores whole "
-            "images: export it with --config.sampling.tile=0."
-        )
-
-    def program(params: dict[str, Array], seed: Array, images: Array) -> Array:
-        # Not folded into constants, which would round otherwise than the library does.
-        schedule, grid = jax.lax.optimization_barrier((restorer.schedule, timesteps))
-        return programs.restore(
-            traverse_util.unflatten_dict(params, sep="/"),
-            schedule,
-            samplers.image_keys(jax.random.key(seed), images.shape[0]),
-            resampling.enlarge(images, data.scale, data.enlarge),
-            grid,
-            **restorer.program_options(),
-        )
-
-    (batch,) = jax.export.symbolic_shape("batch")
-    with _without_source_paths():
-        return jax.export.export(jax.jit(program), platforms=platforms)(
-            jax.eval_shape(lambda: _flat(restorer.params)),
-            jax.ShapeDtypeStruct((), jnp.uint32),
-            jax.ShapeDtypeStruct((batch, *size, restorer.model.channels), jnp.float32),
-        )
-
-
-@contextlib.contextmanager
-def _without_source_paths() -> Iterator[None]:
-    """Keeps the paths of this machine's Python files out of the programs."""
-    name = "jax_traceback_in_locations_limit"
-    limit = getattr(jax.config, name)
-    jax.config.update(name, 0)
-    try:
-        yield
-    finally:
-        jax.config.update(name, limit)
-
-
-def _timesteps(restorer: Restorer) -> Array:
-    """The grid of all images: the noise level, if there is one, is the same for all."""
-    sigma = restorer.config.sampling.sigma
-    if restorer.process.starts_at_input and sigma is None:
-        raise ValueError(
-            "a program of the Denoising process is exported for one noise level; "
-            "these weights estimate it. Give it in image units (25/255 = 0.098): "
-            "--config.sampling.sigma=0.098."
-        )
-    timesteps = restorer.timesteps(None, sigma)
-    if timesteps is None:
-        raise ValueError(
-            f"sampling.sigma={sigma}: at so low a noise level there is nothing to "
-            "remove, and nothing to export."
-        )
-    return timesteps
 
 
 def _claim(folder: Path, overwrite: bool) -> list[str]:
@@ -280,10 +196,6 @@ def _require_flatbuffers() -> None:
             "exported programs are serialized by flatbuffers: pip install "
             "'irsde_jax[export]'"
         )
-
-
-def _flat(params: chex.ArrayTree) -> dict[str, Any]:
-    return traverse_util.flatten_dict(params, sep="/")
 
 
 def _name(size: Size) -> str:

@@ -1,13 +1,12 @@
 """What a restoration will cost, told before it starts: evaluations, memory, time."""
 
-import functools
 import time
 from typing import NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from irsde_jax.array_types import Array
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
@@ -64,7 +63,7 @@ def estimate(
     """
     tiles = restorer.tiles(height, width, num_samples=num_samples)
     evals = num_samples * (restorer.num_evals() if num_evals is None else num_evals)
-    memory_bytes = restorer.memory(height, width, tiles, num_samples=num_samples)
+    memory_bytes = restorer.memory.peak((1, height, width), tiles, num_samples)
     seconds = worked_on(tiles, height, width) * evals * seconds_per_pixel(restorer)
     return Cost(height * width, evals, tiles, memory_bytes, seconds)
 
@@ -80,26 +79,28 @@ def worked_on(tiles: Tiles | None, height: int, width: int) -> int:
 
 def seconds_per_pixel(restorer: Restorer) -> float:
     """What an evaluation takes, measured once for a network on this device."""
-    if restorer.model not in _MEASURED:
-        shape = (1, _SIDE, _SIDE, restorer.model.channels)
+    network = restorer.recipe.network
+    kind = jax.tree.structure(network), restorer.image_format.channels
+    if kind not in _MEASURED:
+        shape = (1, _SIDE, _SIDE, restorer.image_format.channels)
         images, t = jnp.zeros(shape), jnp.zeros(1, jnp.int32)
-        run = functools.partial(_forward, restorer.params, images, images, t)
-        run(model=restorer.model).block_until_ready()  # compiles
+        _forward(network, images, t).block_until_ready()  # compiles
         times = []
         for _ in range(_REPEATS):
             began = time.perf_counter()
-            run(model=restorer.model).block_until_ready()
+            _forward(network, images, t).block_until_ready()
             times.append(time.perf_counter() - began)
-        _MEASURED[restorer.model] = min(times) / _SIDE**2
-    return _MEASURED[restorer.model]
+        _MEASURED[kind] = min(times) / _SIDE**2
+    return _MEASURED[kind]
 
 
-_MEASURED: dict[nn.Module, float] = {}
+_MEASURED: dict[tuple[jax.tree_util.PyTreeDef, int], float] = {}
 
 
-@functools.partial(jax.jit, static_argnames="model")
-def _forward(params, x, mu, t, *, model):
-    return model.apply({"params": params}, x, mu, t)
+@jax.jit
+def _forward(network: jax.tree_util.Partial, images: Array, t: Array) -> Array:
+    prediction: Array = network(images, images, t)
+    return prediction
 
 
 def duration(seconds: float) -> str:

@@ -75,7 +75,8 @@ def plane_of(image: np.ndarray) -> np.ndarray | None:
     differences = image - image[..., :1]
     if np.abs(differences).max() > _ROUNDING:
         return None
-    return image[..., :1] + differences.mean(axis=-1, keepdims=True)
+    plane: np.ndarray = image[..., :1] + differences.mean(axis=-1, keepdims=True)
+    return plane
 
 
 def spread(

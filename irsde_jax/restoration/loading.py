@@ -7,17 +7,21 @@ from typing import TypeAlias
 import flax.linen as nn
 import jax
 import ml_collections
-import numpy as np
 
-from irsde_jax import configuration, weights
-from irsde_jax.models import abstract_params
-from irsde_jax.restoration.restorer import Restorer, make_model
+from irsde_jax import configuration, registry, weights
+from irsde_jax.models import FlaxNetwork, Network, abstract_params, as_network
+from irsde_jax.restoration.configured import make_network
+from irsde_jax.restoration.restorer import Restorer
 
 Config: TypeAlias = ml_collections.ConfigDict
+Given: TypeAlias = Network | nn.Module | None
 
 
 def load(
-    source: str | os.PathLike, config: Config | str | os.PathLike | None = None
+    source: str | os.PathLike[str],
+    config: Config | str | os.PathLike[str] | None = None,
+    *,
+    model: Network | nn.Module | None = None,
 ) -> Restorer:
     """A `Restorer` from weights.
 
@@ -28,23 +32,27 @@ def load(
         config: for a PyTorch file, which holds no schedule, the configuration it
             belongs to, as an object, a name ("deraining") or a path. Elsewhere it is
             optional: task, process, schedule and network must agree with the stored.
+        model: The network, for weights of a training that was given its network as an
+            object. None is the network that the configuration names.
 
     Raises:
         FileNotFoundError: if there are no such weights.
         ValueError: if `config` is missing for a PyTorch file, or disagrees with the
-            weights.
+            weights; or if the weights name a module that is not trusted, see
+            `irsde_jax.registry.trust`.
     """
     path = Path(source)
     if isinstance(config, str | os.PathLike):
         config = configuration.load(os.fspath(config))
+        registry.trust(*configuration.outside_modules(config))  # the user's own file
     if weights.is_pytorch(path):
         return _load_official(path, config)
     if path.is_dir():
-        return _load_workdir(path, config)
+        return _load_workdir(path, config, model)
     if path.suffix == weights.SUFFIX:
-        return _load_file(path, config)
+        return _load_file(path, config, model)
     if (shipped := weights.find(str(source))) is not None:
-        return _load_file(shipped, config)
+        return _load_file(shipped, config, model)
     names = ", ".join(known.name for known in weights.list_weights()) or "none"
     raise FileNotFoundError(
         f"no weights {str(source)!r}: it is neither a work directory of --mode=train "
@@ -54,7 +62,7 @@ def load(
     )
 
 
-def stored_config(source: str | os.PathLike | None) -> Config | None:
+def stored_config(source: str | os.PathLike[str] | None) -> Config | None:
     """The configuration that weights bring along; None where they bring none.
 
     Args:
@@ -75,7 +83,7 @@ def stored_config(source: str | os.PathLike | None) -> Config | None:
     return weights_file.read_config(path)
 
 
-def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
+def _load_workdir(workdir: Path, config: Config | None, model: Given) -> Restorer:
     """The EMA weights of a training run."""
     from irsde_jax.checkpoints import runs  # Orbax takes seconds to import
 
@@ -86,22 +94,29 @@ def _load_workdir(workdir: Path, config: Config | None) -> Restorer:
         )
     with runs.Checkpoints(workdir, read_only=True) as checkpoints:
         config = _agree(checkpoints.read_config(), config, workdir)
-        model = make_model(config)
-        params = checkpoints.restore_ema(abstract_params(model))
-    return Restorer(model, jax.device_put(params), config)
+        network = _network(config, model)
+        params = checkpoints.restore_ema(abstract_params(network))
+    return Restorer.from_config(config, jax.device_put(params), network)
 
 
-def _load_file(path: Path, config: Config | None) -> Restorer:
+def _load_file(path: Path, config: Config | None, model: Given) -> Restorer:
     """The weights of a safetensors file."""
-    from irsde_jax.checkpoints import weights_file
+    from irsde_jax.checkpoints import named_arrays, weights_file
 
-    params, stored = weights_file.read(path)
+    arrays, stored = weights_file.read_arrays(path)
     config = _agree(stored, config, path)
-    model = make_model(config)
-    shapes = jax.tree.map(np.shape, params)
-    if shapes != jax.tree.map(np.shape, abstract_params(model)):
-        raise ValueError(f"{path} is damaged: its arrays are not those of {model}.")
-    return Restorer(model, jax.device_put(params), config)
+    network = _network(config, model)
+    expected = abstract_params(network)
+    shapes = {name: leaf.shape for name, leaf in named_arrays.flatten(expected).items()}
+    if {name: array.shape for name, array in arrays.items()} != shapes:
+        raise ValueError(f"{path} is damaged: its arrays are not those of {network}.")
+    params = named_arrays.unflatten(arrays, expected)
+    return Restorer.from_config(config, jax.device_put(params), network)
+
+
+def _network(config: Config, model: Given) -> Network:
+    """The network that was given, or else that of the configuration."""
+    return make_network(config) if model is None else as_network(model)
 
 
 def _agree(stored: Config, config: Config | None, source: Path) -> Config:
@@ -124,15 +139,15 @@ def _load_official(path: Path, config: Config | None) -> Restorer:
     from irsde_jax.checkpoints import load_pytorch
 
     found, params = load_pytorch(path)
-    model = make_model(config)
-    disagreements = _field_differences(found, model)
+    network = make_network(config)
+    disagreements = _field_differences(found, network)
     if config.prediction != "noise":
         disagreements.append(f"prediction: stored 'noise', given {config.prediction!r}")
     _require_agreement(disagreements, path)
     if config.sampling.debias is None:
         # Official weights were trained with the euler loss, whatever ours would be.
         config = _with_debias(config, True)
-    return Restorer(model, jax.device_put(params), config)
+    return Restorer.from_config(config, jax.device_put(params), network)
 
 
 def _with_debias(config: Config, debias: bool) -> Config:
@@ -140,8 +155,9 @@ def _with_debias(config: Config, debias: bool) -> Config:
     return configuration.override(config, [f"--config.sampling.debias={debias}"])
 
 
-def _field_differences(found: nn.Module, given: nn.Module) -> list[str]:
+def _field_differences(found: nn.Module, network: Network) -> list[str]:
     """What two networks disagree on; how they are computed is free."""
+    given = network.module if isinstance(network, FlaxNetwork) else network
     if type(found) is not type(given):
         return [f"network: stored {type(found).__name__}, given {type(given).__name__}"]
     names = sorted(set(found.__dataclass_fields__) - {"parent", "name"})
@@ -164,8 +180,8 @@ def _require_agreement(differences: list[str], source: Path) -> None:
 
 def open_restorer(
     config: Config | None,
-    workdir: str | os.PathLike | None,
-    source_of_weights: str | os.PathLike | None,
+    workdir: str | os.PathLike[str] | None,
+    source_of_weights: str | os.PathLike[str] | None,
 ) -> Restorer:
     """The restorer of a command line: of its weights, or else of its work directory."""
     source = source_of_weights if source_of_weights is not None else workdir

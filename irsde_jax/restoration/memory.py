@@ -70,4 +70,4 @@ def _bytes(var: Any) -> int:
     """What an array takes; typed keys count as their two words."""
     shape, dtype = var.aval.shape, var.aval.dtype
     size = 8 if jnp.issubdtype(dtype, jax.dtypes.prng_key) else dtype.itemsize
-    return math.prod(shape) * size
+    return int(math.prod(shape) * size)

@@ -73,7 +73,10 @@ def prepare(
     highest = float(sde.marginal_std(schedule, schedule.num_steps))
     made = grey.spread(key, plane, level, channels, highest)
     return Noisy(
-        *(image, varies, made.pixels, made.sigma),
+        image,
+        varies,
+        made.pixels,
+        made.sigma,
         is_grey=True,
         tint=image - plane,
         contrast=made.contrast,

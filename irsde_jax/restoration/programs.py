@@ -1,25 +1,25 @@
 """The compiled programs of a restorer: a batch, and the moments of many tries.
 
-They are jitted here, once for the process: every `Restorer` of the same network shares
-what was compiled.
+They are jitted here, once for the Python process: every `Restorer` of the same network
+shares what was compiled, with other parameters too.
 """
 
 import functools
-from typing import Any
+from typing import Any, TypeAlias
 
-import chex
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from irsde_jax import processes
-from irsde_jax.array_types import Array, PRNGKey
+from irsde_jax.array_types import Array, NoiseFn, PRNGKey
 from irsde_jax.processes import Given, Process
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
 from irsde_jax.sde import Schedule
 
-_STATIC = ("model", "process", "solver", "debias", "clip", "tiles", "is_grey")
+Moments: TypeAlias = tuple[Array, Array, Array]  # count, mean, sum of squares
+
+_STATIC = ("channels", "process", "solver", "debias", "clip", "tiles", "is_grey")
 
 
 @functools.partial(jax.jit, static_argnames="process")
@@ -34,14 +34,14 @@ def prepare(
 
 @functools.partial(jax.jit, static_argnames=_STATIC)
 def restore(
-    params: chex.ArrayTree,
+    network: jax.tree_util.Partial,
     schedule: Schedule,
     keys: PRNGKey,
     images: Array | Given,
     timesteps: Array | None,
-    size: Array | None = None,
     *,
-    model: nn.Module,
+    size: Array | None = None,
+    channels: int,
     process: Process,
     solver: str,
     debias: bool,
@@ -52,14 +52,14 @@ def restore(
     """Restores a batch; a program per network, solver, shape, number of evaluations.
 
     Args:
-        params: of `model`.
+        network: The network, see `noise_functions.as_argument`.
         schedule: SDE coefficients.
         keys: one per image, shape [batch].
         images: degraded, in [0, 1], shape [batch, H, W, C]; with `tiles` canvases of
             `tiling.to_canvas`. What a process has prepared of them may be given too.
         timesteps: the grid, shape [num_evals + 1]; None restores nothing.
         size: with `tiles`, the height and width that belong to the canvases.
-        model: a network of `irsde_jax.models`.
+        channels: The number of channels of the network.
         process: a value of `processes.PROCESSES`.
         solver: a key of `samplers.SOLVERS`.
         debias: see `processes.restore`.
@@ -73,19 +73,17 @@ def restore(
     given = prepare(images, process=process)
     if timesteps is None:
         restored = process.decode(given.state).clip(0.0, 1.0)
-        return _mean_over_channels(restored, model.channels) if is_grey else restored
+        return _mean_over_channels(restored, channels) if is_grey else restored
 
-    def network(x, mu, t):
-        return model.apply({"params": params}, x, mu, t)
-
+    predict: NoiseFn = network
     if tiles is not None:
         assert size is not None
-        network = tiling.on_tiles(network, tiles, size, model.channels)
+        predict = tiling.on_tiles(network, tiles, size, channels)
     restored = processes.restore(
         keys,
         process,
         schedule,
-        network,
+        predict,
         given,
         solver=solver,
         timesteps=timesteps,
@@ -93,7 +91,7 @@ def restore(
         clip=clip,
     )
     restored = restored.clip(0.0, 1.0)
-    return _mean_over_channels(restored, model.channels) if is_grey else restored
+    return _mean_over_channels(restored, channels) if is_grey else restored
 
 
 def _mean_over_channels(images: Array, channels: int) -> Array:
@@ -105,13 +103,13 @@ def _mean_over_channels(images: Array, channels: int) -> Array:
 
 @functools.partial(jax.jit, static_argnames=(*_STATIC, "num_samples", "chunk"))
 def moments(
-    params: chex.ArrayTree,
+    network: jax.tree_util.Partial,
     schedule: Schedule,
     keys: PRNGKey,
     images: Array | Given,
     timesteps: Array | None,
-    size: Array | None = None,
     *,
+    size: Array | None = None,
     process: Process,
     num_samples: int,
     chunk: int,
@@ -123,13 +121,16 @@ def moments(
     in the last chunk are drawn and left out. The other arguments are `restore`'s.
     """
     given = prepare(images, process=process)
-    static["process"] = process
+    static |= dict(process=process, size=size)
 
-    def restore_sample(index):
+    def restore_sample(index: Array | int) -> Array:
         sample_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
-        return restore(params, schedule, sample_keys, given, timesteps, size, **static)
+        restored: Array = restore(
+            network, schedule, sample_keys, given, timesteps, **static
+        )
+        return restored
 
-    def add_chunk(moments, first):
+    def add_chunk(moments: Moments, first: Array) -> tuple[Moments, None]:
         """Chan et al. (1979): joins the moments of a chunk to those so far."""
         count, mean, squares = moments
         indices = first + jnp.arange(chunk)

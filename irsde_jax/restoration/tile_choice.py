@@ -1,8 +1,8 @@
 """The choice of tiles: the largest that the memory suffices for, or none."""
 
 from collections.abc import Callable
-from typing import Any
 
+from irsde_jax.restoration.settings import Sampling
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
 
@@ -12,12 +12,14 @@ _SIDES = (1024, 768, 512, 384, 256, 192, 128, 96, 64)
 
 
 def choose(
-    sampling: Any, shape: tuple[int, int, int], memory: Callable[[Tiles | None], int]
+    sampling: Sampling,
+    shape: tuple[int, int, int],
+    memory: Callable[[Tiles | None], int],
 ) -> Tiles | None:
     """Chooses tiles for images; None where they are restored whole.
 
     Args:
-        sampling: The group `sampling` of a configuration.
+        sampling: How images are restored.
         shape: The batch, height and width of the images, in the size of the results.
         memory: Returns the bytes that restoring the images in given tiles takes.
 

@@ -1,5 +1,6 @@
 """The parts of a training, built and checked from its configuration."""
 
+import copy
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from irsde_jax import configuration, losses, metrics, models, processes, sde
 from irsde_jax.data import degradations, pipeline, sources
-from irsde_jax.data.sources import cache
-from irsde_jax.restoration import restorer
+from irsde_jax.data.sources import cache, pairs
+from irsde_jax.models import FlaxNetwork, Network
+from irsde_jax.restoration import configured
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.training import optimizers, train_step
 
@@ -54,13 +56,42 @@ def check_settings(config: Config) -> None:
 class Parts(NamedTuple):
     """The pure parts of a training, from its configuration."""
 
-    model: Any
+    network: Network
     optimizer: Any
     step_fn: Any
 
 
-def build(config: Config) -> Parts:
-    """The network, its optimizer and the step on all devices."""
+def with_objects(
+    config: Config, source: pairs.Source | None, network: Network | None
+) -> Config:
+    """Returns the configuration with a marker for each object that replaces a setting.
+
+    Args:
+        config: The configuration.
+        source: The images to train on, or None for those of `data.train_dir`.
+        network: The network, or None for that of the group `model`.
+    """
+    config = copy.deepcopy(config).unlock()
+    if source is not None:
+        config.data.train_dir = _marker(source)
+    if network is not None:
+        made_of = network.module if isinstance(network, FlaxNetwork) else network
+        config.model = dict(name=_marker(made_of), channels=network.channels)
+    return config.lock()
+
+
+def _marker(value: object) -> str:
+    kind = type(value)
+    return f"{models.OBJECT}of {kind.__module__}.{kind.__qualname__}>"
+
+
+def build(config: Config, network: Network | None = None) -> Parts:
+    """Returns the network, its optimizer and the step on all devices.
+
+    Args:
+        config: The configuration.
+        network: The network. None makes that of the group `model`.
+    """
     num_parts = jax.device_count() * config.train.accumulate
     if config.train.batch_size % num_parts:
         raise ValueError(
@@ -71,10 +102,11 @@ def build(config: Config) -> Parts:
     call_with, num_steps = configuration.call_with, config.train.num_steps
     schedule = call_with(sde.make_schedule, config, "schedule")
     process = processes.make_process(config.process, schedule, config.prediction)
-    model = restorer.make_model(config)
+    if network is None:
+        network = configured.make_network(config)
     optimizer = call_with(optimizers.make_optimizer, config, "optimizer", num_steps)
     step = train_step.make_train_step(
-        model.apply,
+        lambda variables, x, mu, t: network.apply(variables["params"], x, mu, t),
         optimizer,
         schedule,
         loss=call_with(losses.make_loss, config, "loss"),
@@ -90,7 +122,7 @@ def build(config: Config) -> Parts:
             optimizers.learning_rate_of, config, "optimizer", num_steps
         ),
     )
-    return Parts(model, optimizer, train_step.data_parallel(step))
+    return Parts(network, optimizer, train_step.data_parallel(step))
 
 
 def _is_paired(config: Config) -> bool:
@@ -120,16 +152,21 @@ def open_source(
     )
 
 
-def make_dataset(config: Config) -> tuple[Any, list[str]]:
-    """This host's share of the batches by step, and the names of the images.
+def make_dataset(
+    config: Config, source: pairs.Source | None = None
+) -> tuple[Any, list[str]]:
+    """Returns this host's share of the batches by step, and the names of the images.
 
     The images stay decoded in memory, up to a limit.
+
+    Args:
+        config: The configuration.
+        source: The images. None opens `data.train_dir`.
     """
     data = config.data
-    source = cache.Cached(
-        open_source(config, data.train_dir, _is_paired(config), small=True),
-        data.cache_megabytes * 2**20,
-    )
+    if source is None:
+        source = open_source(config, data.train_dir, _is_paired(config), small=True)
+    source = cache.Cached(source, data.cache_megabytes * 2**20)
     dataset = pipeline.training_batches(
         source,
         seed=config.seed,
@@ -144,7 +181,7 @@ def make_dataset(config: Config) -> tuple[Any, list[str]]:
     return dataset, source.names
 
 
-def make_validation(config: Config, model: Any) -> Any:
+def make_validation(config: Config, network: Network) -> Any:
     """`validate(ema_params) -> (scores, pictures)`; None if there is no such folder.
 
     Central crops of the first images, degraded and restored with fixed keys, so that
@@ -159,7 +196,7 @@ def make_validation(config: Config, model: Any) -> Any:
             "--config.validation.dir=DIR, or none by --config.validation.dir= to go "
             "without."
         )
-    Restorer(model, models.abstract_params(model), config).check(
+    Restorer.from_config(config, models.abstract_params(network), network).check(
         settings.num_images, settings.crop_size, settings.crop_size
     )
     crops = pipeline.validation_crops(
@@ -176,7 +213,7 @@ def make_validation(config: Config, model: Any) -> Any:
         degraded = np.asarray(jax.vmap(degrade)(keys, jnp.asarray(clean)))
 
     def validate(ema_params):
-        restore = Restorer(model, jax.device_get(ema_params), config)
+        restore = Restorer.from_config(config, jax.device_get(ema_params), network)
         restored = restore(degraded, enlarged=True)
         rounded = np.round(restored * 255) / 255
         scores = {

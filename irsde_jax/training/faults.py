@@ -71,7 +71,8 @@ def clear_out_of_memory(config: Config) -> Iterator[None]:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         settings, crop = config.train, config.data.crop_size
-        dtype, remat = config.model.dtype, config.model.remat
+        # A network of a user's own may have neither.
+        dtype, remat = (config.model.get(name) for name in ("dtype", "remat"))
         raise MemoryError(
             f"a device ran out of memory in a step with train.batch_size="
             f"{settings.batch_size} over {jax.device_count()} devices in "

@@ -64,11 +64,10 @@ def make_train_step(
             own. The quartiles are those of the steps that its `draw` returns.
         process: The process, see `processes.make_process`.
         ema_decay: The decay of the moving average, per step.
-        degrade: `(key, clean image) -> degraded image` for one image, run on the device
-            where the batch holds clean images alone; None where it holds "mu".
+        degrade: `(key, clean image) -> degraded image` for one image. None uses "mu".
         axis_name: The axis of the devices that share the batch; None for one device.
-        accumulate: The number of slices of a device's batch that are computed one after
-            the other, for less memory; the result is that of the whole batch.
+        accumulate: The number of slices in which a device computes its batch, to save
+            memory. The result is that of the whole batch.
         learning_rate: The schedule to log. None disables logging.
 
     Returns:
@@ -77,6 +76,38 @@ def make_train_step(
         "loss", the "grad_norm" before clipping, the "update_norm" and the
         "learning_rate", each shape [], and those of `step_metrics.by_quartile`.
     """
+    loss_fn = _loss_of_batch(apply_fn, schedule, loss, process, degrade)
+    grad_fn = _in_slices(jax.value_and_grad(loss_fn, has_aux=True), accumulate)
+
+    def train_step(state, batch, keys):
+        (value, quartiles), grads = grad_fn(state.params, batch, keys)
+        if axis_name is not None:
+            value, grads = jax.lax.pmean((value, grads), axis_name)
+            quartiles = jax.lax.psum(quartiles, axis_name)
+        updates, after = _update(optimizer, ema_decay, state, grads)
+        metrics = {
+            "loss": value,
+            "grad_norm": optax.tree.norm(grads),
+            "update_norm": optax.tree.norm(updates),
+            **quartiles,
+        }
+        if learning_rate is not None:
+            # The optimizer has not counted the steps that were skipped.
+            metrics["learning_rate"] = learning_rate(state.step - state.skipped.total)
+        finite = jnp.isfinite(value) & jnp.isfinite(metrics["grad_norm"])
+        return _select(finite, after, state), metrics
+
+    return train_step
+
+
+def _loss_of_batch(
+    apply_fn: Callable[..., Any],
+    schedule: Schedule,
+    loss: Loss,
+    process: Process,
+    degrade: Callable[[PRNGKey, Array], Array] | None,
+) -> Callable[..., Any]:
+    """Builds `(params, batch, keys) -> (loss, its quartiles by t)`."""
 
     def loss_fn(params, batch, keys):
         loss_keys, degrade_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
@@ -91,38 +122,38 @@ def make_train_step(
         )
         return values.mean(), step_metrics.by_quartile(values, t, schedule.num_steps)
 
-    grad_fn = _in_slices(jax.value_and_grad(loss_fn, has_aux=True), accumulate)
+    return loss_fn
 
-    def train_step(state, batch, keys):
-        (value, quartiles), grads = grad_fn(state.params, batch, keys)
-        if axis_name is not None:
-            value, grads = jax.lax.pmean((value, grads), axis_name)
-            quartiles = jax.lax.psum(quartiles, axis_name)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        # Early steps would be remembered for long; the average starts shorter.
-        decay = jnp.minimum(ema_decay, (1.0 + state.step) / (10.0 + state.step))
-        ema_params = optax.incremental_update(params, state.ema_params, 1.0 - decay)
-        metrics = {
-            "loss": value,
-            "grad_norm": optax.tree.norm(grads),
-            "update_norm": optax.tree.norm(updates),
-            **quartiles,
-        }
-        if learning_rate is not None:
-            # The optimizer has not counted the steps that were skipped.
-            metrics["learning_rate"] = learning_rate(state.step - state.skipped.total)
-        finite = jnp.isfinite(value) & jnp.isfinite(metrics["grad_norm"])
-        after = (params, ema_params, opt_state)
-        before = (state.params, state.ema_params, state.opt_state)
-        params, ema_params, opt_state = jax.tree.map(
-            lambda new, old: jnp.where(finite, new, old), after, before
+
+def _update(
+    optimizer: optax.GradientTransformation,
+    ema_decay: float,
+    state: TrainState,
+    grads: chex.ArrayTree,
+) -> tuple[optax.Updates, TrainState]:
+    """The updates of the parameters, and the state after a step that is not skipped."""
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    # Early steps would be remembered for long; the average starts shorter.
+    decay = jnp.minimum(ema_decay, (1.0 + state.step) / (10.0 + state.step))
+    ema_params = optax.incremental_update(params, state.ema_params, 1.0 - decay)
+    after = state._replace(params=params, ema_params=ema_params, opt_state=opt_state)
+    return updates, after
+
+
+def _select(finite: Array, after: TrainState, before: TrainState) -> TrainState:
+    """The state after a step, which is skipped if its gradient is not finite."""
+    changed = ("params", "ema_params", "opt_state")
+    chosen = {
+        name: jax.tree.map(
+            lambda new, old: jnp.where(finite, new, old),
+            getattr(after, name),
+            getattr(before, name),
         )
-        skipped = _count_skipped(state.skipped, state.step, finite)
-        step = state.step + 1
-        return TrainState(step, params, ema_params, opt_state, skipped), metrics
-
-    return train_step
+        for name in changed
+    }
+    skipped = _count_skipped(before.skipped, before.step, finite)
+    return before._replace(step=before.step + 1, skipped=skipped, **chosen)
 
 
 def _count_skipped(skipped: Skipped, step: Array, finite: Array) -> Skipped:

@@ -9,13 +9,13 @@ from irsde_jax.data.image_files import compression, hole_masks
 from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.image_files.hole_masks import HoleMask
 from irsde_jax.restoration.files import filling
-from irsde_jax.restoration.files.jobs import Job
+from irsde_jax.restoration.files.job import Job
 
 logger = logging.getLogger(__name__)
 
 
 def find_masks(
-    jobs: Sequence[Job], mask: str | os.PathLike | None, is_keep: bool
+    jobs: Sequence[Job], mask: str | os.PathLike[str] | None, is_keep: bool
 ) -> dict[str, HoleMask]:
     """The masks of the jobs, by name; see `hole_masks.match`.
 
@@ -35,7 +35,7 @@ def find_masks(
 def tell(
     jobs: Sequence[Job],
     masks: Mapping[str, HoleMask],
-    mask: str | os.PathLike | None,
+    mask: str | os.PathLike[str] | None,
     *,
     data_range: DataRange = UNIT_RANGE,
     max_megapixels: float | None = None,
@@ -64,7 +64,8 @@ def tell(
                     "keeps the image as it is."
                 )
             found = filling.read(
-                *(job.source, masks.get(job.name)),
+                job.source,
+                masks.get(job.name),
                 data_range=data_range,
                 max_megapixels=max_megapixels,
             )

@@ -1,47 +1,23 @@
 """What the results of the images are called, and which of them cannot be written."""
 
-import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from irsde_jax.data.image_files import codecs, images
-from irsde_jax.restoration.files import inputs, marks
-
-logger = logging.getLogger(__name__)
-
-
-class Job(NamedTuple):
-    """One image.
-
-    Attributes:
-        name: path relative to the input, with "/": with the seed it decides the noise.
-        source: the file.
-        target: its result.
-        problem: Why it cannot be restored, as far as its names tell. "" if it can.
-    """
-
-    name: str
-    source: Path
-    target: Path
-    problem: str = ""
-
-    @property
-    def spread(self) -> Path:
-        """Where several samples differ: the map beside the result."""
-        return self.target.with_name(f"{self.target.name}.uncertainty.png")
+from irsde_jax.restoration.files import conflicts, inputs
+from irsde_jax.restoration.files.job import Job
 
 
 def plan(
-    source: str | os.PathLike,
-    output: str | os.PathLike,
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
     suffix: str = "",
     kind: str | None = None,
     *,
     overwrite: bool = False,
     with_spread: bool = False,
-    mask: str | os.PathLike | None = None,
+    mask: str | os.PathLike[str] | None = None,
 ) -> list[Job]:
     """What is to be done for `--input` and `--output`.
 
@@ -79,23 +55,44 @@ def plan(
         # A single file is an original, and one that --output names may be replaced.
         is_named = target == output
         spares_others = overwrite and not suffix and not is_named
-        return _with_problems(jobs, spares_others, with_spread, mask)
+        return conflicts.with_problems(jobs, spares_others, with_spread, mask)
+    return _plan_several(
+        source,
+        output,
+        lambda name: _renamed(name, suffix, kind),
+        bool(suffix),
+        overwrite=overwrite,
+        with_spread=with_spread,
+        mask=mask,
+    )
+
+
+def _plan_several(
+    source: Path,
+    output: Path,
+    rename: Callable[[Path], Path],
+    has_suffix: bool,
+    *,
+    overwrite: bool,
+    with_spread: bool,
+    mask: str | os.PathLike[str] | None,
+) -> list[Job]:
+    """`plan` for a folder or a pattern; `rename` gives the path of a result."""
     found = inputs.find(source, output)
     _require_folder(source, output)
     # With the masks as the input, which is a mistake, all of them stay.
-    paths = [p for p in found.paths if not _is_mask(p, mask)] or found.paths
+    paths = [p for p in found.paths if not conflicts.is_mask(p, mask)] or found.paths
     names = [path.relative_to(found.root) for path in paths]
-    jobs = [
-        Job(n.as_posix(), found.root / n, output / _renamed(n, suffix, kind))
-        for n in names
-    ]
-    jobs = _without_results(jobs, bool(suffix))
+    jobs = [Job(n.as_posix(), found.root / n, output / rename(n)) for n in names]
+    jobs = conflicts.without_results(jobs, has_suffix)
     if not jobs and not found.failures:
         raise FileNotFoundError(
             f"--input={source} holds results of earlier runs alone; to restore them "
             "again, choose another --output."
         )
-    jobs = _with_problems(jobs, overwrite and not suffix, with_spread, mask)
+    jobs = conflicts.with_problems(
+        jobs, overwrite and not has_suffix, with_spread, mask
+    )
     for path, reason in found.failures.items():
         name = path.relative_to(found.root)
         text = f"the folder cannot be listed: {reason}."
@@ -165,101 +162,3 @@ def _require_folder(source: Path, output: Path) -> None:
             f"--output={output} names one image, but --input={source} may be several; "
             "give a folder. For a folder of that name, make it first."
         )
-
-
-def _without_results(jobs: Sequence[Job], has_suffix: bool) -> list[Job]:
-    """The jobs of originals: without files that earlier runs made among them."""
-    makers: dict[Path, Job] = {}  # the job whose result has that name
-    for job in jobs:
-        for path in map(inputs.place, (job.target, job.spread)):
-            if path != inputs.place(job.source):
-                makers.setdefault(path, job)
-    originals, results, doubtful = [], [], []
-    for job in jobs:
-        is_beside = _real(job.target.parent) == _real(job.source.parent)
-        maker = makers.get(inputs.place(job.source))
-        if (maker and has_suffix) or (
-            (maker or is_beside) and marks.is_marked(job.source)
-        ):
-            results.append(job.name)
-        elif maker:
-            doubtful.append(f"{job.name} (of {maker.name})")
-        else:
-            originals.append(job)
-    if results:
-        logger.info("taken for results, not originals: %s", ", ".join(results))
-    if doubtful:
-        logger.warning(
-            "taken for results of earlier runs, so that they are neither restored nor "
-            "replaced: %s. If these files are originals, choose another --output, or a "
-            "--suffix.",
-            ", ".join(doubtful),
-        )
-    return originals
-
-
-def _with_problems(
-    jobs: Sequence[Job],
-    spares_others: bool,
-    with_spread: bool,
-    mask: str | os.PathLike | None,
-) -> list[Job]:
-    """The jobs, with what is wrong with the names of their results.
-
-    Args:
-        jobs: The jobs of originals.
-        spares_others: Whether existing results would be replaced, and files among the
-            originals may be originals as well.
-        with_spread: Whether the maps of uncertainty count.
-        mask: The mask file or the folder of masks.
-    """
-    sources = {_real(job.source) for job in jobs}
-    folders = {_real(job.source.parent) for job in jobs}
-    makers: dict[str, list[str]] = {}
-
-    def paths(job: Job) -> tuple[Path, ...]:
-        return (job.target, job.spread) if with_spread else (job.target,)
-
-    for job in jobs:
-        for path in paths(job):
-            makers.setdefault(os.path.normcase(path), []).append(job.name)
-
-    def problem(job: Job) -> str:
-        if sources & {_real(job.target), _real(job.spread)}:
-            return (
-                f"the result {job.target} would replace its original, or that of "
-                "another image; choose another --output, or a --suffix."
-            )
-        if any(_is_mask(path, mask) for path in (job.target, job.spread)):
-            return (
-                f"the result {job.target} would lie among the masks, --mask={mask}; "
-                "choose another --output, or a --suffix."
-            )
-        for path in paths(job):
-            if len(names := makers[os.path.normcase(path)]) > 1:
-                return (
-                    f"{', '.join(names)} would all be {path}: leave --format out, or "
-                    "restore them to folders of their own."
-                )
-        if spares_others and _real(job.target.parent) in folders:
-            for path in paths(job):
-                if os.path.isfile(path) and not marks.is_marked(path):
-                    return (
-                        f"{path} exists and is not replaced: it may be an original, "
-                        "because it does not say that irsde_jax made it. (Results in "
-                        "BMP and NPY, and those of --no_metadata, never say it.) "
-                        "Remove it, or choose another --output, or a --suffix."
-                    )
-        return ""
-
-    return [job._replace(problem=problem(job)) for job in jobs]
-
-
-def _is_mask(path: Path, mask: str | os.PathLike | None) -> bool:
-    """Whether a path is the mask file, or lies in the folder of masks."""
-    return mask is not None and Path(_real(path)).is_relative_to(_real(Path(mask)))
-
-
-def _real(path: Path) -> str:
-    """The place that a path leads to, also if nothing is there."""
-    return os.path.realpath(path)

@@ -18,7 +18,7 @@ def describe(
     solver: str,
     num_evals: int,
     seed: int,
-    weights: str | os.PathLike | None = None,
+    weights: str | os.PathLike[str] | None = None,
     num_samples: int = 1,
 ) -> str:
     """Names the version, the weights, the solver, its evaluations and the seed.

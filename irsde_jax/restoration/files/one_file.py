@@ -14,7 +14,7 @@ from irsde_jax.data.image_files.metadata import Metadata
 from irsde_jax.restoration import grey, noisy_images, transparency
 from irsde_jax.restoration.files import filling
 from irsde_jax.restoration.files.filling import Filling
-from irsde_jax.restoration.files.jobs import Job
+from irsde_jax.restoration.files.job import Job
 from irsde_jax.restoration.restorer import Restorer
 
 SPREAD_GAIN = 10.0
@@ -150,14 +150,12 @@ def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
     Raises:
         ValueError: if the image has another number of channels than the network.
     """
-    channels, pixels = restorer.model.channels, image.pixels
+    channels, pixels = restorer.image_format.channels, image.pixels
     if (pixels.shape[-1], channels) != (1, 3):
         pixels = images.to_channels(pixels, channels, name)
     if restorer.process.known is not None:
         return Given(grey.as_one_channel(pixels, channels), None)
-    is_blind = (
-        restorer.process.starts_at_input and restorer.config.sampling.sigma is None
-    )
+    is_blind = restorer.process.starts_at_input and restorer.sampling.sigma is None
     sigma = None
     if is_blind and image.alpha is not None:
         opaque = transparency.blacken_transparent(image.pixels, image.alpha)
@@ -168,7 +166,7 @@ def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
 
 def fills(restorer: Restorer) -> bool:
     """Whether the weights fill holes of images of the same size."""
-    return restorer.process.known is not None and restorer.config.data.scale == 1
+    return restorer.process.known is not None and restorer.scale == 1
 
 
 class _Opened(NamedTuple):
@@ -201,7 +199,7 @@ def _open(
     restorer: Restorer, job: Job, writing: Writing, mask: HoleMask | None
 ) -> _Opened:
     """Reads an image; raises at once what writing its result would raise."""
-    data_range, scale = restorer.config.data.data_range, restorer.scale
+    data_range, scale = restorer.image_format.data_range, restorer.scale
     image = images.read_image(job.source, data_range, True, writing.max_megapixels)
     image = image._replace(metadata=image.metadata._replace(software=writing.made_by))
     holes = filling.find(image, job.source, mask) if fills(restorer) else None

@@ -8,7 +8,7 @@ from irsde_jax.restoration.restorer import Restorer
 
 def describe(
     restorer: Restorer,
-    weights: str | os.PathLike | None,
+    weights: str | os.PathLike[str] | None,
     seed: int,
     num_samples: int = 1,
 ) -> str:
@@ -20,5 +20,5 @@ def describe(
         seed: The seed of the sampling noise.
         num_samples: The number of restorations that the image is the mean of.
     """
-    solver = restorer.config.sampling.solver
+    solver = restorer.sampling.solver
     return marks.describe(solver, restorer.num_evals(), seed, weights, num_samples)

@@ -12,7 +12,7 @@ import jax
 from tqdm import tqdm
 
 from irsde_jax.configuration import whole_files
-from irsde_jax.restoration.files.jobs import Job
+from irsde_jax.restoration.files.job import Job
 
 # No image can be written after these.
 _ENDS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

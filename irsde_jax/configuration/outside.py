@@ -1,0 +1,28 @@
+"""The modules outside of the package that a configuration names."""
+
+import re
+
+import ml_collections
+
+from irsde_jax.configuration.values import flatten, unwrap
+
+# Settings that may be "package.module:Name".
+_NAMES = (
+    "model.name",
+    "process",
+    "sampling.solver",
+    "schedule.thetas",
+    "degradation.name",
+    "data.train_dir",
+    "validation.dir",
+    "evaluation.dir",
+)
+_OUTSIDE = re.compile(r"([^\W\d][\w.]*):[^\W\d][\w.]*")
+
+
+def outside_modules(config: ml_collections.ConfigDict) -> set[str]:
+    """Returns the modules of the settings of the form "package.module:Name"."""
+    values = flatten(config)
+    texts = [str(unwrap(values[key])) for key in _NAMES if key in values]
+    found = (_OUTSIDE.fullmatch(part) for text in texts for part in text.split("+"))
+    return {match[1] for match in found if match}

@@ -1,0 +1,143 @@
+"""The choice of a network by its name and its options, checked before it is built."""
+
+import dataclasses
+import difflib
+import inspect
+import numbers
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from irsde_jax import registry
+from irsde_jax.models.nafnet import ConditionalNAFNet
+from irsde_jax.models.networks import Network, as_network
+from irsde_jax.models.unet import ConditionalUNet
+
+MODELS: dict[str, Callable[..., Any]] = {
+    "unet": ConditionalUNet,
+    "nafnet": ConditionalNAFNet,
+}
+
+OBJECT = "<object "
+"""How `model.name` begins where a network was given as an object, see `train`."""
+
+_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+def make_network(name: str, *, conditional: bool = True, **options: Any) -> Network:
+    """Returns the network of that name, built with options of a configuration.
+
+    Args:
+        name: A key of `MODELS`, or "package.module:Name": a Flax module class, or a
+            function that returns a `Network`. It is called with `options`, and with
+            `conditional` if it takes it.
+        conditional: Whether the network sees the degraded images.
+        **options: See `make_model`. The number of channels is `channels`.
+
+    Raises:
+        ValueError: for an unknown name, option or dtype, or a value of another type; or
+            if the module of the name is not trusted, see `irsde_jax.registry`.
+        TypeError: if what is named returns no network.
+    """
+    if name.startswith(OBJECT):
+        raise ValueError(
+            f"model.name={name!r}: this network was given to `train` as an object, "
+            "which cannot be stored. Pass it again: irsde_jax.load(source, model=...)."
+        )
+    found = registry.find(name, MODELS, "model.name")
+    if _is_flax(found):
+        allowed = _fields(found)
+        if "conditional" in allowed:
+            options["conditional"] = conditional
+        channels = options.get("channels", getattr(found, "channels", None))
+        if channels is None:
+            raise ValueError(
+                f"The model {name!r} does not say how many channels its images have. "
+                "Give the module a field `channels`, as ConditionalNAFNet has."
+            )
+        return as_network(_make_flax(name, found, options), channels)
+    parameters = inspect.signature(found).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if not takes_all:
+        _check_names(name, options, sorted(set(parameters) - {"conditional"}))
+    if takes_all or "conditional" in parameters:
+        options["conditional"] = conditional
+    return as_network(found(**options))
+
+
+def make_model(name: str, **options: Any) -> nn.Module:
+    """Returns the Flax module of that name, its fields set from plain values.
+
+    Args:
+        name: A key of `MODELS`, or "package.module:Name" of a Flax module class.
+        **options: The fields of that module. Sequences may be lists, and `dtype` is the
+            name "float32" or "bfloat16" (or that type itself).
+
+    Raises:
+        ValueError: for an unknown name, option or dtype, or a value of another type.
+    """
+    return _make_flax(name, registry.find(name, MODELS, "model.name"), options)
+
+
+def _is_flax(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, nn.Module)
+
+
+def _fields(model: Any) -> list[str]:
+    """The names of the fields of a Flax module class that a configuration may set."""
+    names = {field.name for field in dataclasses.fields(model)}
+    return sorted(names - {"parent", "name"})
+
+
+def _make_flax(name: str, model: Any, options: dict[str, Any]) -> nn.Module:
+    _check_names(name, options, _fields(model))
+    for option, value in options.items():
+        _check_type(option, value, getattr(model, option, None))
+    options = {
+        option: tuple(value) if isinstance(value, list) else value
+        for option, value in options.items()
+    }
+    if "dtype" in options:
+        options["dtype"] = _compute_dtype(options["dtype"])
+    module: nn.Module = model(**options)
+    return module
+
+
+def _check_names(name: str, options: Iterable[str], allowed: list[str]) -> None:
+    for option in sorted(set(options) - set(allowed)):
+        nearest = difflib.get_close_matches(option, allowed, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(
+            f"The model {name!r} has no option {option!r}; it has {allowed}.{hint}"
+        )
+
+
+def _check_type(option: str, value: Any, default: Any) -> None:
+    """Raises if an option has another type than its default; `dtype` may have any."""
+    if option == "dtype":
+        return
+    if isinstance(default, tuple):
+        is_right = isinstance(value, tuple | list) and all(map(_is_integer, value))
+        wanted = "a tuple of integers, such as (1, 1)"
+    elif isinstance(default, bool):
+        is_right, wanted = isinstance(value, bool), "True or False"
+    elif isinstance(default, int):
+        is_right, wanted = _is_integer(value), "an integer"
+    else:  # a module of a user's own, which has other types
+        return
+    if not is_right:
+        raise ValueError(f"model {option}={value!r} must be {wanted}.")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _compute_dtype(dtype: Any) -> Any:
+    """The JAX type that `dtype`, a name or a type, stands for."""
+    for name, value in _DTYPES.items():
+        if dtype is value or (isinstance(dtype, str) and dtype == name):
+            return value
+    raise ValueError(f"dtype={dtype!r} is not one of {sorted(_DTYPES)}.")
