@@ -21,9 +21,11 @@ PAGES: dict[str, tuple[str, ...]] = {
     "irsde_jax.restoration": (
         "irsde_jax.restoration.loading",
         "irsde_jax.restoration.restorer",
+        "irsde_jax.restoration.settings",
     ),
     "irsde_jax.training": (
         "irsde_jax.training.loop",
+        "irsde_jax.training.callbacks",
         "irsde_jax.training.train_step",
         "irsde_jax.training.optimizers",
     ),
