@@ -11,10 +11,12 @@ PY := $(VENV)/bin/python
 OLDEST_PYTHON ?= python3.11
 OLDEST := $(VENV)-oldest
 METADATA := setup.cfg pyproject.toml
-MODULES := $(wildcard irsde_jax/[a-z]*.py) $(patsubst %/__init__.py,%.py,$(wildcard irsde_jax/*/__init__.py))
+# Warnings are errors, and so are references that lead nowhere.
+SPHINX := -m sphinx -q -n -W --keep-going -b html docs docs/_build/html
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-train test test-long test-oldest lint format docs clean
+.PHONY: help demo demo-train test test-long test-oldest lint format \
+  docs docs-notebooks clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -45,14 +47,17 @@ format: $(VENV)/.installed-test  ## rewrite the sources in the project's format
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-docs: $(VENV)/.installed-docs  ## pages of the API in docs/api
-	$(PY) -m pdoc --docformat google --math --output-directory docs/api \
-	  irsde_jax $(subst /,.,$(basename $(MODULES)))
-	@echo "Open docs/api/irsde_jax.html"
+docs: $(VENV)/.installed-docs  ## the documentation, as a website in docs/_build/html
+	$(PY) $(SPHINX)
+	@echo "Open docs/_build/html/index.html"
+
+docs-notebooks: $(VENV)/.installed-docs $(VENV)/.installed-notebooks  ## the same with executed notebooks, in minutes
+	IRSDE_JAX_DOCS_NOTEBOOKS=force $(PY) $(SPHINX)
+	@echo "Open docs/_build/html/index.html"
 
 clean:  ## remove what is made by build, tests and docs; never results or data
-	rm -rf build dist *.egg-info docs/api .cache .mypy_cache .pytest_cache .ruff_cache
-	find irsde_jax configs tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf build dist *.egg-info docs/_build docs/notebooks docs/reference .cache .mypy_cache .pytest_cache .ruff_cache
+	find irsde_jax configs docs tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # The name of an extra of setup.cfg stands for %. Run again only when the metadata changes.
 $(VENV)/.installed-%: $(METADATA) | $(PY)

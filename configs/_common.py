@@ -13,7 +13,7 @@ _DEFAULT = runpy.run_path(str(Path(__file__).with_name("default.py")))
 
 
 def start() -> ml_collections.ConfigDict:
-    """What the tasks have in common: default.py, with the solver that README.md chose.
+    """What the tasks have in common: default.py and the solver of docs/solvers.md.
 
     The released options (github.com/Algolzw/image-restoration-sde, files
     codes/config/*/options/train/*.yml) are those of default.py but for a batch of 4.

@@ -36,7 +36,8 @@ def get_config(variants: str = "") -> ml_collections.ConfigDict:
     config.schedule.update(max_sigma=70 / 255, delta=0.04)
     config.degradation.name = "gaussian_noise"
     config.degradation.sigma = config.sampling.sigma = 25 / 255
-    # Of 22 steps (noise of 25/255 is reached at step 22), five settle: README.md.
+    # Noise of 25/255 is reached at step 22. Of these 22 steps five suffice, see
+    # docs/solvers.md.
     config.sampling.update(solver="mr_ode_2", num_evals=5)
     config.data.train_dir = "datasets/DF2K"
     config.evaluation.dir = "datasets/McMaster"

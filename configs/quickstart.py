@@ -1,7 +1,7 @@
 """A first run on a laptop: a small NAFNet that denoises photographs at sigma 25.
 
 Trains the Denoising-SDE on any folder of clean images, in minutes on a CPU: what
-`make demo-train` runs; README.md has its figures.
+`make demo-train` runs; docs/getting_started.md has its figures.
 """
 
 import runpy

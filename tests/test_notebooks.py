@@ -94,8 +94,9 @@ def test_readme_has_a_badge_for_every_notebook():
     owner_and_name = address().removeprefix("https://github.com/")
     folder = f"https://colab.research.google.com/github/{owner_and_name}/blob/main"
     readme = (ROOT / "README.md").read_text("utf-8")
-    badges = re.findall(r"\[!\[[^]]+\]\([^)]+\)\]\(([^)]+)\)", readme)
-    assert badges == [f"{folder}/notebooks/{path.name}" for path in NOTEBOOKS]
+    badges = re.findall(r"\[!\[[^]]+\]\[colab\]\]\[(\d)\]", readme)
+    links = [re.search(rf"^\[{badge}\]: (.*)$", readme, re.M)[1] for badge in badges]
+    assert links == [f"{folder}/notebooks/{path.name}" for path in NOTEBOOKS]
     assert readme.count("colab.research.google.com/github") == len(NOTEBOOKS)
 
 

@@ -1,0 +1,1 @@
+"""The documentation: pages, the configuration of Sphinx, and generators of pages."""
