@@ -14,7 +14,7 @@ from absl import flags
 
 from irsde_jax import configuration, main, weights
 from irsde_jax.export import notes, stablehlo
-from irsde_jax.restoration import loading
+from irsde_jax.restoration import grids, loading
 
 pytest.importorskip("flatbuffers", reason="flatbuffers serializes exported programs")
 
@@ -115,10 +115,11 @@ def test_export_again_makes_the_same_program(make, changes):
     again = [a for a in parsed(make(name, *changes)) if a.startswith("--config.")]
     found = configuration.override(loading.stored_config(name), again)
     first, second = loading.load(name, given), loading.load(name, found)
-    assert first.program_options() == second.program_options()
-    np.testing.assert_array_equal(
-        first.timesteps(None, None), second.timesteps(None, None)
-    )
+    assert first.network == second.network
+    assert first.recipe.program_options() == second.recipe.program_options()
+    steps = [grids.timesteps(each.recipe, None, None) for each in (first, second)]
+    np.testing.assert_array_equal(*steps)
+    assert first.image_format == second.image_format
     assert first.config.data == second.config.data
     assert second.tiles(4096, 4096) is None
 
