@@ -148,4 +148,5 @@ def groups(noisy: Sequence[Noisy], apart: bool) -> list[list[int]]:
 
 def _varying(image: np.ndarray) -> np.ndarray:
     """Which channels of an image [H, W, C] are not constant, bool [C]."""
-    return image.min(axis=(0, 1)) < image.max(axis=(0, 1))
+    varies: np.ndarray = image.min(axis=(0, 1)) < image.max(axis=(0, 1))
+    return varies
