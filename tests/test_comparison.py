@@ -137,10 +137,12 @@ def test_where_there_is_no_interval_there_is_none():
 
 def test_solvers_are_read_and_mistakes_named():
     assert methods.parse_solvers("") == []
+    with pytest.raises(ValueError, match=r"--trust=my_solvers"):
+        methods.parse_solvers("posterior,my_solvers:Heun@10")
     found = methods.parse_solvers("mr_ode_2@5, posterior")
     assert found == [("mr_ode_2", 5), ("posterior", None)]
     for text, message in (
-        ("mr_ode@5", "'mr_ode' is not one of.*did you mean 'mr_ode_"),
+        ("mr_ode@5", "'mr_ode' is not one of.*Did you mean 'mr_ode_"),
         ("posterior@", "write posterior@100"),
         ("posterior@0", "write posterior@100"),
         ("posterior,posterior", "twice"),

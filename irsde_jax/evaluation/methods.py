@@ -46,18 +46,18 @@ class Method(NamedTuple):
 def parse_solvers(text: str) -> list[tuple[str, int | None]]:
     """Reads "mr_ode_2@5,posterior" as pairs: a solver, and its evaluations or None.
 
+    A solver of the user's own is named as in `samplers.find_solver`.
+
     Raises:
-        ValueError: for an unknown solver, or a number that is none.
+        ValueError: If a solver is unknown, or if a number of evaluations is missing.
     """
     found = []
     for item in filter(None, (part.strip() for part in text.split(","))):
         solver, at, number = item.partition("@")
-        if solver not in samplers.SOLVERS:
-            hint = configuration.nearest(solver, samplers.SOLVERS)
-            raise ValueError(
-                f"evaluation.solvers: {solver!r} is not one of "
-                f"{sorted(samplers.SOLVERS)}{hint}."
-            )
+        try:
+            samplers.find_solver(solver)
+        except ValueError as error:
+            raise ValueError(f"evaluation.solvers: {error}") from error
         if at and not (number.isdecimal() and int(number)):
             raise ValueError(
                 f"evaluation.solvers: {item!r} has no number of evaluations after the "
