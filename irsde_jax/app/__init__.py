@@ -1,6 +1,6 @@
 """A web page that restores photographs: `--mode=app`.
 
-`choices` and `restoring` do what visitors ask for, and know of no page; `samples` makes
-photographs to try it on. `page` is the layout in Gradio, `answers` what happens when
-something is clicked, and `server` serves them.
+`choices` and `restoring` do the work for visitors, independently of any page. `samples`
+makes photographs to try the page with. `page` defines the layout in Gradio, `answers`
+the reactions to visitors' input, and `server` serves the page.
 """

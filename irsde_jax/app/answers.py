@@ -1,7 +1,7 @@
-"""What the page answers to an upload, to a change of the settings and to the button.
+"""The reactions of the page to an upload, to changed settings and to the button.
 
-Each function takes the values of the page's components and returns those of others, in
-the order in which `page.build` lists them.
+Each function takes the values of some components of the page and returns the values of
+others, in the order in which `page.build` lists them.
 """
 
 import html
@@ -24,15 +24,15 @@ NOTHING_YET = "The cost is shown here as soon as there is a photograph."
 
 
 class Served(NamedTuple):
-    """What a page serves.
+    """The weights that a page serves, with the options of the server.
 
     Attributes:
-        restorer: The weights.
+        restorer: The restorer with the weights.
         name: The name of the weights.
-        limits: What one visitor may ask for.
-        folder: Results are written below it.
-        has_command: Whether `--mode=restore` with this name restores alike, so that
-            the command is shown.
+        limits: The limits for each visitor.
+        folder: The folder below which results are written.
+        has_command: Whether to show a command. It is shown if `--mode=restore` with
+            this name gives the same results.
     """
 
     restorer: Restorer
@@ -43,7 +43,15 @@ class Served(NamedTuple):
 
 
 def look(restorer: Restorer, limits: Limits, upload: str | None) -> list[Any]:
-    """For `size`, the picture, the editor, and results that are none any more."""
+    """Returns updates of `size`, the picture, the editor and the results of an upload.
+
+    The results of the previous upload are hidden.
+
+    Args:
+        restorer: The restorer with the weights.
+        limits: The limits for each visitor.
+        upload: The path of the upload. None means that it was removed.
+    """
     hidden = [gr.update(visible=False)] * 5
     if upload is None:
         return [None, gr.update(value=None, visible=True), None, *hidden]
@@ -55,7 +63,7 @@ def look(restorer: Restorer, limits: Limits, upload: str | None) -> list[Any]:
         return [message, gr.update(value=None, visible=True), None, *hidden]
     size = found.height, found.width, found.note
     picture = found.picture if fills(restorer) else None
-    shown = picture is None  # else the editor shows it
+    shown = picture is None  # otherwise the editor shows the upload
     return [size, gr.update(value=found.picture, visible=shown), picture, *hidden]
 
 
@@ -65,7 +73,15 @@ def tell_cost(
     size: tuple[int, int, str] | str | None,
     *values: Any,
 ) -> str:
-    """What is to be expected of a restoration, before it is asked for."""
+    """Returns the expected cost of a restoration, as Markdown.
+
+    Args:
+        restorer: The restorer with the weights.
+        limits: The limits for each visitor.
+        size: The height and width of the result in pixels and a note on its holes; or
+            the reason why the upload cannot be restored; or None without an upload.
+        *values: The values of the controls, in the order of `choices.Values`.
+    """
     if size is None:
         return NOTHING_YET
     if isinstance(size, str):
@@ -90,7 +106,17 @@ def tell_cost(
 def restore(
     served: Served, upload: str | None, drawing: dict[str, Any] | None, *values: Any
 ) -> list[Any]:
-    """For the picture, the slider, what is said, the downloads and the map."""
+    """Returns updates for the picture, the slider, the text, the downloads and the map.
+
+    Args:
+        served: The weights that the page serves.
+        upload: The path of the upload, or None without an upload.
+        drawing: The value of the editor, or None.
+        *values: The values of the controls, in the order of `choices.Values`.
+
+    Raises:
+        gradio.Error: If the upload cannot be restored. Gradio shows the message.
+    """
     if upload is None:
         raise gr.Error("Choose a photograph first.", print_exception=False)
     settings = choices.settings_of(served.restorer, Values(*values))
@@ -137,7 +163,7 @@ def restore(
 
 
 def _words(error: BaseException) -> str:
-    """An error for a visitor: messages of Gradio are HTML."""
+    """Returns an error message for a visitor, escaped as Gradio reads it as HTML."""
     if isinstance(error, MemoryError | jax.errors.JaxRuntimeError):
         return "the machine ran out of memory: take a smaller photograph"
     return html.escape(" ".join(str(error).split()), quote=False)

@@ -1,4 +1,4 @@
-"""What a visitor may choose, and the weights tuned to it."""
+"""The settings that a visitor can choose, their limits, and weights that use them."""
 
 import functools
 from typing import NamedTuple
@@ -8,15 +8,15 @@ from irsde_jax.restoration.restorer import Restorer
 
 
 class Limits(NamedTuple):
-    """What one visitor may ask for: the group `app` of a configuration.
+    """The limits for each visitor: the group `app` of a configuration.
 
     Attributes:
-        megabytes: of an uploaded file.
-        megapixels: of a result.
-        work: million pixels x evaluations, over all samples.
-        samples: restorations for an uncertainty map.
-        queue: requests that wait; another one is told to come back.
-        seconds: that a restoration may take, by the estimate.
+        megabytes: The largest size of an uploaded file, in units of 2^20 bytes.
+        megapixels: The largest size of a result, in millions of pixels.
+        work: The largest number of million pixels x evaluations, over all samples.
+        samples: The largest number of restorations for an uncertainty map.
+        queue: The largest number of waiting requests. Further requests are rejected.
+        seconds: The longest estimated time of a restoration, in seconds.
     """
 
     megabytes: float
@@ -28,16 +28,17 @@ class Limits(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """How an upload is to be restored.
+    """The settings of a restoration of an upload.
 
     Attributes:
-        solver: one of `allowed_solvers`.
-        num_evals: network evaluations; a low noise level may leave fewer steps.
-        seed: of the sampling noise.
-        sigma: noise level in image units, for the Denoising process; None: the one of
-            the configuration, or else estimated.
-        num_samples: restorations for the uncertainty map; 0: no map.
-        as_png: whether the result is a PNG, rather than of the format of the upload.
+        solver: One of `allowed_solvers`.
+        num_evals: The number of network evaluations. A low noise level may leave fewer
+            steps.
+        seed: The seed of the sampling noise.
+        sigma: The noise level in image units, for the Denoising process. None means the
+            level of the configuration, or an estimate if it is unset there.
+        num_samples: The number of restorations for the uncertainty map. 0 means no map.
+        as_png: Whether the result is a PNG file, instead of the format of the upload.
     """
 
     solver: str
@@ -49,16 +50,16 @@ class Settings(NamedTuple):
 
 
 class Values(NamedTuple):
-    """The values of the page's controls, in their order.
+    """The values of the page's controls, in the order of the controls.
 
     Attributes:
         solver: One of `allowed_solvers`.
         num_evals: The number of network evaluations.
-        seed: The seed; None if the field is empty.
+        seed: The seed of the sampling noise. None means that the field is empty.
         estimated: Whether the noise level is estimated.
         level: The noise level in grey levels of 255.
         num_samples: The number of restorations for the uncertainty map.
-        as_png: Whether the result is a PNG.
+        as_png: Whether the result is a PNG file.
     """
 
     solver: str
@@ -71,7 +72,12 @@ class Values(NamedTuple):
 
 
 def settings_of(restorer: Restorer, values: Values) -> Settings:
-    """Returns the settings that the values of the page's controls stand for."""
+    """Returns the settings that correspond to the values of the page's controls.
+
+    Args:
+        restorer: The restorer, whose process decides whether a noise level is used.
+        values: The values of the controls.
+    """
     given = restorer.process.starts_at_input and not values.estimated
     return Settings(
         solver=values.solver,
@@ -84,18 +90,18 @@ def settings_of(restorer: Restorer, values: Values) -> Settings:
 
 
 def allowed_solvers(restorer: Restorer) -> list[str]:
-    """The solvers that its process has, in the order of `samplers.SOLVERS`."""
+    """Returns the solvers that the process allows, ordered as `samplers.SOLVERS`."""
     return [s for s in samplers.SOLVERS if processes.allows(restorer.process, s)]
 
 
 @functools.cache
 def draws_noise(restorer: Restorer, solver: str) -> bool:
-    """Whether two restorations of an image can differ with this solver."""
+    """Returns whether two restorations of an image can differ with this solver."""
     return processes.draws_noise(restorer.process, solver)
 
 
 def overrides(settings: Settings) -> list[str]:
-    """The settings as a command line of `--mode=restore` has them."""
+    """Returns the settings as flags of a `--mode=restore` command line."""
     values = {"solver": settings.solver, "num_evals": settings.num_evals}
     if settings.sigma is not None:
         values["sigma"] = repr(settings.sigma)
@@ -103,6 +109,12 @@ def overrides(settings: Settings) -> list[str]:
 
 
 def tuned(restorer: Restorer, settings: Settings) -> Restorer:
-    """The same weights with the solver, evaluations and noise level of the settings."""
+    """Returns a restorer with the same weights and other settings.
+
+    Args:
+        restorer: The restorer with the weights.
+        settings: The settings, of which the solver, the number of evaluations and the
+            noise level are used.
+    """
     config = configuration.override(restorer.config, overrides(settings))
     return Restorer.from_config(config, restorer.params, restorer.network)

@@ -1,4 +1,4 @@
-"""The settings of the page: the components with which a visitor chooses."""
+"""The controls of the page, with which a visitor chooses the settings."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from irsde_jax.restoration.restorer import Restorer
 
 
 class Controls(NamedTuple):
-    """The components, in the order of `choices.Values`, which they give."""
+    """The controls as components, in the order of `choices.Values`."""
 
     solver: gr.Dropdown
     num_evals: gr.Slider
@@ -22,7 +22,12 @@ class Controls(NamedTuple):
 
 
 def make(restorer: Restorer, limits: Limits) -> Controls:
-    """Lays out the components where the page is being laid out."""
+    """Adds the controls to the page at the current position of its layout.
+
+    Args:
+        restorer: The restorer with the weights, whose settings are the initial values.
+        limits: The limits for each visitor.
+    """
     sampling = restorer.sampling
     solver = gr.Dropdown(
         choices.allowed_solvers(restorer),
@@ -72,9 +77,12 @@ def make(restorer: Restorer, limits: Limits) -> Controls:
 
 
 def _noise_level(restorer: Restorer) -> tuple[gr.Checkbox, gr.Slider]:
-    """Whether the level is estimated, and the level; hidden where there is none."""
+    """Returns the controls for estimating the noise level, and for the level itself.
+
+    They are hidden if the process takes no noise level.
+    """
     shown, configured = restorer.process.starts_at_input, restorer.sampling.sigma
-    # A level at or above lambda has no step at which the process could start.
+    # The process cannot start from a noise level at or above lambda.
     highest = 0.99 * 255 * float(restorer.schedule.max_sigma)
     estimated = gr.Checkbox(
         value=configured is None,

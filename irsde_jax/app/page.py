@@ -1,4 +1,4 @@
-"""The page: what visitors see, laid out in Gradio."""
+"""The layout of the page in Gradio."""
 
 import functools
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ PROCESS_NAMES = {
 THEME = gr.themes.Soft(
     primary_hue="blue",
     neutral_hue="slate",
-    # What the system has: the page loads nothing from elsewhere.
+    # These are fonts of the system, because the page must not load anything remotely.
     font=["system-ui", "sans-serif"],
     font_mono=["ui-monospace", "monospace"],
 )
@@ -36,7 +36,8 @@ CSS = """
 #said code { white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 
-# One restoration at a time: it takes the whole machine. Looking at uploads is quick.
+# A restoration uses the whole machine, so only one runs at a time. Checks of uploads
+# are fast and have a queue of their own.
 _RESTORING: dict[str, Any] = {
     "concurrency_id": "restore",
     "concurrency_limit": 1,
@@ -51,7 +52,7 @@ _LOOKING: dict[str, Any] = {
 
 
 class _Inputs(NamedTuple):
-    """What a visitor gives."""
+    """The components with which a visitor gives input."""
 
     upload: gr.File
     gallery: gr.Gallery
@@ -59,7 +60,7 @@ class _Inputs(NamedTuple):
 
 
 class _Outputs(NamedTuple):
-    """What a visitor sees, and the button."""
+    """The components that show output to a visitor, and the button."""
 
     cost: gr.Markdown
     button: gr.Button
@@ -73,16 +74,16 @@ class _Outputs(NamedTuple):
 
     @property
     def results(self) -> list[Any]:
-        """The components of a result, which are hidden before there is one."""
+        """The components of a result, which are hidden until there is one."""
         return [self.slider, self.said, self.download, self.mask, self.spread]
 
 
 def build(served: Served, samples: Sequence[Path]) -> gr.Blocks:
-    """The page of some weights.
+    """Returns the page for the given weights.
 
     Args:
-        served: The weights, and what one visitor may ask of them.
-        samples: Photographs to try the page on; there may be none.
+        served: The weights that the page serves, with the options of the server.
+        samples: The photographs to try the page with. The sequence may be empty.
     """
     blocks = gr.Blocks(
         title="irsde_jax", analytics_enabled=False, delete_cache=(600, 3600)
@@ -99,7 +100,7 @@ def build(served: Served, samples: Sequence[Path]) -> gr.Blocks:
 
 
 def _lay_out_inputs(served: Served, samples: Sequence[Path]) -> _Inputs:
-    """The left column."""
+    """Adds the left column to the page and returns its components."""
     upload = gr.File(
         label=f"1. Your photograph (at most {served.limits.megabytes:g} MB)",
         file_types=list(images.SUFFIXES),
@@ -126,7 +127,7 @@ def _lay_out_inputs(served: Served, samples: Sequence[Path]) -> _Inputs:
 
 
 def _lay_out_outputs(restorer: Restorer) -> _Outputs:
-    """The right column."""
+    """Adds the right column to the page and returns its components."""
     return _Outputs(
         cost=gr.Markdown(answers.NOTHING_YET, elem_id="cost"),
         button=gr.Button("3. Restore", variant="primary", elem_id="restore"),
@@ -141,7 +142,7 @@ def _lay_out_outputs(restorer: Restorer) -> _Outputs:
         editor=_editor(restorer),
         slider=gr.ImageSlider(
             label="Before | after: drag the line",
-            format="png",  # the default, WebP, would blur what is compared
+            format="png",  # the default format, WebP, would blur both images
             interactive=False,
             height=460,
             buttons=["fullscreen"],
@@ -167,10 +168,11 @@ def _lay_out_outputs(restorer: Restorer) -> _Outputs:
 def _connect(
     served: Served, samples: Sequence[Path], inputs: _Inputs, outputs: _Outputs
 ) -> None:
-    """What happens when a visitor uploads, chooses or presses the button."""
+    """Connects the components to the functions of `answers`."""
     restorer, limits = served.restorer, served.limits
     upload, chosen = inputs.upload, inputs.controls
-    size = gr.State(None)  # of the present upload, or what is wrong with it
+    # This is the size of the current upload, or the reason why it cannot be restored.
+    size = gr.State(None)
     tell_cost = {
         "fn": functools.partial(answers.tell_cost, restorer, limits),
         "inputs": [size, *chosen],
@@ -178,7 +180,7 @@ def _connect(
     }
 
     def take(event: gr.SelectData) -> str:
-        """The sample that was clicked, as if it were uploaded."""
+        """Returns the path of the sample that was clicked, as a new upload."""
         return str(samples[event.index])
 
     inputs.gallery.select(take, None, upload, **_LOOKING)
@@ -206,6 +208,7 @@ def _connect(
 
 
 def _heading(restorer: Restorer, name: str) -> str:
+    """Returns the heading of the page as Markdown."""
     count = sum(leaf.size for leaf in jax.tree.leaves(restorer.recipe.network))
     process = PROCESS_NAMES.get(restorer.config.process, restorer.process.name)
     return (
@@ -216,7 +219,10 @@ def _heading(restorer: Restorer, name: str) -> str:
 
 
 def _editor(restorer: Restorer) -> gr.ImageEditor:
-    """A brush that marks what is to be filled; hidden where nothing is."""
+    """Returns an editor whose brush marks pixels to fill.
+
+    It is hidden if the weights do not fill holes.
+    """
     return gr.ImageEditor(
         label="Paint over what is to be filled",
         image_mode="RGBA",

@@ -1,4 +1,4 @@
-"""What a visitor paints over a photograph, as a mask file for it."""
+"""Converts what a visitor paints over a photograph to a mask file."""
 
 from pathlib import Path
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-_HALF = 128  # of 255: the opacity from which on a pixel is painted
+_HALF = 128  # the lowest opacity, of 255, at which a pixel counts as painted
 
 
 def paint_of(drawing: dict[str, Any] | None) -> np.ndarray | None:
-    """Where the layers of an image editor are painted, bool [h, w]; None: nowhere.
+    """Returns the painted pixels of an image editor, bool [h, w]; None without paint.
 
     Args:
-        drawing: The value of the editor: "layers" are uint8 [h, w, 4].
+        drawing: The value of the editor, or None. Its "layers" are uint8 [h, w, 4].
     """
     layers = [] if drawing is None else drawing["layers"]
     painted = [layer[..., 3] >= _HALF for layer in layers]
@@ -22,13 +22,14 @@ def paint_of(drawing: dict[str, Any] | None) -> np.ndarray | None:
 
 
 def write_mask(paint: np.ndarray, height: int, width: int, path: Path) -> None:
-    """Writes paint as a mask of a photograph: white is filled.
+    """Writes painted pixels as a mask of a photograph, in which white is filled.
 
     Args:
-        paint: bool [h, w]. The page shows large photographs smaller than they are.
+        paint: The painted pixels, bool [h, w]. The size may differ from that of the
+            photograph, because the page reduces large photographs.
         height: The height of the photograph in pixels.
         width: The width of the photograph in pixels.
-        path: The file, ending in `.png`.
+        path: The mask file, whose name ends in `.png`.
     """
     mask = Image.fromarray(np.where(paint, np.uint8(255), np.uint8(0)))
     mask.resize((width, height), Image.Resampling.NEAREST).save(path)

@@ -1,17 +1,21 @@
-"""Arrays as pictures for the page: no larger than a screen, 8 bits, RGB."""
+"""Converts arrays to pictures for the page: RGB, 8 bits, no larger than a screen."""
 
 import numpy as np
 from PIL import Image
 
 from irsde_jax.data.image_files import images
 
-_SIDE = 1600  # pixels: of a picture on the page; the file has them all
-# Black, violet, orange, pale yellow: dark to light, also for the colour-blind.
+_SIDE = 1600  # longest side in pixels of a picture on the page; files keep all pixels
+# The colours are black, violet, orange and pale yellow. They go from dark to light, so
+# they can also be told apart by colour-blind people.
 _COLOURS = np.array([(0, 0, 4), (120, 28, 109), (237, 105, 37), (252, 255, 164)]) / 255
 
 
 def to_picture(pixels: np.ndarray) -> np.ndarray:
-    """An image [H, W, C] for the page: uint8 [h, w, 3], smaller where it is large."""
+    """Returns an image [H, W, C] as a picture for the page, uint8 [h, w, 3].
+
+    Large images are reduced.
+    """
     if pixels.shape[-1] not in (1, 3):
         pixels = pixels.mean(axis=-1, keepdims=True)
     narrow = images.to_uint8(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
@@ -21,7 +25,11 @@ def to_picture(pixels: np.ndarray) -> np.ndarray:
 
 
 def to_map(std: np.ndarray) -> tuple[np.ndarray, float]:
-    """Standard deviations [H, W, C] as colours, and what the lightest stands for."""
+    """Returns standard deviations as colours, and the value of the lightest colour.
+
+    Args:
+        std: The standard deviations in image units, shape [H, W, C].
+    """
     spread = std.mean(axis=-1)
     white = max(float(np.percentile(spread, 99)), 1 / 255)
     levels = np.linspace(0, 1, len(_COLOURS))

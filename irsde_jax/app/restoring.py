@@ -1,8 +1,8 @@
-"""What visitors of the page ask for: an upload's cost, and its restoration.
+"""Estimates the cost of restoring an upload, and restores it.
 
-Nothing here knows of Gradio, of sessions or of the network: paths and settings go in,
-files, pictures and words come out, and what cannot be done is a `ValueError` or an
-`OSError` that says so to a person.
+This module is independent of Gradio, of sessions and of the network connection. It
+takes paths and settings, and returns files, pictures and text. Errors are a
+`ValueError` or an `OSError` with a message for visitors.
 """
 
 import time
@@ -24,25 +24,26 @@ from irsde_jax.restoration.files import one_file, provenance
 from irsde_jax.restoration.files.filling import Filling
 from irsde_jax.restoration.restorer import Restorer
 
-_MOST_PROGRAMS = 32  # that are kept compiled
+_MOST_PROGRAMS = 32  # the largest number of compiled programs that are kept
 _COMPILED: set[tuple[int, int, str, int]] = set()
 
 
 class Result(NamedTuple):
-    """An upload after it was restored.
+    """The result of restoring an upload.
 
     Attributes:
-        file: the result, as the library wrote it.
-        before: uint8 [H, W, 3], for the page.
-        after: of the same shape.
-        spread: uint8 [H, W, 3], where the samples differ; None where none were asked
-            for, or where they cannot differ.
-        white: the standard deviation that the lightest colour of `spread` stands for,
-            in image units.
-        seconds: that it took.
-        estimated: seconds that it was to take.
-        note: What was filled, in sentences.
-        mask: The mask file that says what was filled; None where nothing was painted.
+        file: The path of the result file.
+        before: The upload as a picture for the page, uint8 [H, W, 3].
+        after: The result as a picture of the same shape.
+        spread: The uncertainty map, uint8 [H, W, 3]. None means that no map was
+            requested, or that all samples would be equal.
+        white: The standard deviation, in image units, that the lightest colour of
+            `spread` stands for.
+        seconds: The duration of the restoration in seconds.
+        estimated: The estimated duration in seconds.
+        note: The description of what was filled, in sentences.
+        mask: The mask file that defined what was filled. None means that nothing was
+            painted.
     """
 
     file: Path
@@ -59,17 +60,17 @@ class Result(NamedTuple):
 def cost(
     restorer: Restorer, height: int, width: int, settings: Settings, limits: Limits
 ) -> Cost:
-    """What restoring an image costs, the samples of the uncertainty map included.
+    """Returns the cost of restoring an image, including the uncertainty map.
 
     Args:
-        restorer: the weights.
-        height: pixels of the result.
-        width: pixels of the result.
-        settings: how it is to be restored.
-        limits: what is too much.
+        restorer: The restorer with the weights.
+        height: The height of the result in pixels.
+        width: The width of the result in pixels.
+        settings: The settings of the restoration.
+        limits: The limits for each visitor.
 
     Raises:
-        ValueError: if the settings are out of range, or the work is beyond the limits.
+        ValueError: If the settings are out of range, or if the cost exceeds the limits.
     """
     if not 0 <= settings.num_samples <= limits.samples:
         raise ValueError(
@@ -80,7 +81,7 @@ def cost(
         raise ValueError("a restoration takes at least one evaluation.")
     num_evals = tuned(restorer, settings).num_evals()
     num_samples = 1 + _num_samples(restorer, settings)
-    # Of `restorer`, which remembers what it found out of a size.
+    # `restorer` is used instead of the tuned one, because it caches estimates by size.
     found = costs.estimate(restorer, height, width, num_evals, num_samples)
     work = found.pixels * found.num_evals / 1e6
     if work > limits.work:
@@ -108,22 +109,21 @@ def restore_upload(
     name: str | None = None,
     paint: np.ndarray | None = None,
 ) -> Result:
-    """Restores an uploaded file: what `--mode=restore` writes for it, bit for bit.
+    """Restores an uploaded file; the result equals that of `--mode=restore` exactly.
 
     Args:
-        restorer: the weights.
-        upload: an image file; its name and the seed decide the noise, as they do in
-            `restore.run`.
-        settings: how.
-        limits: what is too much.
-        folder: the result goes to a folder of its own in it.
-        name: The name of the weights, which the metadata of the result mention.
-        paint: Where a visitor painted, bool [h, w], for weights that fill holes: a mask
-            of it decides. None: the holes are those of the upload.
+        restorer: The restorer with the weights.
+        upload: The image file. Its name and the seed determine the sampling noise.
+        settings: The settings of the restoration.
+        limits: The limits for each visitor.
+        folder: The folder in which a new folder for the result is created.
+        name: The name of the weights, for the metadata of the result.
+        paint: The pixels that a visitor painted, bool [h, w], as the mask for weights
+            that fill holes. None means that the holes are those in the upload.
 
     Raises:
-        OSError: if the upload is gone, or the disk full.
-        ValueError: see `uploads.look` and `cost`.
+        OSError: If the upload no longer exists, or if the disk is full.
+        ValueError: If `uploads.look` or `cost` rejects the upload or the settings.
     """
     chosen = tuned(restorer, settings)
     given = uploads.read(chosen, upload, limits)
@@ -170,7 +170,7 @@ def _write(
     mask: HoleMask | None,
     made_by: str,
 ) -> tuple[np.ndarray, Filling | None]:
-    """Writes the result; returns its pixels, and what was filled in it, if any."""
+    """Writes the result; returns its pixels, and what was filled in it or None."""
     one_file.restore_file(
         restorer,
         upload,
@@ -194,14 +194,14 @@ def _spread(
     key: PRNGKey,
     unknown: np.ndarray | None,
 ) -> tuple[np.ndarray | None, float]:
-    """The map of uncertainty, None if there is none, and what its lightest colour is.
+    """Returns the uncertainty map or None, and the value of its lightest colour.
 
     Args:
-        restorer: The weights, tuned to the settings.
-        given: What the restorer was given.
-        settings: What the visitor chose.
+        restorer: The restorer, tuned to the settings.
+        given: The input of the restorer.
+        settings: The settings of the restoration.
         key: The key of the restoration.
-        unknown: The pixels that the network is not shown, see `Filling`.
+        unknown: The pixels that are hidden from the network, as in `Filling`.
     """
     num_samples = _num_samples(restorer, settings)
     if not num_samples:
@@ -217,7 +217,10 @@ def _spread(
 
 
 def _forget_old_programs(program: tuple[int, int, str, int]) -> None:
-    """Each size, solver and number of evaluations compiles; visitors try many."""
+    """Clears the compiled programs when there are many.
+
+    Each size, solver and number of evaluations is compiled, and visitors try many.
+    """
     _COMPILED.add(program)
     if len(_COMPILED) > _MOST_PROGRAMS:
         jax.clear_caches()
@@ -225,7 +228,7 @@ def _forget_old_programs(program: tuple[int, int, str, int]) -> None:
 
 
 def _num_samples(restorer: Restorer, settings: Settings) -> int:
-    """Restorations for the map: none where all of them would be the same."""
+    """Returns the number of restorations for the map, or 0 if all would be equal."""
     if settings.num_samples and draws_noise(restorer, settings.solver):
         return max(settings.num_samples, 2)
     return 0

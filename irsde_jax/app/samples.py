@@ -1,4 +1,4 @@
-"""Photographs to try the page on: of scikit-image, degraded as the weights expect."""
+"""Photographs of scikit-image to try the page with, degraded as the weights expect."""
 
 import logging
 from collections.abc import Callable
@@ -21,26 +21,27 @@ logger = logging.getLogger(__name__)
 Config: TypeAlias = ml_collections.ConfigDict
 
 _PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png")
-_SIDE = 256  # pixels, of the clean photographs
+_SIDE = 256  # side of the clean photographs in pixels
 
 
 def write_samples(restorer: Restorer, folder: Path) -> list[Path]:
     """Writes the degraded photographs as PNG files.
 
     Args:
-        restorer: the weights; the degradation is the one they were trained to undo.
-        folder: an existing folder.
+        restorer: The restorer with the weights. The degradation is the one that they
+            were trained to remove.
+        folder: The folder for the files, which must exist.
 
     Returns:
-        The files; none where scikit-image is not installed, or where only the pairs of
-        the training know what the degradation was.
+        The paths of the files. The list is empty if scikit-image is not installed, or
+        if the degradation is known only from training pairs.
     """
     try:
         import skimage
     except ImportError:
         return []
     scale = restorer.scale
-    # Super-resolution is given the small photographs themselves.
+    # The input of super-resolution is a small photograph without further degradation.
     degrade = _degradation(restorer.config) if scale == 1 else _unchanged
     if restorer.image_format.channels != 3 or degrade is None:
         return []
@@ -58,7 +59,7 @@ def write_samples(restorer: Restorer, folder: Path) -> list[Path]:
 
 
 def _degradation(config: Config) -> Callable[..., Array | np.ndarray] | None:
-    """The synthetic degradation of the weights' task; None where there is none."""
+    """Returns the synthetic degradation of the weights' task, or None without one."""
     chosen = config.degradation
     if chosen.name == degradations.PAIRED:
         task = config.task.replace("-", "_")
@@ -69,18 +70,19 @@ def _degradation(config: Config) -> Callable[..., Array | np.ndarray] | None:
         chosen = configuration.load(f"{task}:synthetic").degradation
     try:
         return degradations.make_degradation(**chosen)
-    except ValueError as error:  # it may be code of whoever trained the weights
+    except ValueError as error:  # the degradation may be code that is not trusted here
         logger.warning("The page shows no photographs to try: %s", error)
         return None
 
 
 def _unchanged(key: PRNGKey, pixels: np.ndarray) -> np.ndarray:
+    """Returns the photograph unchanged, with the signature of a degradation."""
     del key
     return pixels
 
 
 def _central_square(photograph: Image.Image, side: int) -> Image.Image:
-    """The middle of a photograph, reduced to `side` pixels each way."""
+    """Returns the central square of a photograph, resized to `side` x `side` pixels."""
     shorter = min(photograph.size)
     left, top = (photograph.width - shorter) // 2, (photograph.height - shorter) // 2
     return photograph.resize(

@@ -1,4 +1,4 @@
-"""Serving the page: one process, one restoration at a time, nothing left behind."""
+"""Serves the page: one process, one restoration at a time, no files left behind."""
 
 import contextlib
 import logging
@@ -30,26 +30,29 @@ def run(
     host: str = HOST,
     port: int | None = None,
 ) -> None:
-    """`--mode app`: serves the page until SIGINT or SIGTERM.
+    """Serves the page until SIGINT or SIGTERM: `--mode app`.
 
     Args:
-        config: see `restore.load`; its group `app` says what one visitor may ask for.
-        workdir: of the run whose weights are used, if `weights` is None.
-        weights: what `restore.load` takes.
-        host: address to listen at; the default is reached from this machine alone.
-        port: to listen at; None: the first free one from 7860 on.
+        config: The configuration, as for `irsde_jax.load`. Its group `app` defines the
+            limits for each visitor.
+        workdir: The work directory of the run whose weights are used if `weights` is
+            None.
+        weights: The weights, as for `irsde_jax.load`.
+        host: The address to listen at. The default can only be reached from this
+            machine.
+        port: The port to listen at. None means the first free port from 7860 on.
 
     Raises:
-        ModuleNotFoundError: if Gradio is not installed.
-        OSError: if the port is taken.
-        ValueError: see `restore.load`.
+        ModuleNotFoundError: If Gradio is not installed.
+        OSError: If the port is already in use.
+        ValueError: If `irsde_jax.load` rejects the configuration or the weights.
     """
     restorer = loading.open_restorer(config, workdir, weights)
     limits = configuration.call_with(Limits, restorer.config, "app")
     costs.seconds_per_pixel(restorer)  # measured while nothing else is restored
     with _stop_signal() as stop, _temporary_folder() as folder:
         try:
-            # These import Gradio, which reads the name of its folder.
+            # These modules import Gradio, which reads the name of its folder on import.
             from irsde_jax.app import page
             from irsde_jax.app.answers import Served
         except ModuleNotFoundError as error:
@@ -59,9 +62,10 @@ def run(
         tried = folder / "samples"
         tried.mkdir()
         source = str(weights if weights is not None else workdir)
-        # A command names the weights alone: it is shown if their settings are these.
+        # The command names only the weights, so it is shown only if their stored
+        # settings are the ones in use.
         has_command = is_own(restorer.config, loading.stored_config(source))
-        name = Path(source).name  # visitors have no business with folders
+        name = Path(source).name  # the folder is not shown to visitors
         served = Served(restorer, name, limits, folder, has_command)
         blocks = page.build(served, samples.write_samples(restorer, tried))
         blocks.queue(max_size=limits.queue, api_open=False)
@@ -77,10 +81,10 @@ def run(
 def _launch(
     blocks: Any, host: str, port: int | None, limits: Limits, looks: dict[str, Any]
 ) -> str:
-    """Starts to serve the page; returns its address.
+    """Starts to serve the page and returns its address.
 
     Raises:
-        OSError: if the port is taken, or the host is another machine.
+        OSError: If the port is in use, or if the host is not this machine.
     """
     try:
         _, address, _ = blocks.launch(
@@ -106,10 +110,15 @@ def _launch(
 
 
 def is_own(config: Config, stored: Config | None) -> bool:
-    """Whether weights restore by a configuration as they do by their own."""
+    """Returns whether a configuration restores in the same way as the stored one.
+
+    Args:
+        config: The configuration in use.
+        stored: The configuration that is stored with the weights, or None.
+    """
     if stored is None:
         return False
-    if stored.sampling.debias is None:  # loading settles it
+    if stored.sampling.debias is None:  # in `config` it was set on loading
         stored = configuration.override(
             stored, [f"--config.sampling.debias={config.sampling.debias}"]
         )
@@ -119,9 +128,9 @@ def is_own(config: Config, stored: Config | None) -> bool:
 
 @contextlib.contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    """The folder of uploads and results, removed with all that is in it."""
+    """Yields the folder for uploads and results, and deletes it with its content."""
     with tempfile.TemporaryDirectory(prefix="irsde_jax_app_") as folder:
-        # Gradio takes the place of its files from this variable and nowhere else.
+        # The folder of Gradio's files can only be set by this variable.
         before = os.environ.get("GRADIO_TEMP_DIR")
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
@@ -135,9 +144,9 @@ def _temporary_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _stop_signal() -> Iterator[queue.SimpleQueue[int]]:
-    """A queue that SIGINT and SIGTERM are put in: both end the page in order.
+    """Yields a queue that receives SIGINT and SIGTERM, so that the page ends in order.
 
-    Unlike an event, it may be filled by a handler that interrupts another one.
+    Unlike an event, a queue can be filled by a handler that interrupts another one.
     """
     received: queue.SimpleQueue[int] = queue.SimpleQueue()
     numbers = (signal.SIGINT, signal.SIGTERM)

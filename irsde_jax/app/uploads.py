@@ -1,4 +1,4 @@
-"""Uploads of visitors: read within limits, with errors that name no folder."""
+"""Reads the uploads of visitors within limits; error messages contain no folders."""
 
 import contextlib
 from collections.abc import Iterator
@@ -20,10 +20,11 @@ class Look(NamedTuple):
     """An upload before it is restored.
 
     Attributes:
-        picture: uint8 [H, W, 3], for the page.
-        height: pixels of the result.
-        width: pixels of the result.
-        note: What will be filled unless something is painted over it, in sentences.
+        picture: The upload as a picture for the page, uint8 [H, W, 3].
+        height: The height of the result in pixels.
+        width: The width of the result in pixels.
+        note: The description of what will be filled if nothing is painted, in
+            sentences.
     """
 
     picture: np.ndarray
@@ -33,11 +34,17 @@ class Look(NamedTuple):
 
 
 def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
-    """Reads an upload, and sees to it that it can be restored.
+    """Reads an upload and checks that it can be restored.
+
+    Args:
+        restorer: The restorer with the weights.
+        upload: The uploaded file.
+        limits: The limits for each visitor.
 
     Raises:
-        OSError: if there is no such file.
-        ValueError: if it is too large, damaged or no image of these weights.
+        OSError: If there is no such file.
+        ValueError: If the file is too large or damaged, or not an image for these
+            weights.
     """
     pixels = restorer.enlarge(read(restorer, upload, limits).pixels)
     note = ""
@@ -51,11 +58,17 @@ def look(restorer: Restorer, upload: Path, limits: Limits) -> Look:
 
 
 def read(restorer: Restorer, upload: Path, limits: Limits) -> one_file.Given:
-    """Returns what the restorer is given of an upload.
+    """Returns the input of the restorer for an upload.
+
+    Args:
+        restorer: The restorer with the weights.
+        upload: The uploaded file.
+        limits: The limits for each visitor.
 
     Raises:
-        OSError: if there is no such file.
-        ValueError: if it is too large, damaged or no image of these weights.
+        OSError: If there is no such file.
+        ValueError: If the file is too large or damaged, or not an image for these
+            weights.
     """
     if upload.suffix.lower() not in images.SUFFIXES:
         raise ValueError(
@@ -81,10 +94,16 @@ def read(restorer: Restorer, upload: Path, limits: Limits) -> one_file.Given:
 def find_filling(
     restorer: Restorer, upload: Path, mask: HoleMask | None, limits: Limits
 ) -> Filling:
-    """What will be filled in an upload.
+    """Returns what will be filled in an upload.
+
+    Args:
+        restorer: The restorer with the weights.
+        upload: The uploaded file.
+        mask: The mask of the upload. None means that the holes are painted into it.
+        limits: The limits for each visitor.
 
     Raises:
-        ValueError: if the mask does not fit, or if nothing of the image is known.
+        ValueError: If the mask does not fit, or if it leaves no known pixel.
     """
     return filling.read(
         upload,
@@ -95,13 +114,21 @@ def find_filling(
 
 
 def sentences(filled: Filling) -> str:
-    """What will be filled, with warnings, in sentences."""
+    """Returns the description of what will be filled, with warnings, in sentences."""
     return " ".join((f"{filled}.", *filled.warnings))
 
 
 @contextlib.contextmanager
 def names_alone(*paths: Path) -> Iterator[None]:
-    """Errors without folders: visitors have no business with those of this machine."""
+    """Removes folders from error messages, because visitors must not see them.
+
+    Args:
+        *paths: The paths that are replaced by their last part.
+
+    Raises:
+        OSError: If the body raises one. The message is shortened.
+        ValueError: If the body raises one. The message is shortened.
+    """
     try:
         yield
     except (ValueError, OSError) as error:
@@ -113,7 +140,10 @@ def names_alone(*paths: Path) -> Iterator[None]:
 
 
 def _check_size(upload: Path, scale: int, limits: Limits) -> None:
-    """Raises if the header promises too many pixels, before any of them is decoded."""
+    """Raises ValueError if the result would have too many pixels.
+
+    The size is read from the header, before any pixels are decoded.
+    """
     height, width = images.read_size(upload)
     megapixels = height * width * scale**2 / 1e6
     if megapixels > limits.megapixels:

@@ -1,1 +1,1 @@
-"""Exported programs: a restorer that runs without this package."""
+"""Export of restorers as programs that run without this package."""

@@ -1,9 +1,10 @@
-"""`export.json`: what exported programs take and compute, and until when they run.
+"""The content of `export.json`, which describes exported programs.
 
-JAX promises that an exported program runs with every JAX that is released up to six
-months after the JAX that exported it, and with those of the three weeks before:
-https://docs.jax.dev/en/latest/export/export.html#compatibility-guarantees. What counts
-is when the two were released, not the day of the export.
+It says what the programs take and compute, and until when they are guaranteed to run.
+JAX guarantees that an exported program runs with every JAX version that is released up
+to six months after the version that exported it, and with those of the three weeks
+before: https://docs.jax.dev/en/latest/export/export.html#compatibility-guarantees. The
+release dates of the two versions count, not the day of the export.
 """
 
 import calendar
@@ -20,7 +21,11 @@ import irsde_jax
 from irsde_jax.restoration.restorer import Restorer
 
 FORMAT_VERSION = 2
-"""2: super-resolution programs take small images; export.json holds the promise."""
+"""The version of the format of exports.
+
+In version 2, super-resolution programs take small images, and export.json contains the
+date until which JAX guarantees that the programs run.
+"""
 
 WEIGHTS, CONFIG, SCRIPT = "weights.npz", "config.json", "restore.py"
 LICENCE = "WEIGHTS_LICENSE.md"
@@ -35,22 +40,22 @@ RELEASES = {
     "0.12.0": datetime.date(2026, 10, 16),
     "0.12.0.1": datetime.date(2026, 10, 20),
 }
-"""Version of JAX -> the day of its release. A JAX does not know its own."""
+"""The release dates of JAX by version, because JAX does not know its own."""
 
 _PROMISED_MONTHS = 6
 
 
 def promised_until(version: str, exported: datetime.date) -> tuple[datetime.date, bool]:
-    """The last release day of a JAX that is promised to run a program.
+    """Returns the last release date of JAX versions guaranteed to run a program.
 
     Args:
-        version: The JAX that exported the program.
+        version: The version of JAX that exported the program.
         exported: The day of the export.
 
     Returns:
-        The day, and whether it is exact. Of a JAX that is not in `RELEASES` it is only
-        known that it was released by the day of the export: the promise ends on the
-        returned day or earlier.
+        The date, and whether it is exact. If the version is not in `RELEASES`, it is
+        only known that it was released by the day of the export. The guarantee then
+        ends on the returned date or earlier.
     """
     released = RELEASES.get(version)
     start = exported if released is None else released
@@ -67,14 +72,15 @@ def describe(
     source: str,
     exported: datetime.date | None = None,
 ) -> dict[str, Any]:
-    """What `export.json` says: what the programs take, compute, and until when.
+    """Returns the content of `export.json`.
 
     Args:
         restorer: The restorer that is exported.
-        programs: File name of a program -> height and width of the images it takes.
+        programs: The heights and widths of the images that the programs take, by file
+            name of the program.
         platforms: The platforms that the programs run on.
-        source: What the weights were loaded from.
-        exported: The day of the export. None is today, in UTC.
+        source: The name or path of the weights.
+        exported: The day of the export. None means today, in UTC.
     """
     sampling, form = restorer.sampling, restorer.image_format
     channels, scale = form.channels, form.scale
@@ -118,8 +124,8 @@ def _command(
     platforms: Sequence[str],
     source: str,
 ) -> str:
-    """The command that exports the same programs again, from the same weights."""
-    # The rest of a path belongs to the machine of the export.
+    """Returns the command that exports the same programs from the same weights."""
+    # Only the name is included. The rest of the path is specific to this machine.
     name = shlex.quote(Path(source).resolve().name)
     sizes = ",".join(f"{height}x{width}" for height, width in programs.values())
     return " ".join(
@@ -136,9 +142,9 @@ def _command(
 
 
 def _choices(restorer: Restorer) -> dict[str, Any]:
-    """Dotted key -> value of the settings that an export depends on.
+    """Returns the settings that an export depends on, as dotted keys and values.
 
-    Those that the weights decide, such as their process, are left out.
+    Settings that the weights determine, such as their process, are omitted.
     """
     config = restorer.config
     keys = ["sampling.solver", "sampling.num_evals", "sampling.spacing"]
@@ -147,6 +153,6 @@ def _choices(restorer: Restorer) -> dict[str, Any]:
     keys += ["data.enlarge"] if config.data.scale > 1 else []
     parts = {key: key.split(".") for key in keys}
     choices = {key: config[group].get(name) for key, (group, name) in parts.items()}
-    # A program restores whole images, whatever the memory. The restorer has decided
-    # on `debias` where it is unset.
+    # A program always restores whole images. If `debias` is unset, the restorer has
+    # chosen a value, which is used here.
     return choices | {"sampling.tile": 0, "sampling.debias": restorer.sampling.debias}

@@ -1,4 +1,4 @@
-"""A restorer as one program of StableHLO, for images of one size."""
+"""Exports a restorer as a StableHLO program for images of one size."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -21,18 +21,23 @@ Size: TypeAlias = tuple[int, int]
 def export_program(
     restorer: Restorer, size: Size, platforms: Sequence[str]
 ) -> jax.export.Exported:
-    """The program `(weights, seed, images) -> restored` for images of one size.
+    """Returns the program `(weights, seed, images) -> restored` for images of one size.
 
-    `weights` are the parameters by their flat names; `seed` is uint32, shape []; images
-    and result are float32 in [0, 1], shape [batch, H, W, C], for any batch. The result
-    is that of `restorer(images, key=jax.random.key(seed))`. For super-resolution the
-    images are the small ones, which the program enlarges as `images.enlarge` does, but
-    for rounding: the result is that of `restorer(images, key=..., enlarged=True)` for
-    the images that it enlarged.
+    `weights` is a dictionary of the parameters by their flat names, and `seed` is
+    uint32 of shape []. `images` and `restored` are float32 in [0, 1], shape [batch, H,
+    W, C], for any batch size. The result equals that of `restorer(images,
+    key=jax.random.key(seed))`. For super-resolution, the program takes small images and
+    enlarges them as `Restorer.enlarge` does, except for rounding. The result then
+    equals that of `restorer(images, key=..., enlarged=True)` for the enlarged images.
+
+    Args:
+        restorer: The restorer to export.
+        size: The height and width of the images in pixels, before enlargement.
+        platforms: The platforms that the program runs on.
 
     Raises:
-        ValueError: for the Denoising process without a noise level, or settings that
-            `Restorer.check` refuses.
+        ValueError: If the process is Denoising and no noise level is set, if the images
+            would be restored in tiles, or if `Restorer.check` rejects the settings.
     """
     timesteps = _timesteps(restorer)
     recipe, form = restorer.recipe, restorer.image_format
@@ -47,7 +52,8 @@ def export_program(
         )
 
     def program(params: dict[str, Array], seed: Array, images: Array) -> Array:
-        # Not folded into constants, which would round otherwise than the library does.
+        # The barrier prevents constant folding, which would round differently from the
+        # library.
         schedule, grid = jax.lax.optimization_barrier((restorer.schedule, timesteps))
         return programs.restore(
             _network_with(restorer, params),
@@ -69,7 +75,7 @@ def export_program(
 
 @contextlib.contextmanager
 def _without_source_paths() -> Iterator[None]:
-    """Keeps the paths of this machine's Python files out of the programs."""
+    """Omits the paths of this machine's Python files from programs exported inside."""
     name = "jax_traceback_in_locations_limit"
     limit = getattr(jax.config, name)
     jax.config.update(name, 0)
@@ -80,7 +86,11 @@ def _without_source_paths() -> Iterator[None]:
 
 
 def _timesteps(restorer: Restorer) -> Array:
-    """The grid of all images: the noise level, if there is one, is the same for all."""
+    """Returns the timestep grid, which is the same for all images.
+
+    Raises:
+        ValueError: If the noise level of the Denoising process is unset, or too low.
+    """
     sigma = restorer.sampling.sigma
     if restorer.process.starts_at_input and sigma is None:
         raise ValueError(
@@ -98,7 +108,11 @@ def _timesteps(restorer: Restorer) -> Array:
 
 
 def weights_of(restorer: Restorer) -> dict[str, Any]:
-    """Returns the arrays of the network by their paths."""
+    """Returns the arrays of the network by their paths.
+
+    Args:
+        restorer: The restorer with the network.
+    """
     network = restorer.recipe.network
     of_one = len(network.args) == 1 and not network.keywords
     tree = network.args[0] if of_one else (network.args, network.keywords)
@@ -108,7 +122,12 @@ def weights_of(restorer: Restorer) -> dict[str, Any]:
 def _network_with(
     restorer: Restorer, weights: dict[str, Array]
 ) -> jax.tree_util.Partial:
-    """The network of a restorer with arrays that `weights_of` named."""
+    """Returns the network of a restorer with the given arrays.
+
+    Args:
+        restorer: The restorer with the network.
+        weights: The arrays by the names that `weights_of` gives them.
+    """
     leaves = [weights[name] for name in weights_of(restorer)]
     structure = jax.tree.structure(restorer.recipe.network)
     network: jax.tree_util.Partial = jax.tree.unflatten(structure, leaves)

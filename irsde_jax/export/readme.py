@@ -1,4 +1,4 @@
-"""README.md of an export: what its files are, and how and until when they run."""
+"""The README.md of an export, which explains its files and how to run them."""
 
 from typing import Any
 
@@ -70,11 +70,11 @@ the noise in grey images, and `{SCRIPT}` warns of it. Use irsde_jax for grey ima
 
 
 def readme(export: dict[str, Any], is_shipped: bool) -> str:
-    """The text of README.md.
+    """Returns the text of README.md.
 
     Args:
-        export: What `export_notes.describe` returned.
-        is_shipped: Whether the weights are those that irsde_jax ships.
+        export: The dictionary that `notes.describe` returned.
+        is_shipped: Whether the weights are shipped with irsde_jax.
     """
     sigma = export["sigma"]
     noise = "" if sigma is None else f" for noise of level {255 * sigma:.4g} of 255"
@@ -101,6 +101,7 @@ def readme(export: dict[str, Any], is_shipped: bool) -> str:
 
 
 def _files(export: dict[str, Any], is_shipped: bool) -> str:
+    """Returns the list of the files, as Markdown."""
     lines, scale = [], export["scale"]
     for name, (_, height, width, _) in export["programs"].items():
         size = f"images of {height} x {width} pixels (height x width)"
@@ -118,6 +119,7 @@ def _files(export: dict[str, Any], is_shipped: bool) -> str:
 
 
 def _images(export: dict[str, Any]) -> str:
+    """Returns the description of the images that the script accepts, as Markdown."""
     paragraphs = [_IMAGES]
     low, high = export["data_range"]
     if (low, high) != (0, 1):

@@ -1,12 +1,14 @@
-"""`--mode export`: a restorer as a program that runs without this package.
+"""Exports a restorer as programs that run without this package: `--mode export`.
 
-The folder holds, for each image size, a StableHLO program (HEIGHTxWIDTH.stablehlo), and
-beside them the weights (weights.npz), the configuration (config.json), what the
-programs take and return (export.json, README.md), and `restore.py`, which calls them
-with jax, numpy and flatbuffers alone. Solver, evaluations and noise level are fixed at
-export; the batch is free. A program for super-resolution takes the small image.
+The folder contains a StableHLO program for each image size (HEIGHTxWIDTH.stablehlo). It
+also contains the weights (weights.npz), the configuration (config.json), descriptions
+of what the programs take and return (export.json, README.md), and `restore.py`. This
+script calls the programs and needs only jax, numpy and flatbuffers. The solver, the
+number of evaluations and the noise level are fixed at export; the batch size is free. A
+program for super-resolution takes small images.
 
-Serialization and its guarantees: https://docs.jax.dev/en/latest/export/export.html.
+The serialization and its guarantees are described at
+https://docs.jax.dev/en/latest/export/export.html.
 """
 
 import importlib.util
@@ -45,10 +47,10 @@ SUFFIX = ".stablehlo"
 
 
 def parse_sizes(text: str) -> list[Size]:
-    """Reads "256x256,512x768" as heights and widths.
+    """Returns the heights and widths in a text such as "256x256,512x768".
 
     Raises:
-        ValueError: for anything else, or a size that is given twice.
+        ValueError: If the text has another form, or if a size is given twice.
     """
     sizes = []
     for item in text.split(","):
@@ -63,10 +65,10 @@ def parse_sizes(text: str) -> list[Size]:
 
 
 def parse_platforms(text: str) -> list[str]:
-    """Reads "cpu,tpu" as names of `PLATFORMS`.
+    """Returns the names of platforms in a text such as "cpu,tpu".
 
     Raises:
-        ValueError: for another name, or one that is given twice.
+        ValueError: If a name is not in `PLATFORMS`, or is given twice.
     """
     names = [name.strip() for name in text.split(",")]
     for name in names:
@@ -79,6 +81,7 @@ def parse_platforms(text: str) -> list[str]:
 
 
 def _unique(values: list, given: str) -> list:
+    """Returns the values, or raises ValueError if one of them occurs twice."""
     if len(set(values)) < len(values):
         raise ValueError(f"{given} names one of them twice. Remove one.")
     return values
@@ -93,22 +96,24 @@ def run(
     *,
     overwrite: bool = False,
 ) -> Path:
-    """Writes the programs of a restorer and what belongs to them; returns the folder.
+    """Writes the programs of a restorer with their other files, and returns the folder.
 
     Args:
-        config: see `restore.load`; its group `sampling` is what is exported.
-        source: the weights: what `restore.load` takes.
-        output: a folder: new, empty or, with `overwrite`, of an earlier export, whose
-            files are replaced.
-        sizes: heights and widths of the images, one program for each.
-        platforms: that the programs run on, of `PLATFORMS`.
-        overwrite: whether an earlier export is replaced.
+        config: The configuration, as for `irsde_jax.load`. Its group `sampling`
+            determines what is exported.
+        source: The weights, as for `irsde_jax.load`.
+        output: The output folder. It must be new or empty or, with `overwrite`, contain
+            an earlier export, whose files are replaced.
+        sizes: The heights and widths of the images, in pixels. A program is written for
+            each size.
+        platforms: The platforms that the programs run on, from `PLATFORMS`.
+        overwrite: Whether an earlier export is replaced.
 
     Raises:
-        FileExistsError: if `output` is not empty and `overwrite` is False, or if it
-            holds anything but an export.
-        ModuleNotFoundError: without flatbuffers.
-        ValueError: for the Denoising process without a noise level.
+        FileExistsError: If `output` is not empty and `overwrite` is False, or if it
+            contains anything other than an export.
+        ModuleNotFoundError: If flatbuffers is not installed.
+        ValueError: If a program cannot be exported; `export_program` lists reasons.
     """
     folder = Path(output).absolute()
     stale = _claim(folder, overwrite)
@@ -119,7 +124,8 @@ def run(
     try:
         _write(temporary, restorer, os.fspath(source), sizes, platforms)
         folder.mkdir(exist_ok=True)
-        # The manifest goes first and comes last: with it the folder is whole.
+        # The manifest is deleted first and written last, so a folder that contains it
+        # is complete.
         for name in (MANIFEST, *stale):
             (folder / name).unlink(missing_ok=True)
         names = sorted(path.name for path in temporary.iterdir())
@@ -160,14 +166,18 @@ def _write(
 
 
 def _is_shipped(source: str) -> bool:
-    """Whether `restore.load` takes the weights from those of the package."""
+    """Returns whether `irsde_jax.load` finds these weights in the package."""
     path = Path(source)
     by_name = not path.is_dir() and weights.find(source) is not None
     return by_name or path.resolve().parent == weights.FOLDER.resolve()
 
 
 def _claim(folder: Path, overwrite: bool) -> list[str]:
-    """The files of an earlier export in the folder, which are to be replaced."""
+    """Returns the names of files of an earlier export that must be deleted.
+
+    Raises:
+        FileExistsError: If the folder must not be written to.
+    """
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"--output={folder} is a file; an export is a folder.")
     found = sorted(folder.iterdir()) if folder.is_dir() else []
@@ -191,6 +201,7 @@ def _claim(folder: Path, overwrite: bool) -> list[str]:
 
 
 def _require_flatbuffers() -> None:
+    """Raises ModuleNotFoundError if flatbuffers is not installed."""
     if importlib.util.find_spec("flatbuffers") is None:
         raise ModuleNotFoundError(
             "exported programs are serialized by flatbuffers: pip install "
@@ -199,4 +210,5 @@ def _require_flatbuffers() -> None:
 
 
 def _name(size: Size) -> str:
+    """Returns the file name of the program for images of that height and width."""
     return f"{size[0]}x{size[1]}{SUFFIX}"

@@ -28,7 +28,7 @@ OPTIONS: dict[str, dict] = {
     "WEBP": dict(lossless=True),
 }
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I")
-# Tags of TIFF.
+# The numbers of TIFF tags.
 BITS, PHOTOMETRIC, EXTRA_BANDS, SAMPLE_FORMAT = 258, 262, 338, 339
 
 
@@ -36,8 +36,8 @@ def restore(images: np.ndarray, seed: int = 0) -> np.ndarray:
     """Restores images of an exported size; the result has the same type.
 
     Args:
-        images: uint8, uint16, or floats in [0, 1], shape [H, W], [H, W, C] or
-            [batch, H, W, C]. Where the programs take RGB, grey images (C = 1) are
+        images: The images: uint8, uint16, or floats in [0, 1], shape [H, W], [H, W, C]
+            or [batch, H, W, C]. If the programs take RGB, grey images (C = 1) are
             restored as RGB, and the three channels of the result are averaged.
         seed: The seed of the sampling noise, from 0 to 2**32 - 1.
     """
@@ -69,7 +69,16 @@ def restore(images: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def run(size: str, seed: np.uint32, batch: np.ndarray) -> np.ndarray:
-    """Calls the program for one size, or says why this JAX refuses it."""
+    """Runs the program for one size.
+
+    Args:
+        size: The size of the images, HEIGHTxWIDTH.
+        seed: The seed of the sampling noise.
+        batch: The images, float32 [batch, H, W, C].
+
+    Raises:
+        ValueError: If this version of JAX rejects the program.
+    """
     is_grey = batch.shape[-1] > 1 and (np.ptp(batch, axis=-1) == 0).all()
     if EXPORT["process"] == "denoising" and is_grey:
         warn(
@@ -83,7 +92,7 @@ def run(size: str, seed: np.uint32, batch: np.ndarray) -> np.ndarray:
         lowered = call.lower(weights, seed, batch)
     except (ImportError, OSError):
         raise
-    except Exception as error:  # JAX raises nearly anything on what it cannot read
+    except Exception as error:  # JAX raises many kinds of errors here
         made, platforms = EXPORT["versions"]["jax"], ", ".join(EXPORT["platforms"])
         raise ValueError(
             f"JAX {jax.__version__} refuses the program {size}.stablehlo ({error}). "
@@ -96,7 +105,12 @@ def run(size: str, seed: np.uint32, batch: np.ndarray) -> np.ndarray:
 
 
 def restore_array(array: np.ndarray, seed: int) -> np.ndarray:
-    """Restores what an .npy file holds: floats lie in `data_range`, like the result."""
+    """Restores the array of an .npy file.
+
+    Args:
+        array: The images. Floats lie in `data_range`, and so do those of the result.
+        seed: The seed of the sampling noise.
+    """
     low, high = EXPORT["data_range"]
     if array.dtype.kind != "f" or (low, high) == (0, 1):
         return restore(array, seed)
@@ -111,12 +125,17 @@ def restore_array(array: np.ndarray, seed: int) -> np.ndarray:
 
 
 def warn(text: str) -> None:
-    """Prints a warning, as a script does."""
+    """Prints a warning to stderr, because the script has no logger."""
     print(f"restore.py: {text}", file=sys.stderr)
 
 
 def refusal(image: Any, depth_of_png: int) -> str | None:
-    """Why an open image cannot be read exactly; None if it can."""
+    """Returns the reason why an open image cannot be read exactly, or None if it can.
+
+    Args:
+        image: The image that Pillow opened.
+        depth_of_png: The bits per sample of a PNG file, 8 for other formats.
+    """
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(BITS, (1,)) if image.format == "TIFF" else (8,)
     extra = tags.get(EXTRA_BANDS, ())
@@ -140,9 +159,9 @@ def refusal(image: Any, depth_of_png: int) -> str | None:
 
 
 def read(path: Path) -> tuple[np.ndarray, bytes | None]:
-    """Upright samples [H, W, C], and the colour profile.
+    """Returns the samples of an upright image, shape [H, W, C], and its colour profile.
 
-    Samples are uint8, or of 16-bit grey float32 in [0, 1].
+    Samples are uint8. Those of 16-bit grey images are float32 in [0, 1].
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -156,7 +175,7 @@ def read(path: Path) -> tuple[np.ndarray, bytes | None]:
         raise ValueError(f"it cannot be read exactly, because {reason}.")
     try:
         upright = ImageOps.exif_transpose(image)
-    except Exception as error:  # decoders raise nearly anything on damaged files
+    except Exception as error:  # decoders raise many kinds of errors for damaged files
         raise ValueError(f"it is damaged: {error}. Fetch it again.") from error
     profile = image.info.get("icc_profile")
     if upright.mode[0] == "I":
@@ -173,7 +192,13 @@ def read(path: Path) -> tuple[np.ndarray, bytes | None]:
 
 
 def write(kind: str, samples: np.ndarray, profile: bytes | None) -> bytes:
-    """The bytes of an image file of 8 bits a sample."""
+    """Returns the content of an image file with 8 bits per sample.
+
+    Args:
+        kind: The format, a value of `FORMATS`.
+        samples: The samples, uint8 [H, W, C].
+        profile: The colour profile, or None.
+    """
     from PIL import Image
 
     picture = Image.fromarray(samples[..., 0] if samples.shape[-1] == 1 else samples)

@@ -1,1 +1,1 @@
-"""Restoring: a network, its process and a solver as one function of images."""
+"""Restoration: a network, its process and a solver as one function of images."""

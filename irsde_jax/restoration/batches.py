@@ -1,27 +1,30 @@
-"""Arrays of users as batches for a network, and results like the arrays given.
+"""Conversion of users' arrays to batches for a network, and of results back.
 
 A 3-D array is one image [H, W, C] if its last axis is 1 or the number of channels of
-the network. Anything else with three axes is refused, as a batch [batch, H, W] of grey
-images cannot be told from an image with W channels: `images[..., None]` says it.
+the network. All other arrays with three axes are rejected, because a batch [batch, H,
+W] of grey images cannot be told apart from an image with W channels. Users can pass
+`images[..., None]` for such a batch.
 """
 
 import numpy as np
 
-# No noise of these processes takes an image in [0, 1] further: lambda is at most 1.
+# The noise of these processes never moves a pixel further than this from [0, 1],
+# because lambda is at most 1.
 _LARGEST = 8.0
 
 
 def to_batch(images: np.ndarray, channels: int) -> np.ndarray:
-    """The images as float32 [batch, H, W, C] in [0, 1]; C is 1 or `channels`.
+    """Returns the images as float32 [batch, H, W, C] in [0, 1]; C is 1 or `channels`.
 
     Args:
-        images: uint8, uint16, or floating point in [0, 1] with noise a little beyond.
-            The shape is [H, W] (grey), [H, W, 1], [H, W, channels], [batch, H, W, 1] or
-            [batch, H, W, channels]. Grey images fit networks for 1 and 3 channels.
+        images: The images as uint8, uint16 or floating point in [0, 1]; noise may
+            exceed [0, 1] a little. The shape is [H, W] (grey), [H, W, 1], [H, W,
+            channels], [batch, H, W, 1] or [batch, H, W, channels]. Grey images are
+            accepted by networks with 1 or 3 channels.
         channels: The number of channels of the network.
 
     Raises:
-        ValueError: for another type, shape or range.
+        ValueError: If the images have another type, shape or range.
     """
     batch = _as_floats(images).reshape(_batch_shape(images, channels))
     if not np.isfinite(batch).all():
@@ -38,11 +41,12 @@ def to_batch(images: np.ndarray, channels: int) -> np.ndarray:
 
 
 def like(restored: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Results in the type and the layout of the images given.
+    """Returns results in the type and the layout of the input images.
 
     Args:
         restored: The results in [0, 1], shape [batch, h, w, C].
-        images: The array that `to_batch` was given. Its height and width may be others.
+        images: The array that was passed to `to_batch`. Its height and width may differ
+            from those of the results.
     """
     if images.dtype.kind == "u":
         restored = np.round(restored * np.float32(np.iinfo(images.dtype).max))
@@ -50,7 +54,12 @@ def like(restored: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 
 def result_shape(shape: tuple[int, ...], images: np.ndarray) -> tuple[int, ...]:
-    """The shape of results [batch, h, w, C] in the layout of the images given."""
+    """Returns the shape of results [batch, h, w, C] in the layout of the input images.
+
+    Args:
+        shape: The shape of the results as a batch, (batch, h, w, C).
+        images: The array that was passed to `to_batch`.
+    """
     batch, height, width, channels = shape
     return {
         2: (height, width),
@@ -60,6 +69,7 @@ def result_shape(shape: tuple[int, ...], images: np.ndarray) -> tuple[int, ...]:
 
 
 def _as_floats(images: np.ndarray) -> np.ndarray:
+    """Returns the images as float32; integer types are scaled to [0, 1]."""
     if images.dtype in (np.uint8, np.uint16):
         return images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
     if np.issubdtype(images.dtype, np.floating):
@@ -71,7 +81,7 @@ def _as_floats(images: np.ndarray) -> np.ndarray:
 
 
 def _batch_shape(images: np.ndarray, channels: int) -> tuple[int, ...]:
-    """The shape of the images as a batch."""
+    """Returns the shape of the images as a batch, [batch, H, W, C]."""
     shape = images.shape
     if images.ndim == 2:
         shape = (*shape, 1)
@@ -82,7 +92,7 @@ def _batch_shape(images: np.ndarray, channels: int) -> tuple[int, ...]:
 
 
 def _refusal(images: np.ndarray, channels: int, allowed: list[int]) -> str:
-    """Why images of that shape are refused, and what to try."""
+    """Returns the error message for images whose shape is rejected, with advice."""
     shapes = [f"[H, W, {count}] or [batch, H, W, {count}]" for count in allowed]
     if 1 in allowed:
         shapes.insert(0, "[H, W]")

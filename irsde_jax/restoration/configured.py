@@ -1,4 +1,4 @@
-"""The parts of a restorer, built from a configuration."""
+"""Builds the parts of a restorer from a configuration."""
 
 import dataclasses
 from typing import TypeAlias
@@ -15,7 +15,12 @@ Config: TypeAlias = ml_collections.ConfigDict
 
 
 def make_network(config: Config) -> Network:
-    """Returns the network; the process decides whether it sees degraded images."""
+    """Returns the network.
+
+    Args:
+        config: The configuration. Its process decides whether the network is
+            conditioned on degraded images.
+    """
     process = processes.make_process(config.process)
     return configuration.call_with(
         models.make_network, config, "model", conditional=process.conditional
@@ -28,14 +33,14 @@ def make_schedule(config: Config) -> Schedule:
 
 
 def make_process(config: Config, schedule: Schedule) -> Process:
-    """Returns the process, checked against its schedule."""
+    """Returns the process, after checking that it is compatible with its schedule."""
     return processes.make_process(config.process, schedule, config.prediction)
 
 
 def make_sampling(config: Config) -> Sampling:
-    """Returns how images are restored.
+    """Returns the sampling settings.
 
-    Where `sampling.debias` is unset, the training loss decides it.
+    If `sampling.debias` is unset, it is derived from the training loss.
     """
     sampling = configuration.call_with(Sampling, config, "sampling")
     if config.sampling.debias is not None:
@@ -45,7 +50,7 @@ def make_sampling(config: Config) -> Sampling:
 
 
 def make_image_format(config: Config) -> ImageFormat:
-    """Returns the images that the network takes."""
+    """Returns the format of the images that the network accepts."""
     data = config.data
     return ImageFormat(
         channels=config.model.channels,

@@ -1,4 +1,4 @@
-"""What a restoration will cost, told before it starts: evaluations, memory, time."""
+"""Estimates the cost of a restoration in advance: evaluations, memory and time."""
 
 import time
 from typing import NamedTuple
@@ -11,19 +11,20 @@ from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
 
-_SIDE = 128  # pixels, of what the network's speed is measured on
+_SIDE = 128  # side in pixels of the image on which the network's speed is measured
 _REPEATS = 3
 
 
 class Cost(NamedTuple):
-    """What restoring an image costs.
+    """The cost of restoring an image.
 
     Attributes:
-        pixels: of the image.
-        num_evals: network evaluations, of all samples together.
-        tiles: how the image is cut; None where it is restored whole.
-        memory_bytes: at the most at once, beside files and libraries.
-        seconds: about how long, compiling left out.
+        pixels: The number of pixels of the image.
+        num_evals: The number of network evaluations, summed over all samples.
+        tiles: The tiles that the image is cut into. None means that the image is
+            restored whole.
+        memory_bytes: The peak memory in bytes, without files and libraries.
+        seconds: The approximate duration in seconds, without compilation.
     """
 
     pixels: int
@@ -47,19 +48,22 @@ def estimate(
     num_evals: int | None = None,
     num_samples: int = 1,
 ) -> Cost:
-    """The cost of an image of that size, as the network sees it (enlarged).
+    """Returns the cost of restoring one image.
 
     The first call compiles the network for a small image and measures its speed.
 
     Args:
-        restorer: what restores.
-        height: of the image, in pixels.
-        width: of the image, in pixels.
-        num_evals: of each restoration; None: the configuration's.
-        num_samples: restorations of the image.
+        restorer: The restorer that is going to restore the image.
+        height: The height in pixels of the image that the network sees, that is, after
+            it was enlarged.
+        width: The width of that image in pixels.
+        num_evals: The number of network evaluations of each restoration. None means the
+            number that is configured.
+        num_samples: The number of restorations of the image.
 
     Raises:
-        ValueError: if no tiles fit into the memory, see `Restorer.tiles`.
+        ValueError: If even the smallest tiles need more memory than allowed; see
+            `Restorer.tiles`.
     """
     tiles = restorer.tiles(height, width, num_samples=num_samples)
     evals = num_samples * (restorer.num_evals() if num_evals is None else num_evals)
@@ -69,7 +73,15 @@ def estimate(
 
 
 def worked_on(tiles: Tiles | None, height: int, width: int) -> int:
-    """Pixels that the network sees in an evaluation: what overlaps counts twice."""
+    """Returns the number of pixels that the network processes in one evaluation.
+
+    Pixels where tiles overlap are counted once for each tile.
+
+    Args:
+        tiles: The tiles that the image is cut into. None means a whole image.
+        height: The height of the image in pixels.
+        width: The width of the image in pixels.
+    """
     if tiles is None:
         return height * width
     sizes = (max(size, tiles.side) for size in (height, width))
@@ -78,7 +90,10 @@ def worked_on(tiles: Tiles | None, height: int, width: int) -> int:
 
 
 def seconds_per_pixel(restorer: Restorer) -> float:
-    """What an evaluation takes, measured once for a network on this device."""
+    """Returns the time of one network evaluation per pixel, in seconds.
+
+    It is measured once for each network architecture on this device.
+    """
     network = restorer.recipe.network
     kind = jax.tree.structure(network), restorer.image_format.channels
     if kind not in _MEASURED:
@@ -99,12 +114,13 @@ _MEASURED: dict[tuple[jax.tree_util.PyTreeDef, int], float] = {}
 
 @jax.jit
 def _forward(network: jax.tree_util.Partial, images: Array, t: Array) -> Array:
+    """Evaluates the network once."""
     prediction: Array = network(images, images, t)
     return prediction
 
 
 def duration(seconds: float) -> str:
-    """A time to read: "3 s", "4 min 10 s", "2 h 5 min"."""
+    """Returns a duration as readable text: "3 s", "4 min 10 s", "2 h 5 min"."""
     if seconds < 60:
         return f"{max(seconds, 1):.0f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""The steps that a restoration visits: how many there are, and which."""
+"""The timestep grid of a restoration, and its number of network evaluations."""
 
 from irsde_jax import samplers, sde
 from irsde_jax.array_types import Array
@@ -8,13 +8,13 @@ from irsde_jax.restoration.recipe import Recipe
 def num_evals(recipe: Recipe, sigma: float | None = None) -> int:
     """Returns the number of network evaluations of an image.
 
-    It is that of `recipe.sampling`. In the Denoising process there are at most as many
-    as there are steps from the noise level on.
+    It is the number in `recipe.sampling`. In the Denoising process it is at most the
+    number of steps that remain from the noise level on.
 
     Args:
-        recipe: What restores.
-        sigma: The noise level in image units. None is that of `recipe.sampling`, or, if
-            it is unset there, the highest one.
+        recipe: The recipe of the restoration.
+        sigma: The noise level in image units. None means the level of
+            `recipe.sampling`, or the highest level if it is unset there.
     """
     configured = recipe.sampling.num_evals
     sigma = recipe.sampling.sigma if sigma is None else sigma
@@ -24,20 +24,22 @@ def num_evals(recipe: Recipe, sigma: float | None = None) -> int:
 
 
 def timesteps(recipe: Recipe, number: int | None, sigma: float | None) -> Array | None:
-    """Returns the grid of a restoration; None if there is nothing to remove.
+    """Returns the timestep grid of a restoration; None if there is no noise to remove.
 
     Args:
-        recipe: What restores.
-        number: The number of network evaluations. None is that of `num_evals`.
-        sigma: The noise level in image units for the Denoising process, else None.
+        recipe: The recipe of the restoration.
+        number: The number of network evaluations. None means the number that
+            `num_evals` returns.
+        sigma: The noise level in image units for the Denoising process, None for all
+            other processes.
 
     Raises:
-        ValueError: if a noise level is given and the process takes none, or if an
+        ValueError: If a noise level is given and the process takes none, or if an
             argument is out of range.
     """
     start = recipe.schedule.num_steps
     if recipe.process.starts_at_input:
-        assert sigma is not None  # given, configured or estimated
+        assert sigma is not None  # it was given, configured or estimated
         start = sde.start_step(recipe.schedule, sigma)
         if start == 0:
             return None

@@ -1,4 +1,4 @@
-"""The holes that arrays of users mark, checked against the process of a network."""
+"""Checks of the holes that users mark in arrays against the process of a network."""
 
 import logging
 
@@ -14,15 +14,16 @@ logger = logging.getLogger(__name__)
 def as_holes(
     recipe: Recipe, mask: np.ndarray | None, batch: np.ndarray
 ) -> np.ndarray | None:
-    """Returns the holes that a mask marks, bool [batch, H, W]; None without a mask.
+    """Returns the holes that a mask marks, bool [batch, H, W], or None without a mask.
 
     Args:
-        recipe: What restores.
-        mask: See `Restorer.__call__`.
+        recipe: The recipe of the restoration.
+        mask: The mask as described in `Restorer.__call__`, or None.
         batch: The images, float32 [batch, H, W, C] in [0, 1].
 
     Raises:
-        ValueError: if the process fills no holes, or if the mask does not fit.
+        ValueError: If the process does not fill holes, or if the mask does not fit the
+            images.
     """
     if mask is None:
         _warn_of_nothing_to_do(recipe.process, batch)
@@ -37,7 +38,7 @@ def as_holes(
 
 
 def _warn_of_nothing_to_do(process: Process, batch: np.ndarray) -> None:
-    """Warns of images without holes, which come back unchanged."""
+    """Logs a warning for each image without holes, which is returned unchanged."""
     if process.known is None:
         return
     for index, image in enumerate(batch):

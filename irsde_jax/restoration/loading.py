@@ -1,4 +1,4 @@
-"""Weights from wherever they are: a work directory, a name, a file of any format."""
+"""Loads weights from a work directory, by name, or from a file of a known format."""
 
 import os
 from pathlib import Path
@@ -23,28 +23,30 @@ def load(
     *,
     model: Network | nn.Module | None = None,
 ) -> Restorer:
-    """A `Restorer` from weights.
+    """Returns a `Restorer` for the given weights.
 
     Args:
-        source: a work directory of `--mode train`, the name of weights that are shipped
-            (`irsde_jax.list_weights`), a file of `--mode pack` (.safetensors), or an
-            official PyTorch file (.pth, .pt, .ckpt, .bin).
-        config: for a PyTorch file, which holds no schedule, the configuration it
-            belongs to, as an object, a name ("deraining") or a path. Elsewhere it is
-            optional: task, process, schedule and network must agree with the stored.
-        model: The network, for weights of a training that was given its network as an
-            object. None is the network that the configuration names.
+        source: The weights: a work directory of `--mode train`, the name of weights
+            that are shipped (`irsde_jax.list_weights`), a file of `--mode pack`
+            (.safetensors), or an official PyTorch file (.pth, .pt, .ckpt, .bin).
+        config: The configuration as an object, a name ("deraining") or a path. It is
+            required for a PyTorch file, which stores no schedule. For other weights it
+            is optional, and its task, process, schedule and network must agree with the
+            stored configuration.
+        model: The network, if the weights are from a training run that was given its
+            network as an object. None means the network that the configuration names.
 
     Raises:
-        FileNotFoundError: if there are no such weights.
-        ValueError: if `config` is missing for a PyTorch file, or disagrees with the
-            weights; or if the weights name a module that is not trusted, see
+        FileNotFoundError: If there are no such weights.
+        ValueError: If `config` is missing for a PyTorch file, if it disagrees with the
+            weights, or if the weights name a module that is not trusted; see
             `irsde_jax.registry.trust`.
     """
     path = Path(source)
     if isinstance(config, str | os.PathLike):
         config = configuration.load(os.fspath(config))
-        registry.trust(*configuration.outside_modules(config))  # the user's own file
+        # The user chose this file, so the modules that it names are trusted.
+        registry.trust(*configuration.outside_modules(config))
     if weights.is_pytorch(path):
         return _load_official(path, config)
     if path.is_dir():
@@ -63,13 +65,13 @@ def load(
 
 
 def stored_config(source: str | os.PathLike[str] | None) -> Config | None:
-    """The configuration that weights bring along; None where they bring none.
+    """Returns the configuration that is stored with weights, or None if there is none.
 
     Args:
-        source: what `load` takes.
+        source: The weights, as for `load`. None means that there are none.
 
     Raises:
-        ValueError: if a weights file is damaged.
+        ValueError: If a weights file is damaged.
     """
     if source is None:
         return None
@@ -84,7 +86,7 @@ def stored_config(source: str | os.PathLike[str] | None) -> Config | None:
 
 
 def _load_workdir(workdir: Path, config: Config | None, model: Given) -> Restorer:
-    """The EMA weights of a training run."""
+    """Returns the restorer with the EMA weights of a training run."""
     from irsde_jax.checkpoints import runs  # Orbax takes seconds to import
 
     if not runs.has_checkpoints(workdir):
@@ -100,7 +102,7 @@ def _load_workdir(workdir: Path, config: Config | None, model: Given) -> Restore
 
 
 def _load_file(path: Path, config: Config | None, model: Given) -> Restorer:
-    """The weights of a safetensors file."""
+    """Returns the restorer with the weights of a safetensors file."""
     from irsde_jax.checkpoints import named_arrays, weights_file
 
     arrays, stored = weights_file.read_arrays(path)
@@ -115,22 +117,26 @@ def _load_file(path: Path, config: Config | None, model: Given) -> Restorer:
 
 
 def _network(config: Config, model: Given) -> Network:
-    """The network that was given, or else that of the configuration."""
+    """Returns the network that was given, or otherwise the one of the configuration."""
     return make_network(config) if model is None else as_network(model)
 
 
 def _agree(stored: Config, config: Config | None, source: Path) -> Config:
-    """The configuration to restore with: the stored one, or one that agrees with it."""
+    """Returns the given configuration, or the stored one if none is given.
+
+    Raises:
+        ValueError: If the given configuration disagrees with the stored one.
+    """
     config = stored if config is None else config
     _require_agreement(configuration.differences(stored, config), source)
     if config.sampling.debias is None:
-        # What the network was trained with decides, not what `config` would train.
+        # The loss that the network was trained with decides, not the one in `config`.
         config = _with_debias(config, stored.loss.name == "max_likelihood_euler")
     return config
 
 
 def _load_official(path: Path, config: Config | None) -> Restorer:
-    """The weights of an official PyTorch file."""
+    """Returns the restorer with the weights of an official PyTorch file."""
     if config is None:
         raise ValueError(
             f"{path} holds weights but no schedule: pass the configuration they were "
@@ -145,18 +151,23 @@ def _load_official(path: Path, config: Config | None) -> Restorer:
         disagreements.append(f"prediction: stored 'noise', given {config.prediction!r}")
     _require_agreement(disagreements, path)
     if config.sampling.debias is None:
-        # Official weights were trained with the euler loss, whatever ours would be.
+        # Official weights were trained with the euler loss, even if `config` names
+        # another one.
         config = _with_debias(config, True)
     return Restorer.from_config(config, jax.device_put(params), network)
 
 
 def _with_debias(config: Config, debias: bool) -> Config:
-    """A copy of the configuration that says whether to take out the euler bias."""
+    """Returns a copy of the configuration with `sampling.debias` set."""
     return configuration.override(config, [f"--config.sampling.debias={debias}"])
 
 
 def _field_differences(found: nn.Module, network: Network) -> list[str]:
-    """What two networks disagree on; how they are computed is free."""
+    """Returns descriptions of the fields in which two networks differ.
+
+    The fields "dtype" and "remat" are ignored, because they do not change the
+    parameters.
+    """
     given = network.module if isinstance(network, FlaxNetwork) else network
     if type(found) is not type(given):
         return [f"network: stored {type(found).__name__}, given {type(given).__name__}"]
@@ -170,6 +181,7 @@ def _field_differences(found: nn.Module, network: Network) -> list[str]:
 
 
 def _require_agreement(differences: list[str], source: Path) -> None:
+    """Raises ValueError if there are differences; the message names `source`."""
     if differences:
         raise ValueError(
             f"the configuration does not belong to the weights in {source}: "
@@ -183,7 +195,17 @@ def open_restorer(
     workdir: str | os.PathLike[str] | None,
     source_of_weights: str | os.PathLike[str] | None,
 ) -> Restorer:
-    """The restorer of a command line: of its weights, or else of its work directory."""
+    """Returns the restorer for a command line.
+
+    Args:
+        config: The configuration, as for `load`.
+        workdir: The work directory of a training run. It is used if `source_of_weights`
+            is None.
+        source_of_weights: The weights, as for `load`.
+
+    Raises:
+        ValueError: If neither weights nor a work directory are given.
+    """
     source = source_of_weights if source_of_weights is not None else workdir
     if source is None:
         raise ValueError("there is nothing to restore with: give weights or a workdir.")

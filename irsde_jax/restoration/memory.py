@@ -1,9 +1,11 @@
-"""How much memory a program needs, told from its trace: nothing is compiled or run.
+"""Estimates the memory that a program needs from its trace, without compiling it.
 
-XLA knows to the byte, after compiling for as long as restoring a small image takes. The
-estimate is for choosing a tile and for refusing what cannot work: it holds every
-intermediate array from where it is made to where it is last used. XLA fuses some away
-and adds work space for others; `tests/test_memory.py` holds it to a factor of two.
+XLA knows the exact number of bytes, but only after a compilation that takes as long as
+restoring a small image. The estimate serves to choose a tile size and to reject
+restorations that cannot work. It assumes that every intermediate array is held from the
+equation that makes it to the last equation that uses it. XLA avoids some arrays by
+fusion and adds workspace for others. `tests/test_memory.py` checks that the estimate is
+correct within a factor of two.
 """
 
 import math
@@ -16,18 +18,18 @@ from jax.extend.core import Jaxpr, Var
 
 
 def peak_bytes(function: Callable[..., Any], *arguments: Any) -> int:
-    """Bytes of the arguments, and of the most that is alive at once beside them.
+    """Returns the bytes of the arguments plus the peak of the arrays made from them.
 
     Args:
-        function: what is to run, such as a jitted function.
-        arguments: arrays, or their shapes and types.
+        function: The function to run, such as a jitted function.
+        arguments: The arguments as arrays, or as their shapes and types.
     """
     traced = jax.make_jaxpr(function)(*arguments)
     return sum(_bytes(var) for var in traced.jaxpr.invars) + _peak(traced.jaxpr)
 
 
 def _peak(jaxpr: Jaxpr) -> int:
-    """The most bytes alive at once of what the equations of `jaxpr` make."""
+    """Returns the peak size in bytes of the arrays that the equations make."""
     equations = _needed(jaxpr)
     last_use: dict[Var, int] = {}
     for place, equation in enumerate(equations):
@@ -46,7 +48,7 @@ def _peak(jaxpr: Jaxpr) -> int:
 
 
 def _needed(jaxpr: Jaxpr) -> list[Any]:
-    """The equations that the outputs depend on, in order."""
+    """Returns the equations that the outputs depend on, in order."""
     wanted = {var for var in jaxpr.outvars if isinstance(var, Var)}
     needed = []
     for equation in reversed(jaxpr.eqns):
@@ -57,17 +59,17 @@ def _needed(jaxpr: Jaxpr) -> list[Any]:
 
 
 def bodies(equation: Any) -> Iterator[Jaxpr]:
-    """The programs that an equation runs: of a loop, a branch, a jitted function."""
+    """Yields the programs that an equation runs, such as the body of a loop."""
     for value in equation.params.values():
         for item in value if isinstance(value, tuple | list) else (value,):
-            # A closed jaxpr holds the jaxpr; newer versions of JAX have one type only.
+            # A closed jaxpr holds a jaxpr. Newer versions of JAX have only one type.
             body = getattr(item, "jaxpr", item)
             if isinstance(body, Jaxpr):
                 yield body
 
 
 def _bytes(var: Any) -> int:
-    """What an array takes; typed keys count as their two words."""
+    """Returns the size of an array in bytes; a typed key counts as two 32-bit words."""
     shape, dtype = var.aval.shape, var.aval.dtype
     size = 8 if jnp.issubdtype(dtype, jax.dtypes.prng_key) else dtype.itemsize
     return int(math.prod(shape) * size)

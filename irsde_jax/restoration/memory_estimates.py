@@ -1,4 +1,4 @@
-"""How much memory a restoration takes, estimated from the programs that it runs."""
+"""Estimates the memory that a restoration needs from the programs that it runs."""
 
 import functools
 from collections.abc import Callable
@@ -16,27 +16,27 @@ from irsde_jax.samplers.tiling import Tiles
 
 
 class MemoryEstimates:
-    """The memory that restorations take, each program being traced once.
+    """Estimates of the memory that restorations need; each program is traced only once.
 
     Args:
-        recipe: What restores.
+        recipe: The recipe of the restorations.
     """
 
     def __init__(self, recipe: Recipe):
         self._recipe = recipe
-        self._known: dict[tuple[Any, ...], int] = {}  # by program, shape and tiles
+        self._known: dict[tuple[Any, ...], int] = {}  # key: program, shape, tiles
 
     def peak(
         self, shape: tuple[int, int, int], tiles: Tiles | None, num_samples: int = 1
     ) -> int:
-        """Returns the bytes that restoring a batch takes, see `memory.peak_bytes`.
+        """Returns the bytes that restoring a batch needs, estimated by `memory`.
 
         Args:
-            shape: The number of images, or of samples of one image, that are restored
+            shape: The number of images (or of samples of one image) that are restored
                 together, and their height and width in pixels.
-            tiles: How the images are cut; None for whole images.
-            num_samples: The number of restorations of each image. Of several, mean and
-                variance are held as well.
+            tiles: The tiles that the images are cut into. None means whole images.
+            num_samples: The number of restorations of each image. If there are several,
+                their mean and variance need memory as well.
         """
         recipe = self._recipe
         whole: tuple[int, ...] = (*shape, recipe.image_format.channels)
@@ -60,20 +60,20 @@ class MemoryEstimates:
         return max(self._known[key], self._peak_to_prepare(whole))
 
     def tiles(self, shape: tuple[int, int, int], num_samples: int = 1) -> Tiles | None:
-        """Returns how images are cut; None if they are restored whole.
+        """Returns the tiles to cut images into, or None to restore them whole.
 
         Args:
-            shape: See `peak`, as for `num_samples`.
+            shape: The number, height and width of the images, as for `peak`.
             num_samples: The number of restorations of each image.
 
         Raises:
-            ValueError: if the memory does not suffice for the smallest tiles.
+            ValueError: If even the smallest tiles need more memory than allowed.
         """
         peak = functools.partial(self.peak, shape, num_samples=num_samples)
         return tile_choice.choose(self._recipe.sampling, shape, peak)
 
     def _peak_to_prepare(self, shape: tuple[int, ...]) -> int:
-        """Returns the bytes of preparing images of that shape for their canvases."""
+        """Returns the bytes that preparing images of that shape for tiling needs."""
         key = (programs.prepare, shape)
         if key not in self._known:
             self._known[key] = memory.peak_bytes(
@@ -89,9 +89,10 @@ def abstract_arguments(
     """Returns shapes and types of the positional arguments of `programs.restore`.
 
     Args:
-        recipe: What restores.
+        recipe: The recipe of the restoration.
         shape: The shape of the images or canvases.
-        prepared: Whether a process that finds holes has prepared the images.
+        prepared: Whether the images have been prepared, which a process that fills
+            holes does before tiling.
     """
     images: Any = _abstract_images(shape)
     if prepared and recipe.process.known is not None:
@@ -99,7 +100,8 @@ def abstract_arguments(
         images = jax.eval_shape(prepare, images)
     sigma = recipe.sampling.sigma
     if recipe.process.starts_at_input and sigma is None:
-        sigma = 0.5 * float(recipe.schedule.max_sigma)  # any: it will be estimated
+        # The level will be estimated from the image. Any valid value will do here.
+        sigma = 0.5 * float(recipe.schedule.max_sigma)
     return (
         jax.eval_shape(lambda: recipe.network),
         recipe.schedule,
@@ -110,4 +112,5 @@ def abstract_arguments(
 
 
 def _abstract_images(shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
+    """Returns the shape and type of float32 images."""
     return jax.ShapeDtypeStruct(shape, jnp.float32)  # type: ignore[no-untyped-call]

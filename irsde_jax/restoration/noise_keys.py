@@ -9,7 +9,12 @@ from irsde_jax.data.image_files import file_names
 
 
 def file_key(seed: int, name: str) -> PRNGKey:
-    """The key of a file: of the seed and its relative path alone."""
+    """Returns the key of a file, which depends only on the seed and its relative path.
+
+    Args:
+        seed: The seed of the sampling noise.
+        name: The path of the file relative to the input.
+    """
     return jax.random.fold_in(
         jax.random.key(seed), zlib.crc32(file_names.to_bytes(name))
     )

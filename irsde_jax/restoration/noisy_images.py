@@ -1,10 +1,10 @@
-"""What the Denoising process is given of an image, and how the result is made of it.
+"""Prepares images for the Denoising process and converts its output to results.
 
-A channel that is constant holds no noise: it says nothing about the noise level and
-comes back as it was. If all other channels are equal, the image is grey (or grey in one
-channel, as from a microscope) and is spread over the channels of the network, see
-`irsde_jax.restoration.grey`. An image without noise, such as a black frame, comes back
-as it was.
+A channel that is constant holds no noise. It is ignored when the noise level is
+estimated, and it is returned unchanged. If all other channels are equal, the image
+counts as grey (or as grey in one channel, as from a microscope) and is spread over the
+channels of the network; see `irsde_jax.restoration.grey`. An image without noise, such
+as a black frame, is returned unchanged.
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,22 @@ from irsde_jax.data.noise_level import estimate_noise_level
 from irsde_jax.restoration import grey
 from irsde_jax.sde import Schedule
 
-_SMALLEST = 8  # pixels: a side of the smallest image whose noise is estimated
+_SMALLEST = 8  # side in pixels of the smallest image whose noise level is estimated
 
 
 class Noisy(NamedTuple):
-    """An image as the Denoising process takes it.
+    """An image that is prepared for the Denoising process.
 
     Attributes:
-        image: The image as it was given, shape [H, W, C], C being 1 for grey.
-        varies: Which of its channels are not constant, bool [C].
-        pixels: What the network is given, as many channels as it has.
-        sigma: The noise level of `pixels` in image units; 0 where there is no noise.
-        is_grey: Whether `pixels` are a grey image, spread.
-        tint: What `image` has in each channel beyond the grey image, shape of `image`:
-            zeros, or the rounding of a lossy format.
-        contrast: See `grey.Spread`.
+        image: The original image, shape [H, W, C]. C is 1 for a grey image.
+        varies: The channels that are not constant, bool [C].
+        pixels: The input of the network, with as many channels as the network has.
+        sigma: The noise level of `pixels` in image units, or 0 if there is no noise.
+        is_grey: Whether `pixels` is a grey image that was spread over the channels.
+        tint: The difference between `image` and its grey plane, same shape as `image`.
+            In the channels that vary it is zero, or the rounding of a lossy format.
+            None means that the image was not spread.
+        contrast: The factor by which the contrast was reduced; see `grey.Spread`.
     """
 
     image: np.ndarray
@@ -51,17 +52,18 @@ def prepare(
     channels: int,
     schedule: Schedule,
 ) -> Noisy:
-    """Prepares an image for the Denoising process.
+    """Returns an image prepared for the Denoising process.
 
     Args:
         key: The key of the image, shape [].
-        image: float32 [H, W, C], C being 1 or `channels`.
-        sigma: The noise level in image units; None estimates it.
+        image: The image, float32 [H, W, C]. C is 1 or `channels`.
+        sigma: The noise level in image units. None means that it is estimated.
         channels: The number of channels of the network.
         schedule: The SDE coefficients of the network.
 
     Raises:
-        ValueError: if the level is out of range, or the image too small to estimate it.
+        ValueError: If the noise level is out of range, or if the image is too small to
+            estimate it.
     """
     varies = _varying(image)
     plane = grey.plane_of(image[..., varies]) if varies.any() else None
@@ -84,10 +86,10 @@ def prepare(
 
 
 def noise_level(image: np.ndarray) -> float:
-    """The estimated noise level of an image [H, W, C], 0 where it is constant.
+    """Returns the estimated noise level of an image [H, W, C], or 0 if it is constant.
 
     Raises:
-        ValueError: if the image is too small.
+        ValueError: If the image is too small.
     """
     if not _varying(image).any():
         return 0.0
@@ -100,12 +102,15 @@ def noise_level(image: np.ndarray) -> float:
 
 
 def finish(noisy: Noisy, restored: np.ndarray | None) -> np.ndarray:
-    """The restored image [H, W, C]: constant channels as they were, grey as grey.
+    """Returns the restored image [H, W, C].
+
+    Constant channels are preserved, and grey images stay grey.
 
     Args:
-        noisy: What `prepare` made of the image.
-        restored: What the network made of it, shape [H, W, C]; of a grey image the mean
-            over the channels, [H, W, 1]. None for an image without noise.
+        noisy: The image as `prepare` returned it.
+        restored: The output of the network, shape [H, W, C]. For an image that was
+            spread, it is the mean over the channels, [H, W, 1]. None stands for an
+            image without noise.
     """
     image = noisy.image.clip(0.0, 1.0)
     if restored is None:
@@ -116,11 +121,12 @@ def finish(noisy: Noisy, restored: np.ndarray | None) -> np.ndarray:
 
 
 def finish_moments(noisy: Noisy, moments: np.ndarray | None) -> np.ndarray:
-    """The mean and the variance of restored images, shape [2, H, W, C].
+    """Returns the mean and the variance of restored images, shape [2, H, W, C].
 
     Args:
-        noisy: What `prepare` made of the image.
-        moments: Mean and variance of what the network made of it, each as in `finish`.
+        noisy: The image as `prepare` returned it.
+        moments: The mean and the variance of the outputs of the network. Each has the
+            shape that `finish` takes. None stands for an image without noise.
     """
     if moments is None:
         mean = finish(noisy, None)
@@ -132,11 +138,11 @@ def finish_moments(noisy: Noisy, moments: np.ndarray | None) -> np.ndarray:
 
 
 def groups(noisy: Sequence[Noisy], apart: bool) -> list[list[int]]:
-    """Indices of the images that hold noise, grouped by what can run in one batch.
+    """Returns groups of indices of the noisy images that can run in one batch.
 
     Args:
-        noisy: The images of a batch.
-        apart: Whether each image is a group of its own.
+        noisy: The images of a batch. Those without noise are left out.
+        apart: Whether each image is put into a group of its own.
     """
     found: dict[tuple[float, bool, int], list[int]] = {}
     for index, image in enumerate(noisy):
@@ -147,6 +153,6 @@ def groups(noisy: Sequence[Noisy], apart: bool) -> list[list[int]]:
 
 
 def _varying(image: np.ndarray) -> np.ndarray:
-    """Which channels of an image [H, W, C] are not constant, bool [C]."""
+    """Returns which channels of an image [H, W, C] are not constant, bool [C]."""
     varies: np.ndarray = image.min(axis=(0, 1)) < image.max(axis=(0, 1))
     return varies

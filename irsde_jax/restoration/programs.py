@@ -1,7 +1,8 @@
-"""The compiled programs of a restorer: a batch, and the moments of many tries.
+"""The compiled programs of a restorer: restoring a batch, and moments over samples.
 
-They are jitted here, once for the Python process: every `Restorer` of the same network
-shares what was compiled, with other parameters too.
+They are jitted at module level, once for the Python process. All `Restorer` objects
+with the same network therefore share the compiled programs, even if their parameters
+differ.
 """
 
 import functools
@@ -26,7 +27,14 @@ _STATIC = ("channels", "process", "solver", "debias", "clip", "tiles", "is_grey"
 def prepare(
     images: Array | Given, hole: Array | None = None, *, process: Process
 ) -> Given:
-    """`processes.prepare`, of images that are not prepared yet."""
+    """Returns the prepared images; images that are prepared already are unchanged.
+
+    Args:
+        images: The images, shape [batch, H, W, C], or what `processes.prepare`
+            returned.
+        hole: The pixels to fill, bool [batch, H, W], or None.
+        process: The process of the network.
+    """
     if isinstance(images, Given):
         return images
     return processes.prepare(process, images, hole)
@@ -49,26 +57,26 @@ def restore(
     tiles: Tiles | None = None,
     is_grey: bool = False,
 ) -> Array:
-    """Restores a batch; a program per network, solver, shape, number of evaluations.
+    """Restores a batch; compiled per network, solver, shape, number of evaluations.
 
     Args:
-        network: The network, see `noise_functions.as_argument`.
-        schedule: SDE coefficients.
-        keys: one per image, shape [batch].
-        images: degraded, in [0, 1], shape [batch, H, W, C]; with `tiles` canvases of
-            `tiling.to_canvas`. What a process has prepared of them may be given too.
-        timesteps: the grid, shape [num_evals + 1]; None restores nothing.
-        size: with `tiles`, the height and width that belong to the canvases.
+        network: The network as `noise_functions.as_argument` returns it.
+        schedule: The SDE coefficients.
+        keys: The keys of the images, shape [batch].
+        images: The degraded images in [0, 1], shape [batch, H, W, C], or their canvases
+            (`tiling.to_canvas`) if `tiles` is given; also as `prepare` returned them.
+        timesteps: The grid, shape [num_evals + 1]. None restores nothing.
+        size: The height and width that belong to the canvases, if `tiles` is given.
         channels: The number of channels of the network.
-        process: a value of `processes.PROCESSES`.
-        solver: a key of `samplers.SOLVERS`.
-        debias: see `processes.restore`.
-        clip: see `processes.restore`.
-        tiles: how the images are cut; None for whole images.
-        is_grey: Whether the mean over channels is returned, as the images are grey.
+        process: The process, such as a value of `processes.PROCESSES`.
+        solver: A key of `samplers.SOLVERS`.
+        debias: Whether to remove the bias of the euler loss.
+        clip: Whether to clip each predicted clean image to [0, 1].
+        tiles: The tiles that the images are cut into. None means whole images.
+        is_grey: Whether to return the mean over channels, for grey images.
 
     Returns:
-        Shape of `images`, clipped to [0, 1]. With `is_grey`, C is 1.
+        The images, same shape as `images`, clipped to [0, 1]. C is 1 if `is_grey`.
     """
     given = prepare(images, process=process)
     if timesteps is None:
@@ -95,8 +103,13 @@ def restore(
 
 
 def _mean_over_channels(images: Array, channels: int) -> Array:
-    """Of images [..., H, W, C], or of canvases [..., length], that become shorter."""
-    whole = images.shape[-1] // channels  # a canvas may end within a pixel
+    """Returns the mean over the channels of images or of canvases.
+
+    Images have shape [..., H, W, C]. Canvases have shape [..., length] and become
+    shorter.
+    """
+    # A canvas may end within a pixel, so only whole pixels are used.
+    whole = images.shape[-1] // channels
     images = images[..., : whole * channels]
     return images.reshape(*images.shape[:-1], whole, channels).mean(axis=-1)
 
@@ -115,10 +128,12 @@ def moments(
     chunk: int,
     **static: Any,
 ) -> Array:
-    """Mean and variance over samples, shape [batch, 2, H, W, C], `chunk` at a time.
+    """Returns mean and variance over samples, shape [batch, 2, H, W, C].
 
-    Sample i of an image has the key `fold_in(its key, i)`. Samples past `num_samples`
-    in the last chunk are drawn and left out. The other arguments are `restore`'s.
+    `num_samples` samples are drawn for each image, `chunk` of them at a time. Sample i
+    has the key `fold_in(key of the image, i)`. If the last chunk contains more samples
+    than needed, the surplus is drawn and ignored. The other arguments are those of
+    `restore`.
     """
     given = prepare(images, process=process)
     static |= dict(process=process, size=size)
@@ -131,7 +146,7 @@ def moments(
         return restored
 
     def add_chunk(moments: Moments, first: Array) -> tuple[Moments, None]:
-        """Chan et al. (1979): joins the moments of a chunk to those so far."""
+        """Adds the moments of a chunk to the running ones (Chan et al., 1979)."""
         count, mean, squares = moments
         indices = first + jnp.arange(chunk)
         samples = jax.vmap(restore_sample)(indices)

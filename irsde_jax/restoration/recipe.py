@@ -1,4 +1,4 @@
-"""What a restoration depends on beside the images: network, SDE, process, settings."""
+"""Everything that a restoration depends on, except for the images."""
 
 from typing import Any, NamedTuple
 
@@ -11,14 +11,14 @@ from irsde_jax.sde import Schedule
 
 
 class Recipe(NamedTuple):
-    """What a restoration depends on beside the images.
+    """Everything that a restoration depends on, except for the images.
 
     Attributes:
-        network: The network, see `noise_functions.as_argument`.
+        network: The network as `noise_functions.as_argument` returns it.
         schedule: The SDE coefficients.
         process: The process of the network.
-        sampling: How images are restored.
-        image_format: What images the network takes.
+        sampling: The sampling settings.
+        image_format: The format of the images that the network accepts.
     """
 
     network: jax.tree_util.Partial
@@ -30,11 +30,11 @@ class Recipe(NamedTuple):
     def program_options(
         self, solver: str | None = None, tiles: Tiles | None = None
     ) -> dict[str, Any]:
-        """Returns what a program of `restoration.programs` is compiled for.
+        """Returns the options that a program of `restoration.programs` is compiled for.
 
         Args:
-            solver: A key of `samplers.SOLVERS`. None is the one of `sampling`.
-            tiles: How the images are cut; None for whole images.
+            solver: A key of `samplers.SOLVERS`. None means the solver of `sampling`.
+            tiles: The tiles that the images are cut into. None means whole images.
         """
         return dict(
             channels=self.image_format.channels,

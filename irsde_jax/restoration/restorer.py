@@ -1,4 +1,4 @@
-"""Restorer: a network with its process, as a function from images to images."""
+"""`Restorer`: a network and its process as a function from images to images."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from irsde_jax.sde import Schedule
 
 
 class Restorer:
-    """A network with its process: call it on images.
+    """A network and its process, as a function that is called on images.
 
         restore = irsde_jax.load("runs/deraining")
         restored = restore(images)
@@ -29,26 +29,26 @@ class Restorer:
     Args:
         noise_fn: The network `noise_fn(x, degraded, t)`, any callable that JAX can
             trace. `x` and `degraded` have shape [batch, H, W, C], t has shape [batch].
-            It returns what `process.prediction` names, shape of `x`. Give a large
-            network as a pytree, such as an Equinox module or
-            `jax.tree_util.Partial(fn, params)`: its parameters are then arguments of
-            the compiled programs. A plain function is compiled with all arrays that it
-            closes over as constants.
+            It returns the quantity that `process.prediction` names, same shape as `x`.
+            Pass a large network as a pytree, such as an Equinox module or
+            `jax.tree_util.Partial(fn, params)`, to make its parameters arguments of the
+            compiled programs. In a plain function, all arrays that it closes over are
+            compiled as constants.
         schedule: The SDE coefficients that the network was trained with.
-        process: The process that it was trained for, or the name of one.
-        sampling: How images are restored.
-        image_format: What images the network takes.
+        process: The process that the network was trained for, or its name.
+        sampling: The sampling settings.
+        image_format: The format of the images that the network accepts.
 
     Attributes:
-        recipe: What a restoration depends on: the arguments above.
-        memory: Estimates how much memory a restoration takes.
-        config: The configuration of the network; None if it was not made from one.
-        network: The network as `models.Network`, or None like `config`.
-        params: The parameters of `network`, or None like `config`.
+        recipe: The arguments above: everything that a restoration depends on.
+        memory: The estimates of the memory that restorations need.
+        config: The configuration of the network, or None without a configuration.
+        network: The network as `models.Network`, or None without a configuration.
+        params: The parameters of `network`, or None without a configuration.
 
     Raises:
-        ValueError: for an unknown process or solver, or a process that does not go with
-            the schedule.
+        ValueError: If the process or the solver is unknown, or if the process is not
+            compatible with the schedule.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class Restorer:
 
         Args:
             config: The configuration that the network was trained with. Its groups
-                `process`, `prediction`, `schedule`, `loss`, `sampling` and `data` are
-                used.
+                `process`, `prediction`, `schedule`, `loss`, `sampling`, `data` and
+                `model` are used.
             params: The parameters of the network.
-            network: The network, or a Flax module. None is the network that the
+            network: The network, or a Flax module. None means the network that the
                 configuration names.
 
         Raises:
-            ValueError: see `Restorer`; also for an unknown setting.
+            ValueError: If a setting is unknown, or for the reasons of `Restorer`.
         """
         schedule = configured.make_schedule(config)
         if network is None:
@@ -117,17 +117,17 @@ class Restorer:
 
     @property
     def sampling(self) -> Sampling:
-        """How images are restored."""
+        """The sampling settings."""
         return self.recipe.sampling
 
     @property
     def image_format(self) -> ImageFormat:
-        """What images the network takes."""
+        """The format of the images that the network accepts."""
         return self.recipe.image_format
 
     @property
     def scale(self) -> int:
-        """How many times as high and as wide as an image its result is."""
+        """The factor by which results are higher and wider than the images."""
         return self.image_format.scale
 
     def __call__(
@@ -141,39 +141,40 @@ class Restorer:
         enlarged: bool = False,
         mask: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Restores images of any size, in tiles if the memory is small: see `tiles`.
+        """Restores images of any size.
 
-        Weights of super-resolution enlarge: from [H, W, C] they make [scale H, scale W,
-        C].
+        The images are cut into tiles if the memory is too small; see `tiles`.
 
         Args:
-            images: uint8, uint16, or floating point in [0, 1]; noise beyond [0, 1] may
-                stay. The shape is [H, W] (grey), [H, W, C] or [batch, H, W, C]. C is
-                the number of channels of the network, or 1: a network for RGB restores
-                grey images too. An array with three axes is always one image; for a
-                batch of grey images pass [batch, H, W, 1].
-            key: The key of the sampling noise, shape [] or [batch]; None is `key(0)`,
-                so that the same call gives the same result.
-            solver: A key of `samplers.SOLVERS`. None is that of `sampling`.
-            num_evals: The number of network evaluations. None is that of `sampling`, or
-                the number of steps to a low noise level, if that is smaller.
+            images: The images: uint8, uint16, or floating point in [0, 1], where noise
+                may exceed [0, 1]. The shape is [H, W] (grey), [H, W, C] or [batch, H,
+                W, C]. C is the number of channels of the network, or 1: a network for
+                RGB restores grey images too. An array with three axes is always one
+                image; pass [batch, H, W, 1] for a batch of grey images.
+            key: The key of the sampling noise, shape [] or [batch]. None means
+                `key(0)`, so the same call gives the same result.
+            solver: A key of `samplers.SOLVERS`. None means the one of `sampling`.
+            num_evals: The number of network evaluations. None means that of `sampling`,
+                or the number of steps that a low noise level leaves, if that is
+                smaller.
             sigma: The noise level of the images in image units, for the Denoising
-                process. None is that of `sampling`; if it is unset there, the level is
-                estimated from each image.
-            enlarged: Whether the images have been enlarged already, see `enlarge`.
+                process. None means that of `sampling`. If it is unset there too, the
+                level is estimated from each image.
+            enlarged: Whether the images have already been enlarged by `enlarge`.
             mask: The holes to fill, for the inpainting process: bool, or uint8 of 0 and
                 255, shape [H, W] for all images or [batch, H, W]. True and 255 mark
-                what is filled. All other pixels are preserved, white ones too. None: a
-                pixel that is exactly white in all channels is a hole.
+                pixels to fill. All other pixels are preserved, even white ones. None
+                means that all pixels that are exactly white in all channels are holes.
 
         Returns:
-            The restored images in the type and the layout of `images`, clipped to [0,
-            1]. `irsde_jax.restoration.noisy_images` says what happens to grey images
-            and to images without noise in the Denoising process.
+            The restored images in the type and layout of `images`, clipped to [0, 1].
+            Super-resolution makes [scale H, scale W, C] from [H, W, C]. For grey images
+            and images without noise in the Denoising process, see
+            `irsde_jax.restoration.noisy_images`.
 
         Raises:
-            ValueError: for images of another type, rank or number of channels, or an
-                argument out of range.
+            ValueError: If the images have another type, rank or number of channels, or
+                if an argument is out of range.
         """
         request = Request(key, solver, num_evals, sigma, mask)
         request = request._replace(enlarged=enlarged)
@@ -194,21 +195,21 @@ class Restorer:
     ) -> Uncertainty:
         """Returns the mean and the spread of `num_samples` restorations of each image.
 
-        They run in one compiled call that keeps the running mean and variance only.
+        One compiled call draws them and holds only the running mean and variance.
 
         Args:
-            images: The images, see `__call__`.
+            images: The images, as for `__call__`.
             num_samples: The number of restorations of each image, at least 1.
-            chunk: The number of them that run side by side. Memory grows with it.
+            chunk: The number of samples drawn in parallel. Memory grows with it.
             key: The key of the sampling noise.
             solver: A key of `samplers.SOLVERS`.
             num_evals: The number of network evaluations of each restoration.
             sigma: The noise level, for the Denoising process.
-            enlarged: Whether the images have been enlarged already.
+            enlarged: Whether the images have already been enlarged.
             mask: The holes to fill, for the inpainting process.
 
         Raises:
-            ValueError: see `__call__`; also if `num_samples` or `chunk` is below 1.
+            ValueError: If `num_samples` or `chunk` is below 1, or as for `__call__`.
         """
         request = Request(key, solver, num_evals, sigma, mask)
         request = request._replace(
@@ -217,33 +218,33 @@ class Restorer:
         return running.moments(self.recipe, self.tiles, np.asarray(images), request)
 
     def enlarge(self, image: np.ndarray) -> np.ndarray:
-        """Returns an image [H, W, C] in the size of its result."""
+        """Returns an image [H, W, C] enlarged to the size of its result."""
         return enlarge(image, self.scale, self.image_format.enlarge)
 
     def tiles(
         self, height: int, width: int, batch: int = 1, num_samples: int = 1
     ) -> Tiles | None:
-        """Returns how images of that size are cut; None if they are restored whole.
+        """Returns the tiles to cut images into, or None to restore them whole.
 
-        `sampling.tile` decides: a side in pixels, or 0 for whole images always. If it
-        is unset, images are whole where `sampling.memory_gigabytes` suffice, and else
-        cut into the largest tiles for which they do.
+        `sampling.tile` is the side in pixels, or 0 for whole images. If it is unset,
+        images are restored whole if `sampling.memory_gigabytes` suffices, and otherwise
+        in the largest tiles for which it suffices.
 
         Args:
             height: The height of the results in pixels.
-            width: Their width.
+            width: The width of the results in pixels.
             batch: The number of images that are restored together.
             num_samples: The number of restorations of each image.
 
         Raises:
-            ValueError: if the memory does not suffice for the smallest tiles.
+            ValueError: If even the smallest tiles need more memory than allowed.
         """
         return self.memory.tiles((batch, height, width), num_samples)
 
     def num_evals(self, sigma: float | None = None) -> int:
-        """Returns the number of network evaluations of an image: `grids.num_evals`."""
+        """Returns the number of network evaluations of an image; see `grids`."""
         return grids.num_evals(self.recipe, sigma)
 
     def check(self, batch: int, height: int, width: int) -> None:
-        """Raises at once what restoring images of that shape would raise."""
+        """Raises the errors of restoring images of that shape, without restoring."""
         running.check(self.recipe, (batch, height, width))

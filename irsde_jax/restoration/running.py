@@ -1,4 +1,8 @@
-"""Runs a compiled program on a batch of images: whole, in tiles, and by noise level."""
+"""Runs a compiled program on a batch of images.
+
+Images are restored whole or in tiles. In the Denoising process, images of the same
+noise level run together.
+"""
 
 import functools
 from collections.abc import Callable
@@ -24,14 +28,14 @@ from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
 
 Finish: TypeAlias = Callable[[Noisy, np.ndarray | None], np.ndarray]
-"""One of `noisy_images.finish` and `noisy_images.finish_moments`."""
+"""The type of `noisy_images.finish` and `noisy_images.finish_moments`."""
 
 ChooseTiles: TypeAlias = Callable[[int, int, int, int], Tiles | None]
-"""`(height, width, batch, num_samples) -> tiles`, see `Restorer.tiles`."""
+"""A function `(height, width, batch, num_samples) -> tiles`, as `Restorer.tiles`."""
 
 
 class Request(NamedTuple):
-    """How images are to be restored: the arguments of `Restorer.uncertainty`."""
+    """The options of one call; `Restorer.uncertainty` describes them."""
 
     key: PRNGKey | None
     solver: str | None
@@ -44,12 +48,13 @@ class Request(NamedTuple):
 
 
 class Uncertainty(NamedTuple):
-    """What several restorations of the same images say together.
+    """The mean and the spread of several restorations of the same images.
 
     Attributes:
-        mean: The mean of the restorations, in the type and shape of the images. It is
-            the estimate of the smallest mean squared error.
-        std: Their standard deviation per pixel and channel, float32, in image units.
+        mean: The mean of the restorations, in the type and shape of the images. It
+            estimates the image with the smallest mean squared error.
+        std: The standard deviation of the restorations per pixel and channel, float32,
+            in image units.
     """
 
     mean: np.ndarray
@@ -59,7 +64,14 @@ class Uncertainty(NamedTuple):
 def restore(
     recipe: Recipe, choose_tiles: ChooseTiles, images: np.ndarray, request: Request
 ) -> np.ndarray:
-    """Returns the restored images, see `Restorer.__call__`."""
+    """Returns the restored images, as `Restorer.__call__` does.
+
+    Args:
+        recipe: The recipe of the restoration.
+        choose_tiles: The function that chooses tiles for images of a given size.
+        images: The images as the user gave them.
+        request: The options of the call.
+    """
     runner = Runner(
         recipe, choose_tiles, programs.restore, noisy_images.finish, request
     )
@@ -69,7 +81,18 @@ def restore(
 def moments(
     recipe: Recipe, choose_tiles: ChooseTiles, images: np.ndarray, request: Request
 ) -> Uncertainty:
-    """Returns the mean and the spread of restorations, see `Restorer.uncertainty`."""
+    """Returns the mean and the spread of restorations, as `Restorer.uncertainty` does.
+
+    Args:
+        recipe: The recipe of the restoration.
+        choose_tiles: The function that chooses tiles for images of a given size.
+        images: The images as the user gave them.
+        request: The options of the call.
+
+    Raises:
+        ValueError: If `num_samples` or `chunk` is below 1, or another option is out of
+            range.
+    """
     num_samples, chunk = request.num_samples, request.chunk
     if num_samples < 1 or chunk < 1:
         raise ValueError(
@@ -88,10 +111,10 @@ def moments(
 
 
 def check(recipe: Recipe, shape: tuple[int, int, int]) -> None:
-    """Raises at once what restoring images [batch, H, W, C] of that shape would raise.
+    """Raises the errors of restoring images of that shape, without restoring them.
 
     Args:
-        recipe: What restores.
+        recipe: The recipe of the restoration.
         shape: The number of images, their height and their width.
     """
     jax.eval_shape(
@@ -101,7 +124,7 @@ def check(recipe: Recipe, shape: tuple[int, int, int]) -> None:
 
 
 def _as_batch(recipe: Recipe, images: np.ndarray, request: Request) -> np.ndarray:
-    """Images in the size of their results, see `batches.to_batch`."""
+    """Returns images as a batch for the network, in the size of their results."""
     form = recipe.image_format
     batch = batches.to_batch(images, form.channels)
     if request.enlarged:
@@ -110,14 +133,15 @@ def _as_batch(recipe: Recipe, images: np.ndarray, request: Request) -> np.ndarra
 
 
 class Runner(NamedTuple):
-    """A program with what it is run for.
+    """A program and the options that it is run with.
 
     Attributes:
-        recipe: What restores.
-        choose_tiles: Returns how images of a size are cut.
-        program: `programs.restore` or `programs.moments`.
-        finish: What makes results of the Denoising process from those of `program`.
-        request: How the images are to be restored.
+        recipe: The recipe of the restoration.
+        choose_tiles: The function that chooses tiles for images of a given size.
+        program: The program, `programs.restore` or `programs.moments`.
+        finish: The function that converts outputs of `program` to results, for the
+            Denoising process.
+        request: The options of the call.
     """
 
     recipe: Recipe
@@ -127,14 +151,14 @@ class Runner(NamedTuple):
     request: Request
 
     def run(self, batch: np.ndarray) -> np.ndarray:
-        """Returns the results of images, [batch, ..., H, W, C].
+        """Returns the results for images, shape [batch, ..., H, W, C].
 
         Args:
             batch: The images in the size of their results, float32 [batch, H, W, C] in
                 [0, 1]. C is 1 or the number of channels of the network.
 
         Raises:
-            ValueError: if an argument of the request is out of range.
+            ValueError: If an option of the call is out of range.
         """
         process, given = self.recipe.process, self.request
         channels = self.recipe.image_format.channels
@@ -152,7 +176,10 @@ class Runner(NamedTuple):
     def _denoise(
         self, batch: np.ndarray, keys: PRNGKey, sigma: float | None
     ) -> np.ndarray:
-        """`run` for the Denoising process: images of one noise level run together."""
+        """Returns the results of the Denoising process.
+
+        Images of the same noise level run together if the level was given.
+        """
         channels, schedule = self.recipe.image_format.channels, self.recipe.schedule
         noisy = [
             noisy_images.prepare(key, image, sigma, channels, schedule)
@@ -180,7 +207,7 @@ class Runner(NamedTuple):
         is_grey: bool,
         hole: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Runs the program on a batch of one noise level, in tiles if need be."""
+        """Runs the program on a batch of one noise level, in tiles if necessary."""
         recipe, request = self.recipe, self.request
         timesteps = grids.timesteps(recipe, request.num_evals, sigma)
         height, width = batch.shape[1:3]
@@ -211,10 +238,11 @@ class Runner(NamedTuple):
 def _to_canvases(
     recipe: Recipe, batch: np.ndarray, hole: np.ndarray | None, tiles: Tiles
 ) -> tuple[Any, np.ndarray]:
-    """Returns what the programs take of images that are cut, and the images' size."""
+    """Returns the inputs of the programs for tiled images, and the images' size."""
     if recipe.process.known is None:
         return tiling.to_canvas(batch, tiles)
-    # A hole is filled from its neighbours, which a canvas does not know.
+    # A hole is filled from its neighbours. They are not known on a canvas, so images
+    # are prepared first.
     given = jax.device_get(programs.prepare(batch, hole, process=recipe.process))
     on_canvas = [tiling.to_canvas(part, tiles) for part in given]
     canvases, sizes = zip(*on_canvas, strict=True)

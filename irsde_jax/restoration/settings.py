@@ -1,28 +1,28 @@
-"""How images are restored, and what images a network takes: two small values."""
+"""The settings of sampling, and the format of the images that a network accepts."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """How images are restored: the group `sampling` of a configuration.
+    """The sampling settings: the group `sampling` of a configuration.
 
     Attributes:
         solver: A key of `samplers.SOLVERS`, or "package.module:Name".
         num_evals: The number of network evaluations of an image.
-        spacing: The spacing of the steps, see `samplers.timestep_grid`.
+        spacing: The spacing of the steps, as for `samplers.timestep_grid`.
         sigma: The noise level of the images in image units, for the Denoising process.
-            None estimates it from each image.
-        debias: Whether to remove the bias of the `euler` loss, which the network was
-            trained with: see `sde.debias_noise`.
-        clip: Whether the clean image that each prediction implies is clipped to [0, 1].
-        tile: The side of the tiles that images are cut into, in pixels. 0 restores
-            whole images; None cuts images only if the memory does not suffice.
-        overlap: The number of pixels that tiles share. None is a quarter of the side,
-            at most 64.
-        blend: The number of pixels over which one tile gives way to the next. None is
+            None means that it is estimated from each image.
+        debias: Whether to remove the bias of networks that were trained with the
+            `euler` loss; see `sde.debias_noise`.
+        clip: Whether to clip the clean image that each prediction implies to [0, 1].
+        tile: The side in pixels of the tiles that images are cut into. 0 restores whole
+            images. None cuts images only if the memory does not suffice.
+        overlap: The number of pixels by which tiles overlap. None means a quarter of
+            the side, at most 64.
+        blend: The number of pixels over which adjacent tiles are blended. None means
             half of the overlap.
-        memory_gigabytes: The memory that restoring may take, in 10^9 bytes.
+        memory_gigabytes: The memory that a restoration may use, in 10^9 bytes.
     """
 
     solver: str = "mr_ode_2"
@@ -39,14 +39,14 @@ class Sampling:
 
 @dataclasses.dataclass(frozen=True)
 class ImageFormat:
-    """The images that a network takes and returns.
+    """The format of the images that a network accepts and returns.
 
     Attributes:
         channels: The number of channels.
-        scale: How many times as high and as wide as an image its result is.
-        enlarge: How images are enlarged by `scale` before they are restored: "bicubic"
-            or "nearest".
-        data_range: What floating point files hold for black and white. Arrays are
+        scale: The factor by which results are higher and wider than the images.
+        enlarge: The method by which images are enlarged by `scale` before they are
+            restored: "bicubic" or "nearest".
+        data_range: The values of black and white in floating point files. Arrays are
             always in [0, 1].
     """
 

@@ -1,4 +1,4 @@
-"""The choice of tiles: the largest that the memory suffices for, or none."""
+"""The choice of tiles: the largest ones that fit into the memory, or none."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,9 @@ from irsde_jax.restoration.settings import Sampling
 from irsde_jax.samplers import tiling
 from irsde_jax.samplers.tiling import Tiles
 
-# Sides to choose from where the memory does not suffice for a whole image: the larger
-# a tile, the more a network with attention sees, and the less is worked on twice.
+# The sides to choose from if a whole image does not fit into the memory. Larger tiles
+# are better: a network with attention sees more of the image, and fewer pixels are
+# processed twice.
 _SIDES = (1024, 768, 512, 384, 256, 192, 128, 96, 64)
 
 
@@ -16,15 +17,16 @@ def choose(
     shape: tuple[int, int, int],
     memory: Callable[[Tiles | None], int],
 ) -> Tiles | None:
-    """Chooses tiles for images; None where they are restored whole.
+    """Returns the tiles to cut images into, or None to restore them whole.
 
     Args:
-        sampling: How images are restored.
-        shape: The batch, height and width of the images, in the size of the results.
-        memory: Returns the bytes that restoring the images in given tiles takes.
+        sampling: The sampling settings.
+        shape: The number, height and width of the images, in the size of the results.
+        memory: The function that returns the bytes needed to restore the images in
+            given tiles, or whole if the tiles are None.
 
     Raises:
-        ValueError: if the memory does not suffice for the smallest tiles.
+        ValueError: If even the smallest tiles need more memory than allowed.
     """
     batch, height, width = shape
     if sampling.tile is not None:

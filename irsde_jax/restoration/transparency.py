@@ -1,8 +1,8 @@
-"""Colour under transparent pixels, which is not part of the picture.
+"""The colours of transparent pixels, which are not part of the visible image.
 
-Most programs leave black there. A filter or a network that looks at it carries the
-black into the opaque pixels around: a dark fringe. So it is replaced by the colours of
-the pixels nearby before an image is enlarged or restored.
+Most programs store black there. A filter or a network that sees these pixels spreads
+the black into the opaque pixels around them, which gives a dark fringe. The functions
+here replace these colours before an image is enlarged or restored.
 """
 
 import jax
@@ -14,14 +14,14 @@ from irsde_jax.processes import holes
 
 
 def fill_transparent(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
-    """An image whose transparent pixels continue the colours around them smoothly.
+    """Returns an image whose transparent pixels smoothly continue the colours around.
 
     Args:
         pixels: The colours in [0, 1], float32 [H, W, C].
-        alpha: The opacity in [0, 1], shape [H, W, 1]; None for an opaque image.
+        alpha: The opacity in [0, 1], shape [H, W, 1]. None means an opaque image.
 
     Returns:
-        The image; pixels that are not fully transparent are as they were.
+        The image. Pixels that are not fully transparent are unchanged.
     """
     if alpha is None or (alpha > 0).all():
         return pixels
@@ -30,16 +30,17 @@ def fill_transparent(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray
 
 @jax.jit
 def _fill(pixels: Array, is_picture: Array) -> Array:
-    # Halved, so that no white pixel of the picture is mistaken for a hole.
+    """Returns the image with the pixels outside `is_picture` filled smoothly."""
+    # The colours are halved, so that white pixels are not mistaken for holes.
     given = jnp.where(is_picture, 0.5 * pixels, holes.HOLE)
     return jnp.where(is_picture, pixels, 2.0 * holes.fill_smoothly(given))
 
 
 def blacken_transparent(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
-    """An image that is black, and so holds no noise, where it is transparent.
+    """Returns an image in which transparent pixels are black, and so hold no noise.
 
     Args:
         pixels: The colours, shape [H, W, C].
-        alpha: See `fill_transparent`.
+        alpha: The opacity in [0, 1], shape [H, W, 1]. None means an opaque image.
     """
     return pixels if alpha is None else pixels * (alpha > 0)

@@ -1,1 +1,1 @@
-"""Restoring files: which ones, under which names, and what their results hold."""
+"""Restoration of files: selecting inputs, naming results, and writing results."""

@@ -1,4 +1,4 @@
-"""Files that may be results of earlier runs, and results that would replace files."""
+"""Detects results of earlier runs, and results that would replace other files."""
 
 import logging
 import os
@@ -12,13 +12,13 @@ logger = logging.getLogger(__name__)
 
 
 def without_results(jobs: Sequence[Job], has_suffix: bool) -> list[Job]:
-    """Returns the jobs of originals, without files that earlier runs made among them.
+    """Returns the jobs of originals, without files that earlier runs wrote.
 
     Args:
         jobs: The jobs of all files.
         has_suffix: Whether the names of results have a suffix.
     """
-    makers: dict[Path, Job] = {}  # the job whose result has that name
+    makers: dict[Path, Job] = {}  # path of a result -> its job
     for job in jobs:
         for path in map(inputs.place, (job.target, job.spread)):
             if path != inputs.place(job.source):
@@ -53,14 +53,14 @@ def with_problems(
     with_spread: bool,
     mask: str | os.PathLike[str] | None,
 ) -> list[Job]:
-    """Returns the jobs, with what is wrong with the names of their results.
+    """Returns the jobs, with the field `problem` set if the names of results conflict.
 
     Args:
         jobs: The jobs of originals.
-        spares_others: Whether existing results would be replaced, and files among the
-            originals may be originals as well.
-        with_spread: Whether the maps of uncertainty count.
-        mask: The mask file or the folder of masks.
+        spares_others: Whether existing files beside the originals are protected if
+            nothing marks them as results, because they may be originals as well.
+        with_spread: Whether maps of uncertainty are written as well.
+        mask: The mask file or the folder of masks, or None.
     """
     sources = {_real(job.source) for job in jobs}
     folders = {_real(job.source.parent) for job in jobs}
@@ -105,10 +105,10 @@ def with_problems(
 
 
 def is_mask(path: Path, mask: str | os.PathLike[str] | None) -> bool:
-    """Returns whether a path is the mask file, or lies in the folder of masks."""
+    """Returns whether a path is the mask file, or is in the folder of masks."""
     return mask is not None and Path(_real(path)).is_relative_to(_real(Path(mask)))
 
 
 def _real(path: Path) -> str:
-    """The place that a path leads to, also if nothing is there."""
+    """Returns the path with all links resolved, even if no such file exists."""
     return os.path.realpath(path)

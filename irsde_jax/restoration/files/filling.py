@@ -1,6 +1,7 @@
-"""What is to be filled in an image file, told before it is done, and putting it back.
+"""Finds the holes of an image file before it is restored, and fills them afterwards.
 
-A mask decides, where one is given. Else erased areas do, and else white ones.
+If a mask is given, it defines the holes. Otherwise erased (transparent) areas are the
+holes, and if there are none, white areas are.
 """
 
 from pathlib import Path
@@ -13,19 +14,19 @@ from irsde_jax.data.image_files.arrays import UNIT_RANGE, DataRange
 from irsde_jax.data.image_files.hole_masks import HoleMask
 from irsde_jax.data.image_files.images import ImageFile
 
-_MOST = 0.75  # the share above which the opposite may be meant
-_BLACK = 0.002  # the share of black that may be meant as a hole
+_MOST = 0.75  # a hole above this share of the image may be a mistake
+_BLACK = 0.002  # black above this share may have been intended as a hole
 
 
 class Filling(NamedTuple):
-    """What is to be filled in an image.
+    """The pixels of an image that are going to be filled.
 
     Attributes:
-        hole: The pixels that are filled, bool [H, W]. All others come back as they are.
-        unknown: The pixels that the network is not shown, bool [H, W]: the hole, and
-            what is transparent elsewhere, whose colour means nothing.
-        origin: What the hole was found by, for a message.
-        warnings: What may be wrong with it, in sentences.
+        hole: The pixels that are filled, bool [H, W]. All others are preserved.
+        unknown: The pixels that are hidden from the network, bool [H, W]. These are the
+            hole and all other erased pixels, whose colours are meaningless.
+        origin: The way in which the hole was found, for messages.
+        warnings: The warnings about possible mistakes, in sentences.
     """
 
     hole: np.ndarray
@@ -35,7 +36,7 @@ class Filling(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The share of the image that is filled."""
+        """The share of the image that is filled, in [0, 1]."""
         return float(self.hole.mean())
 
     def __str__(self) -> str:
@@ -49,12 +50,12 @@ def read(
     data_range: DataRange = UNIT_RANGE,
     max_megapixels: float | None = None,
 ) -> Filling:
-    """What is to be filled in an image file.
+    """Reads an image file and returns what is going to be filled in it.
 
     Args:
-        source: The file.
-        mask: The mask of the image, see `find`.
-        data_range: The floats of an `.npy` file that become 0 and 1.
+        source: The image file.
+        mask: The mask of the image, or None, as for `find`.
+        data_range: The floats of an `.npy` file that stand for 0 and 1.
         max_megapixels: The largest image that is read, in millions of pixels.
     """
     image = images.read_image(source, data_range, max_megapixels=max_megapixels)
@@ -62,16 +63,18 @@ def read(
 
 
 def find(image: ImageFile, source: Path, mask: HoleMask | None = None) -> Filling:
-    """What is to be filled in an image.
+    """Returns what is going to be filled in an image.
 
     Args:
-        image: What the file holds.
-        source: The file, whose compression decides how closely holes are looked for.
-        mask: The mask of the image; None: the holes are those painted into it.
+        image: The content of the image file.
+        source: The image file. If its format is lossy, the holes are searched with a
+            tolerance.
+        mask: The mask of the image. None means that the holes are painted into the
+            image.
 
     Raises:
-        OSError: if the mask cannot be read.
-        ValueError: if the mask does not fit, or if nothing of the image is known.
+        OSError: If the mask cannot be read.
+        ValueError: If the mask does not fit, or if it leaves no known pixel.
     """
     is_lossy = compression.is_lossy(source)
     erased = np.zeros(image.pixels.shape[:2], bool)
@@ -91,7 +94,7 @@ def find(image: ImageFile, source: Path, mask: HoleMask | None = None) -> Fillin
 
 
 def _white(image: ImageFile, is_lossy: bool) -> Filling:
-    """The holes that are painted in white."""
+    """Returns the holes that are painted in white."""
     found = painted_holes.find_white(image.pixels, is_lossy)
     areas = f"{found.num_areas} white area{'s' if found.num_areas != 1 else ''}"
     warnings = []
@@ -112,7 +115,11 @@ def _white(image: ImageFile, is_lossy: bool) -> Filling:
 
 
 def _checked(filling: Filling, image: ImageFile, advice: str) -> Filling:
-    """`filling` with the warnings that its share calls for."""
+    """Returns `filling` with warnings if its share is suspicious.
+
+    Raises:
+        ValueError: If no pixel of the image is known.
+    """
     if filling.unknown.all():
         raise ValueError(
             f"all of its pixels would be filled ({filling.origin}): nothing is known "
@@ -136,7 +143,15 @@ def _checked(filling: Filling, image: ImageFile, advice: str) -> Filling:
 
 
 def put_back(filling: Filling, original: ImageFile, restored: ImageFile) -> ImageFile:
-    """The original with its holes filled: opaque there, and to the bit elsewhere."""
+    """Returns the original with its holes filled.
+
+    Filled pixels are opaque. All other pixels are preserved exactly.
+
+    Args:
+        filling: The holes of the image.
+        original: The image before it was restored.
+        restored: The image after it was restored.
+    """
     hole = filling.hole[..., None]
     alpha = original.alpha
     if alpha is not None:
@@ -146,5 +161,5 @@ def put_back(filling: Filling, original: ImageFile, restored: ImageFile) -> Imag
 
 
 def _percent(share: float) -> str:
-    """A share to read; a small one is not rounded to nothing."""
+    """Returns a share as readable text; a small share is not rounded to 0."""
     return "less than 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"

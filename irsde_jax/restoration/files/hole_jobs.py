@@ -1,4 +1,4 @@
-"""The holes of a run of `--mode=restore`: its masks, and what it will fill."""
+"""The masks and the holes of the images in a run of `--mode=restore`."""
 
 import logging
 import os
@@ -17,10 +17,15 @@ logger = logging.getLogger(__name__)
 def find_masks(
     jobs: Sequence[Job], mask: str | os.PathLike[str] | None, is_keep: bool
 ) -> dict[str, HoleMask]:
-    """The masks of the jobs, by name; see `hole_masks.match`.
+    """Returns the masks of the jobs by name, matched by `hole_masks.match`.
+
+    Args:
+        jobs: The jobs of a run.
+        mask: The mask file or the folder of masks, or None.
+        is_keep: Whether white in the masks marks pixels to preserve.
 
     Raises:
-        ValueError: if `is_keep` is True and there is no mask.
+        ValueError: If `is_keep` is True and there is no mask.
     """
     if mask is None:
         if is_keep:
@@ -45,12 +50,13 @@ def tell(
     Args:
         jobs: The jobs of a run.
         masks: The mask of each image, by name.
-        mask: Where the masks come from; None: the images show their holes.
-        data_range: The floats of `.npy` files that become 0 and 1.
+        mask: The mask file or the folder of masks. None means that the holes are
+            painted into the images.
+        data_range: The floats of `.npy` files that stand for 0 and 1.
         max_megapixels: The largest image that is read, in millions of pixels.
 
     Returns:
-        Name -> what is wrong, for the images that cannot be filled.
+        A dictionary from the name of each image that cannot be filled to the reason.
     """
     failures = {}
     num_lossy = 0

@@ -1,4 +1,4 @@
-"""Which image files `--input` names: an image, a folder, or a pattern."""
+"""Finds the image files that `--input` selects: an image, a folder, or a pattern."""
 
 import fnmatch
 import glob
@@ -17,9 +17,9 @@ class Inputs(NamedTuple):
     """The images of a folder or a pattern.
 
     Attributes:
-        root: The folder that the output mirrors.
-        paths: The images, each path beginning with `root`, sorted.
-        failures: The folders that could not be listed, each with the reason.
+        root: The folder whose structure is reproduced in the output.
+        paths: The sorted paths of the images. Each path begins with `root`.
+        failures: The folders that could not be listed, with the reasons.
     """
 
     root: Path
@@ -28,20 +28,21 @@ class Inputs(NamedTuple):
 
 
 def find(source: Path, output: Path) -> Inputs:
-    """The images of a folder or a pattern, without the results in `output`.
+    """Returns the images of a folder or a pattern, without the results in `output`.
 
     Args:
         source: A folder, or a pattern such as "trip/**/*.jpg".
-        output: The folder of the results, which may lie in the input.
+        output: The folder of the results, which may be inside the input.
 
     Raises:
-        FileNotFoundError: if there is nothing to restore.
-        ValueError: if a folder holds no images.
+        FileNotFoundError: If there is nothing to restore.
+        ValueError: If a folder holds no images.
     """
     if source.is_dir():
         found = folders.open_folder(source, recursive=True)
         if not found.images and not found.failures:
-            folders.list_images(source, recursive=True)  # raises, with the reason
+            # This call raises an error that names the reason.
+            folders.list_images(source, recursive=True)
         inputs = Inputs(source, found.images, found.failures)
     elif glob.has_magic(str(source)):
         inputs = _match(source)
@@ -55,8 +56,8 @@ def find(source: Path, output: Path) -> Inputs:
             f"--input={source} does not exist; give an image, a folder of images or a "
             "pattern such as 'trip/*.jpg'."
         )
-    # Results of an earlier run in a folder inside the input are not originals. An
-    # output that contains the input holds the originals as well.
+    # If the output is inside the input, all files in the output are results of earlier
+    # runs. If the output contains the input, its files may be originals.
     inside, root = output.resolve(), inputs.root.resolve()
     if not root.is_relative_to(inside):
         paths = [p for p in inputs.paths if not place(p).is_relative_to(inside)]
@@ -70,13 +71,13 @@ def find(source: Path, output: Path) -> Inputs:
 
 
 def _match(pattern: Path) -> Inputs:
-    """The images that a pattern matches, each by one path."""
+    """Returns the images that a pattern matches, each under a single path."""
     parts = pattern.parts
     plain = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     root, wanted = Path(*parts[:plain]), parts[plain:]
     failures: dict[Path, str] = {}
     if "**" in wanted and not any(part.startswith(".") for part in wanted):
-        # `glob` would walk through loops of links; `folders.find` does not.
+        # `glob` follows links in endless loops. `folders.find` does not.
         found = folders.find(root, recursive=True)
         failures = found.failures if root.is_dir() else {}
         paths = [p for p in found.images if _fits(p.relative_to(root).parts, wanted)]
@@ -87,7 +88,7 @@ def _match(pattern: Path) -> Inputs:
         if odd:
             reasons = [f"{p} ({folders.why_not_regular(p)})" for p in odd]
             logger.warning("skipped what is no image: %s", folders.shown(reasons))
-        # A link to a folder gives its images more paths: the shortest is enough.
+        # Links to folders give an image several paths. Only the shortest is kept.
         files = [p for p in images if p.is_file()]
         files.sort(key=lambda path: -len(path.parts))
         paths = sorted({place(p): p for p in files}.values())
@@ -100,7 +101,12 @@ def _match(pattern: Path) -> Inputs:
 
 
 def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether a path fits a pattern, in which "**" is any number of folders."""
+    """Returns whether a path matches a pattern.
+
+    Args:
+        parts: The parts of the path.
+        wanted: The parts of the pattern, in which "**" matches any number of folders.
+    """
     if not wanted:
         return not parts
     if wanted[0] == "**":
@@ -113,5 +119,8 @@ def _fits(parts: Sequence[str], wanted: Sequence[str]) -> bool:
 
 
 def place(path: Path) -> Path:
-    """The place of a file, which may itself be a link, without linked folders."""
+    """Returns the path of a file with linked folders resolved.
+
+    If the file itself is a link, that link is not resolved.
+    """
     return Path(os.path.realpath(path.parent), path.name)

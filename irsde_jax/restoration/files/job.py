@@ -1,17 +1,19 @@
-"""One image that is to be restored: its file, and that of its result."""
+"""An image to restore: its file and the file of its result."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 
 class Job(NamedTuple):
-    """One image.
+    """An image to restore.
 
     Attributes:
-        name: path relative to the input, with "/": with the seed it decides the noise.
-        source: the file.
-        target: its result.
-        problem: Why it cannot be restored, as far as its names tell. "" if it can.
+        name: The path of the file relative to the input, with "/" as the separator. The
+            sampling noise depends on it and on the seed.
+        source: The path of the file.
+        target: The path of its result.
+        problem: The reason why it cannot be restored, as far as the names of the files
+            tell. It is "" if there is none.
     """
 
     name: str
@@ -21,5 +23,5 @@ class Job(NamedTuple):
 
     @property
     def spread(self) -> Path:
-        """Where several samples differ: the map beside the result."""
+        """The path of the map of uncertainty, which is written beside the result."""
         return self.target.with_name(f"{self.target.name}.uncertainty.png")

@@ -1,4 +1,4 @@
-"""What the results of the images are called, and which of them cannot be written."""
+"""Plans the names of results, and reports results that cannot be written."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -19,31 +19,32 @@ def plan(
     with_spread: bool = False,
     mask: str | os.PathLike[str] | None = None,
 ) -> list[Job]:
-    """What is to be done for `--input` and `--output`.
+    """Returns a job for each image that `--input` selects.
 
-    Results may lie among their originals, with a suffix or in another format. A file
-    that has the name of the result of another image is then taken for that result: it
-    is not restored itself. No result replaces an original.
+    Results may be written beside their originals if they have a suffix or another
+    format. A file with the name of another image's result is then taken for that result
+    and is not restored. A result never replaces an original.
 
     Args:
-        source: an image file, a folder, or a pattern such as "trip/**/*.jpg". Folders
-            and patterns are mirrored in the output.
-        output: a folder, or for a single image also the name of a file.
-        suffix: what the names of the results end in, before the format.
-        kind: format of the results, such as "png"; None: that of each original.
+        source: An image file, a folder, or a pattern such as "trip/**/*.jpg". The
+            structure of folders is reproduced in the output.
+        output: The output folder. For a single image it may also be a file.
+        suffix: The text that is added to the names of the results before the format.
+        kind: The format of the results, such as "png". None means the format of each
+            original.
         overwrite: Whether existing results are going to be replaced.
-        with_spread: Whether the maps of uncertainty are going to be written as well.
-        mask: The mask file or the folder of masks, which may lie among the images:
-            masks are not restored, and no result replaces one. None: there is none.
+        with_spread: Whether maps of uncertainty are going to be written as well.
+        mask: The mask file or the folder of masks, or None. Masks may be among the
+            images: they are not restored, and no result replaces them.
 
     Returns:
-        A job for each image. Those that cannot be done have a `problem`.
+        A list with a job for each image. Jobs that cannot be done have a `problem`.
 
     Raises:
-        FileNotFoundError: if there is nothing to restore.
-        FileExistsError: if `output` is a file where a folder is needed.
-        ValueError: if the format or the name of the output is unknown, or if `output`
-            is one file and contradicts the others.
+        FileNotFoundError: If there is nothing to restore.
+        FileExistsError: If `output` is a file although a folder is needed.
+        ValueError: If the format or the name of the output is unknown, or if `output`
+            is a file and contradicts the other arguments.
     """
     source, output = Path(source), Path(output)
     if kind is not None and f".{kind.lower()}" not in images.SUFFIXES:
@@ -52,7 +53,8 @@ def plan(
     if source.is_file():
         target = _target_of_one(source, output, suffix, kind)
         jobs = [Job(source.name, source, target)]
-        # A single file is an original, and one that --output names may be replaced.
+        # A single input file is always an original. A result that --output names
+        # explicitly may be replaced.
         is_named = target == output
         spares_others = overwrite and not suffix and not is_named
         return conflicts.with_problems(jobs, spares_others, with_spread, mask)
@@ -77,10 +79,21 @@ def _plan_several(
     with_spread: bool,
     mask: str | os.PathLike[str] | None,
 ) -> list[Job]:
-    """`plan` for a folder or a pattern; `rename` gives the path of a result."""
+    """Returns the jobs for a folder or a pattern.
+
+    Args:
+        source: A folder or a pattern.
+        output: The output folder.
+        rename: The function that returns the relative path of the result of an image.
+        has_suffix: Whether the names of results have a suffix.
+        overwrite: Whether existing results are going to be replaced.
+        with_spread: Whether maps of uncertainty are going to be written as well.
+        mask: The mask file or the folder of masks, or None.
+    """
     found = inputs.find(source, output)
     _require_folder(source, output)
-    # With the masks as the input, which is a mistake, all of them stay.
+    # If all images are masks, the input was probably chosen by mistake. They are then
+    # all kept.
     paths = [p for p in found.paths if not conflicts.is_mask(p, mask)] or found.paths
     names = [path.relative_to(found.root) for path in paths]
     jobs = [Job(n.as_posix(), found.root / n, output / rename(n)) for n in names]
@@ -101,12 +114,13 @@ def _plan_several(
 
 
 def _renamed(name: Path, suffix: str, kind: str | None) -> Path:
+    """Returns the relative path of the result of an image."""
     ending = name.suffix if kind is None else f".{kind.lower()}"
     return name.with_name(f"{name.stem}{suffix}{ending}")
 
 
 def _target_of_one(source: Path, output: Path, suffix: str, kind: str | None) -> Path:
-    """Where the result of a single image goes: `output`, or a file in it."""
+    """Returns the path of the result of a single image: `output`, or a file in it."""
     if output.is_dir() or not output.suffix:
         return output / _renamed(Path(source.name), suffix, kind)
     if output.suffix.lower() not in images.SUFFIXES:
@@ -128,7 +142,7 @@ def _target_of_one(source: Path, output: Path, suffix: str, kind: str | None) ->
 
 
 def _format(suffix: str) -> str:
-    """The file format of a suffix: .jpg and .jpeg are the same."""
+    """Returns the file format of a suffix, which is the same for .jpg and .jpeg."""
     return codecs.FORMATS.get(suffix.lower(), suffix.lower())
 
 
@@ -140,7 +154,7 @@ def check_quality(quality: int | None, jobs: Sequence[Job]) -> None:
         jobs: The jobs of the run.
 
     Raises:
-        ValueError: if no result has a format with a quality.
+        ValueError: If no result has a format that supports a quality.
     """
     if quality is None or not jobs:
         return
@@ -154,7 +168,7 @@ def check_quality(quality: int | None, jobs: Sequence[Job]) -> None:
 
 
 def _require_folder(source: Path, output: Path) -> None:
-    """Raises if the output of several images is, or is called as, an image file."""
+    """Raises an error if the output of several images is a file, or named like one."""
     if os.path.lexists(output) and not output.is_dir():
         raise FileExistsError(f"--output={output} is not a folder; give a folder.")
     if output.suffix.lower() in images.SUFFIXES and not output.is_dir():

@@ -1,4 +1,4 @@
-"""The mark of a result: one line of its metadata that says how it was made."""
+"""The mark of a result: a line of its metadata that says how it was made."""
 
 import mmap
 import os
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import irsde_jax
 
-# What `describe` returns, wherever a format puts it. The name of the weights, which is
-# the name of a file, may contain anything.
+# This pattern matches the text that `describe` returns, anywhere in a file. The name of
+# the weights is the name of a file, so it may contain any characters.
 _FORM = re.compile(
     rb"irsde_jax \d[^\0]{0,1000}?, solver [^,\0]{1,99}, \d+ evaluations, seed "
 )
@@ -21,15 +21,15 @@ def describe(
     weights: str | os.PathLike[str] | None = None,
     num_samples: int = 1,
 ) -> str:
-    """Names the version, the weights, the solver, its evaluations and the seed.
+    """Returns the version, weights, solver, number of evaluations and seed as one line.
 
     Args:
         solver: The name of the solver.
-        num_evals: The number of evaluations of the network.
+        num_evals: The number of network evaluations.
         seed: The seed of the sampling noise.
         weights: The name or path of the weights, or None. Only the last part of a path
-            is named, because folders tell of the machine and its user.
-        num_samples: The number of restorations that the image is the mean of.
+            is included, because folders reveal details about the machine and its user.
+        num_samples: The number of restorations whose mean the image is.
     """
     parts = [
         f"irsde_jax {irsde_jax.__version__}",
@@ -45,7 +45,10 @@ def describe(
 
 
 def is_marked(path: Path) -> bool:
-    """Whether a file says that it is a result. False where it cannot be read."""
+    """Returns whether a file contains the mark of a result.
+
+    The answer is False for files that cannot be read.
+    """
     try:
         with (
             path.open("rb") as file,

@@ -1,4 +1,4 @@
-"""Restores one image file: its format, bit depth and metadata are preserved."""
+"""Restores one image file and preserves its format, bit depth and metadata."""
 
 import os
 from pathlib import Path
@@ -18,18 +18,19 @@ from irsde_jax.restoration.files.job import Job
 from irsde_jax.restoration.restorer import Restorer
 
 SPREAD_GAIN = 10.0
-"""A map of uncertainty shows this many times the standard deviation."""
+"""The factor by which the standard deviation is multiplied in a map of uncertainty."""
 
 
 class Writing(NamedTuple):
-    """How results are read and written.
+    """The options for reading images and writing results.
 
     Attributes:
         overwrite: Whether existing results are replaced.
-        quality: The quality of JPEG, AVIF and lossy WebP, see `data.codecs.encode`.
-        max_megapixels: The largest image that is read, in millions of pixels; None
-            means `data.formats.DEFAULT_MEGAPIXELS`.
-        made_by: How the result was made, for its metadata; None says nothing.
+        quality: The quality of JPEG, AVIF and lossy WebP, as for `codecs.encode`.
+        max_megapixels: The largest image that is read, in millions of pixels. None
+            means `image_files.formats.DEFAULT_MEGAPIXELS`.
+        made_by: The description of how the result was made, for its metadata. None
+            omits it.
     """
 
     overwrite: bool = False
@@ -39,12 +40,12 @@ class Writing(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What a restorer is given of an image file.
+    """The input of a restorer for an image file.
 
     Attributes:
-        pixels: float32 [H, W, C], not enlarged. C is 1 for grey images, where the
-            network has three channels as well, and where the file has.
-        sigma: The noise level in image units; None leaves it to the restorer.
+        pixels: The pixels, float32 [H, W, C], before enlargement. C is 1 for grey
+            images, even if the network or the file has three channels.
+        sigma: The noise level in image units. None leaves the choice to the restorer.
     """
 
     pixels: np.ndarray
@@ -63,23 +64,23 @@ def restore_file(
     made_by: str | None = None,
     mask: HoleMask | None = None,
 ) -> None:
-    """Restores one image file, of any size, grey or colour, with or without alpha.
+    """Restores an image file of any size, grey or colour, with or without alpha.
 
-    Weights of super-resolution enlarge it. Its transparency is enlarged by the filter
-    that the colours are enlarged by before they are restored. Where holes are filled,
-    the rest of the image comes back to the bit.
+    Super-resolution enlarges the transparency with the same filter as the colours. If
+    holes are filled, all other pixels are preserved exactly.
 
     Args:
-        restorer: The weights.
-        source: The file of the image.
-        target: The file of the result.
+        restorer: The restorer.
+        source: The path of the image.
+        target: The path of the result.
         key: The key of the sampling noise.
         overwrite: Whether an existing result is replaced.
-        quality: The quality of JPEG, AVIF and lossy WebP, see `data.codecs.encode`.
-        max_megapixels: The largest image that is read, in millions of pixels; None
-            means `data.formats.DEFAULT_MEGAPIXELS`.
-        made_by: How the result was made, for its metadata; None says nothing.
-        mask: The holes to fill; None means those that are painted into the image.
+        quality: The quality of JPEG, AVIF and lossy WebP, as for `codecs.encode`.
+        max_megapixels: The largest image that is read, in millions of pixels. None
+            means `image_files.formats.DEFAULT_MEGAPIXELS`.
+        made_by: The description of how the result was made, for its metadata. None
+            omits it.
+        mask: The holes to fill. None means the holes that are painted into the image.
     """
     writing = Writing(overwrite, quality, max_megapixels, made_by)
     restore_one(restorer, Job(source.name, source, target), key, writing, mask)
@@ -92,7 +93,15 @@ def restore_one(
     writing: Writing,
     mask: HoleMask | None = None,
 ) -> None:
-    """Writes the restored image of a job; see `restore_file`."""
+    """Writes the restored image of a job, as `restore_file` does.
+
+    Args:
+        restorer: The restorer.
+        job: The files of the image and of its result.
+        key: The key of the sampling noise.
+        writing: The options for reading and writing.
+        mask: The holes to fill. None means the holes that are painted into the image.
+    """
     opened = _open(restorer, job, writing, mask)
     pixels, sigma = opened.given
     if opened.holes is None:
@@ -118,7 +127,16 @@ def restore_samples(
     *,
     num_samples: int,
 ) -> None:
-    """Writes the mean of several restorations and the map of their spread."""
+    """Writes the mean of several restorations and the map of their spread.
+
+    Args:
+        restorer: The restorer.
+        job: The files of the image and of its results.
+        key: The key of the sampling noise.
+        writing: The options for reading and writing.
+        mask: The holes to fill. None means the holes that are painted into the image.
+        num_samples: The number of restorations.
+    """
     overwrite, quality = writing.overwrite, writing.quality
     opened = _open(restorer, job, writing, mask)
     found = restorer.uncertainty(
@@ -139,16 +157,18 @@ def restore_samples(
 
 
 def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
-    """The pixels of an image for a restorer, with no stray colours where it is clear.
+    """Returns the input of a restorer for an image.
+
+    Colours of transparent pixels are replaced by those around them, except in the
+    process "inpainting", whose holes include transparent pixels.
 
     Args:
-        restorer: The weights. In the process "inpainting", whose holes are transparent
-            pixels as well, the pixels are left as they are.
+        restorer: The restorer.
         image: The content of the file.
-        name: What to call the image in an error.
+        name: The name of the image for error messages.
 
     Raises:
-        ValueError: if the image has another number of channels than the network.
+        ValueError: If the image and the network have different numbers of channels.
     """
     channels, pixels = restorer.image_format.channels, image.pixels
     if (pixels.shape[-1], channels) != (1, 3):
@@ -165,17 +185,17 @@ def as_given(restorer: Restorer, image: ImageFile, name: str) -> Given:
 
 
 def fills(restorer: Restorer) -> bool:
-    """Whether the weights fill holes of images of the same size."""
+    """Returns whether the weights fill holes and preserve the size of images."""
     return restorer.process.known is not None and restorer.scale == 1
 
 
 class _Opened(NamedTuple):
-    """An image that was read and can be written.
+    """An image that was read, and whose result can be written.
 
     Attributes:
-        image: The image, its transparency as large as the result.
-        given: What the restorer is given.
-        holes: What is filled; None where the weights fill no holes.
+        image: The image, with its transparency in the size of the result.
+        given: The input of the restorer.
+        holes: The holes to fill. None means that the weights do not fill holes.
     """
 
     image: ImageFile
@@ -183,7 +203,7 @@ class _Opened(NamedTuple):
     holes: Filling | None
 
     def result(self, restored: np.ndarray) -> ImageFile:
-        """The image with restored pixels [H, W, C], grey where it is grey."""
+        """Returns the image with restored pixels [H, W, C]; a grey image stays grey."""
         channels = self.image.pixels.shape[-1]
         if channels == 1:
             restored = restored.mean(axis=-1, keepdims=True, dtype=np.float32)
@@ -198,12 +218,12 @@ class _Opened(NamedTuple):
 def _open(
     restorer: Restorer, job: Job, writing: Writing, mask: HoleMask | None
 ) -> _Opened:
-    """Reads an image; raises at once what writing its result would raise."""
+    """Reads an image, and raises early if its result could not be written."""
     data_range, scale = restorer.image_format.data_range, restorer.scale
     image = images.read_image(job.source, data_range, True, writing.max_megapixels)
     image = image._replace(metadata=image.metadata._replace(software=writing.made_by))
     holes = filling.find(image, job.source, mask) if fills(restorer) else None
-    # What is filled is opaque afterwards.
+    # Filled pixels become opaque, so the result may be opaque even if the image is not.
     left = image if holes is None else filling.put_back(holes, image, image)
     height, width, channels = image.pixels.shape
     images.check_writable(job.target, channels, left.is_transparent)

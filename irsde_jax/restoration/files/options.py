@@ -1,30 +1,30 @@
-"""The options of `--mode=restore`, checked before anything is read."""
+"""The options of `--mode=restore`, which are checked before anything is read."""
 
 import os
 from typing import NamedTuple
 
 
 class Options(NamedTuple):
-    """How image files are restored; the keyword arguments of `runner.run`.
+    """The options for restoring image files: the keyword arguments of `runner.run`.
 
     Attributes:
         seed: The seed of the sampling noise.
-        overwrite: Whether existing results are replaced, rather than skipped.
-        suffix: The text that the names of the results end in.
-        kind: The format of the results. None is that of each original.
-        quality: The quality of JPEG, AVIF and WebP, see `data.codecs.encode`.
-        num_samples: The number of restorations of an image. Of several the mean is
-            written, and beside it NAME.uncertainty.png: SPREAD_GAIN times their
-            standard deviation.
+        overwrite: Whether existing results are replaced instead of skipped.
+        suffix: The text that is added to the names of the results.
+        kind: The format of the results. None means the format of each original.
+        quality: The quality of JPEG, AVIF and WebP; see `image_files.codecs.encode`.
+        num_samples: The number of restorations of each image. If there are several,
+            their mean is written. Their standard deviation times SPREAD_GAIN is written
+            beside it as NAME.uncertainty.png.
         max_megapixels: The largest image that is read, in millions of pixels. None
-            means `data.formats.DEFAULT_MEGAPIXELS`.
-        provenance: Whether the metadata of a result say how it was made: see
+            means `image_files.formats.DEFAULT_MEGAPIXELS`.
+        provenance: Whether the metadata of a result describe how it was made; see
             `provenance.describe`.
-        mask: For weights that fill holes, an image in which white marks what is filled,
-            or a folder of such images, named as those of the input
-            (`hole_masks.match`). None: holes are painted into the images in white, or
-            erased.
-        mask_keep: Whether white in the masks marks what is kept.
+        mask: The mask for weights that fill holes: an image in which white marks the
+            pixels to fill, or a folder of such images with the names of the input
+            images (`hole_masks.match`). None means that the holes are painted into the
+            images in white, or erased.
+        mask_keep: Whether white in the masks marks pixels to preserve instead.
     """
 
     seed: int = 0

@@ -1,4 +1,4 @@
-"""How a restored image was made, in one line that is written into its metadata."""
+"""Describes how a restored image was made, as one line for its metadata."""
 
 import os
 
@@ -12,13 +12,13 @@ def describe(
     seed: int,
     num_samples: int = 1,
 ) -> str:
-    """The mark of a result; see `irsde_jax.restoration.files.marks.describe`.
+    """Returns the mark of a result, in the format of `marks.describe`.
 
     Args:
         restorer: The restorer that made the image.
         weights: The name or path of its weights, or None.
         seed: The seed of the sampling noise.
-        num_samples: The number of restorations that the image is the mean of.
+        num_samples: The number of restorations whose mean the image is.
     """
     solver = restorer.sampling.solver
     return marks.describe(solver, restorer.num_evals(), seed, weights, num_samples)

@@ -30,7 +30,7 @@ from irsde_jax.restoration.restorer import Restorer
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
 
-# Million pixels x evaluations, below which a run is over before its time is measured.
+# Runs below this number of million pixels x evaluations are too short to be timed.
 _SHORT = 5.0
 
 
@@ -42,31 +42,31 @@ def run(
     output: str | os.PathLike[str],
     **options: Any,
 ) -> list[Path]:
-    """`--mode restore`: restores an image file, a folder, or what a pattern matches.
+    """Restores an image file, a folder or the matches of a pattern: `--mode restore`.
 
-    A result has the format, the bit depth, the transparency and the metadata of its
-    original (`data.metadata` says what each format holds; a warning names the file
-    whose metadata are not all preserved), and its metadata say how it was made. Grey
-    images go through a colour network as grey. It depends on the seed, the image's
-    relative path and how it is cut into tiles. Results that exist are finished and
-    skipped: the same command continues a run that was stopped, and several processes
-    may share a folder. A file that cannot be restored does not stop the others.
+    A result has the format, bit depth, transparency and metadata of its original.
+    `image_files.metadata` lists what each format can store; a warning names files whose
+    metadata are not fully preserved. Colour networks restore grey images as grey. A
+    result depends on the seed, the relative path of the image and its tiles. Existing
+    finished results are skipped, so the same command continues a stopped run, and
+    several processes may share a folder. Images that cannot be restored are reported at
+    the end.
 
     Args:
-        config: The configuration, see `load`.
-        workdir: The run whose weights are used, if `weights` is None.
-        weights: The weights, what `load` takes.
-        input: The images, see `jobs.plan`.
-        output: A folder, made if it is missing; for a single image also a file.
+        config: The configuration, as for `load`.
+        workdir: The run whose weights are used if `weights` is None.
+        weights: The weights, as for `load`.
+        input: The images, as for `jobs.plan`.
+        output: A folder, which is created if it is missing, or a file for one image.
         **options: The fields of `Options`.
 
     Returns:
-        The results written, without maps.
+        The paths of the results, without maps of uncertainty.
 
     Raises:
-        OSError: if the disk is full or read-only. Finished results stay.
-        ValueError: if an argument is out of range; or, after all others were restored,
-            if some images could not be.
+        OSError: If the disk is full or read-only. Finished results are kept.
+        ValueError: If an argument is out of range, or if some images could not be
+            restored, after all others were restored.
     """
     given = Options(**options)
     given.check()
@@ -88,7 +88,7 @@ def run(
 def _plan(
     input: str | os.PathLike[str], output: str | os.PathLike[str], options: Options
 ) -> list[Job]:
-    """The images that are to be restored, without those whose results exist."""
+    """Returns the jobs to do, without those whose results exist."""
     with_spread = options.num_samples > 1
     jobs = plan(
         input,
@@ -121,7 +121,7 @@ def _restore(
     options: Options,
     name: str | os.PathLike[str] | None,
 ) -> None:
-    """Restores the images; `outcome` takes what was written and what failed."""
+    """Restores the images, and records results and failures in `outcome`."""
     num_samples = options.num_samples
     if num_samples > 1:
         _require_noise(restorer)
@@ -170,7 +170,7 @@ def _tell_holes(
     masks: Mapping[str, HoleMask],
     options: Options,
 ) -> list[Sized]:
-    """Logs what will be filled; returns the images that can be filled."""
+    """Logs what will be filled, and returns the images that can be filled."""
     if not fills(restorer):
         return sized
     unfit = hole_jobs.tell(
@@ -185,7 +185,7 @@ def _tell_holes(
 
 
 def _require_noise(restorer: Restorer) -> None:
-    """Raises if several restorations of an image would all be the same."""
+    """Raises ValueError if several restorations of an image would all be equal."""
     solver = restorer.sampling.solver
     if not processes.draws_noise(restorer.process, solver):
         raise ValueError(
@@ -201,7 +201,7 @@ def _measure(
     num_samples: int,
     max_megapixels: float | None,
 ) -> tuple[list[Sized], dict[str, str]]:
-    """The jobs with their sizes, by the headers; and what is wrong with the others."""
+    """Returns the jobs with the sizes of their results, and the failures of others."""
     scale = restorer.scale
     sized, failures = [], {}
     for job in jobs:
@@ -217,7 +217,7 @@ def _measure(
 
 
 def _announce(restorer: Restorer, sized: Sequence[Sized], num_samples: int) -> None:
-    """Logs what the run will cost: pixels, evaluations, memory, and a long time."""
+    """Logs the cost of the run: pixels, evaluations, memory, and time if it is long."""
     if not sized:
         return
     if (scale := restorer.scale) > 1:

@@ -1,4 +1,4 @@
-"""Many images one after another: failures, other processes, and progress."""
+"""Restores many images in turn, with failures, other processes and progress."""
 
 import dataclasses
 import errno
@@ -14,12 +14,12 @@ from tqdm import tqdm
 from irsde_jax.configuration import whole_files
 from irsde_jax.restoration.files.job import Job
 
-# No image can be written after these.
+# After these errors no more images can be written, so the run ends.
 _ENDS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Sized(NamedTuple):
-    """A job, and the pixels that its result will have."""
+    """A job and the size of its result in pixels."""
 
     job: Job
     height: int
@@ -28,12 +28,12 @@ class Sized(NamedTuple):
 
 @dataclasses.dataclass
 class Outcome:
-    """What became of the images of a run.
+    """The outcome of a run.
 
     Attributes:
-        written: The results.
-        taken: The names of images whose results another process wrote meanwhile.
-        failures: Name of an image -> why it was not restored.
+        written: The paths of the results.
+        taken: The names of images whose results another process wrote during the run.
+        failures: The reason for each image that was not restored, by name.
     """
 
     written: list[Path] = dataclasses.field(default_factory=list)
@@ -41,7 +41,7 @@ class Outcome:
     failures: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def describe(self, num_images: int, output: object) -> str:
-        """The line that ends a run of `num_images` images."""
+        """Returns the line that is logged after a run of `num_images` images."""
         line = f"restored {len(self.written)} of {num_images} images to {output}"
         if self.taken:
             line += (
@@ -51,7 +51,7 @@ class Outcome:
         return line
 
     def report(self, num_images: int) -> str:
-        """All failures in one line; images that failed alike are named together."""
+        """Returns all failures as one line; images with the same reason are grouped."""
         names: dict[str, list[str]] = {}
         for name, reason in self.failures.items():
             names.setdefault(reason, []).append(name)
@@ -60,7 +60,7 @@ class Outcome:
         )
 
     def end(self, error: OSError) -> str:
-        """Why a run ends before its last image."""
+        """Returns the message for a run that ends before its last image."""
         done = len(self.written)
         text = (
             f"{error}. The run ended; {done} image(s) were restored and are intact. "
@@ -79,22 +79,23 @@ def take(
     overwrite: bool = False,
     with_spread: bool = False,
 ) -> None:
-    """Restores images, with a bar that counts pixels and shows the time left.
+    """Restores images, with a progress bar that counts pixels and shows the time left.
 
-    Another process may restore the same images to the same folder. Results that it
-    wrote are skipped. Both would start every image at the same time, so the process
-    that comes second takes the rest in random order. Hardly any image is then restored
-    twice, no file has to be locked, and a killed process leaves no lock behind.
+    Another process may restore the same images to the same folder. Results that it has
+    written are skipped. Both processes would start each image at the same time, so the
+    one that comes second restores the remaining images in random order. Few images are
+    then restored twice. No file has to be locked, so a killed process leaves no lock
+    behind.
 
     Args:
         sized: The images.
-        restore: A function that writes the results of an image.
-        outcome: Takes up what becomes of the images.
-        overwrite: Whether results that exist are replaced.
-        with_spread: Whether a map of uncertainty belongs to a result.
+        restore: The function that writes the results of an image.
+        outcome: The outcome of the run, which is updated for each image.
+        overwrite: Whether existing results are replaced.
+        with_spread: Whether each result has a map of uncertainty.
 
     Raises:
-        OSError: if the disk is full or read-only.
+        OSError: If the disk is full or read-only.
     """
     total = sum(size.height * size.width for size in sized)
     left = list(reversed(sized))
@@ -114,7 +115,7 @@ def take(
 
 
 def is_done(job: Job, with_spread: bool = False) -> bool:
-    """Whether the results are there; a folder or a link to nothing is none."""
+    """Returns whether the results exist as files."""
     needed = [job.target, job.spread] if with_spread else [job.target]
     return all(os.path.isfile(path) for path in needed)
 
@@ -126,7 +127,7 @@ def _take_one(
     overwrite: bool,
     with_spread: bool,
 ) -> bool:
-    """Restores an image; returns whether another process was faster."""
+    """Restores an image, and returns whether another process was faster."""
     try:
         whole_files.prepare(job.target, overwrite)
         if with_spread:
