@@ -54,7 +54,7 @@ def photo_hash(pixels: np.ndarray) -> np.ndarray:
     neighbours = padded[:-2, 1:-1] + padded[2:, 1:-1]
     neighbours += padded[1:-1, :-2] + padded[1:-1, 2:]
     laplacian = 4 * thumbnail - neighbours
-    inside = laplacian[1:-1, 1:-1]  # A ramp is nonzero at the edge.
+    inside = laplacian[1:-1, 1:-1]  # At the edge, the Laplacian of a ramp is not 0.
     if np.sqrt(np.mean(inside**2)) < _FLAT:
         return np.zeros(SIDE * SIDE, np.float32)
     return (laplacian / np.linalg.norm(laplacian)).astype(np.float32).ravel()

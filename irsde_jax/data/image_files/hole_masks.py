@@ -18,7 +18,7 @@ from irsde_jax.data.image_files.arrays import ImageFile
 logger = logging.getLogger(__name__)
 
 _HALF = 0.5  # The lowest level that marks a pixel.
-_DARK, _LIGHT = 0.1, 0.9  # Levels between them are neither.
+_DARK, _LIGHT = 0.1, 0.9  # Levels between them are neither dark nor light.
 _GREY = 0.5  # A mask has at most this share of such levels.
 
 

@@ -28,7 +28,7 @@ LIMITS = {
     "WEBP": Limit(side=16_383),
     "TIFF": Limit(num_bytes=_CLASSIC, bits=16),
     "BMP": Limit(num_bytes=_CLASSIC),
-    "AVIF": Limit(side=32_768),  # libavif decodes no more by default.
+    "AVIF": Limit(side=32_768),  # By default, libavif decodes no larger ones.
     "NPY": Limit(bits=32),
 }
 """The limits by the name of the format, which is Pillow's name or "NPY"."""

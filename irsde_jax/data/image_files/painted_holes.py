@@ -30,7 +30,7 @@ _SHARP, _CONTRAST = 3, 30.0
 # Compression scatters light pixels this far beyond a rim. Their darkness is below half
 # the contrast.
 _SCATTER = 2
-# Rims with this many rings come from very soft brushes and from overexposed skies.
+# Rims with this many rings or more come from very soft brushes or overexposed skies.
 _FADING = 3
 _LARGE = 0.02  # An area at the border with this share of the image may be a sky.
 _ERASED, _OPAQUE = 0.5, 0.98  # opacity

@@ -30,7 +30,7 @@ _UNSIGNED = 1  # sample format
 _PREMULTIPLIED, _ALPHA = 1, 2  # extra samples
 _REDUCED, _MASK = 1, 4  # bits of the kind of a page
 _SUB_DIRECTORIES, _INK_SET = 330, 332
-JPEG = (6, 7, 34892, 33007)  # compressions that give RGB for YCbCr
+JPEG = (6, 7, 34892, 33007)  # tifffile decodes these from YCbCr to RGB.
 
 
 def size(file: BinaryIO) -> tuple[int, int, int]:
