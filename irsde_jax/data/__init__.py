@@ -1,1 +1,1 @@
-"""Images and where they come from: files, pairs of files, and streams of batches."""
+"""Image files, pairs of images, degradations, and streams of training batches."""

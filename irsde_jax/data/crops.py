@@ -1,4 +1,4 @@
-"""Squares cut out of images: the same of every member of a record."""
+"""Square crops, which are cut at the same place from every image of a record."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from irsde_jax.data.image_files import enlarging
 from irsde_jax.data.sources.pairs import Record, Source
 
 NUM_ORIENTATIONS = 8
-"""The symmetries of a square: four quarter turns, each with and without a mirror."""
+"""The number of symmetries of a square: four rotations, with and without a mirror."""
 
 
 class LargeEnough:
-    """A source that refuses images smaller than the crop, by name."""
+    """A source that raises ValueError for each image that is smaller than the crop."""
 
     def __init__(self, source: Source, crop_size: int):
         self._source = source
@@ -43,7 +43,10 @@ def cut(
     scale: int = 1,
     enlarge: str = "bicubic",
 ) -> Record:
-    """The same square of every member; that of "mu" after enlargement by `scale`."""
+    """Returns the same square of "x0" and "mu"; "mu" is first enlarged by `scale`.
+
+    The position and the size are in pixels of "x0".
+    """
     square = slice(top, top + size), slice(left, left + size)
     crop = {"x0": record["x0"][square]}
     if "mu" in record:
@@ -60,7 +63,11 @@ def random_crop(
     scale: int,
     enlarge: str,
 ) -> Record:
-    """The same random square of every member, in the same random orientation."""
+    """Returns the same random square of every image, all in the same orientation.
+
+    The orientation is random if `augment` is True. The other arguments are those of
+    `training_batches` in `irsde_jax.data.pipeline`.
+    """
     height, width = record["x0"].shape[:2]
     top = int(rng.integers(height - crop_size + 1))
     left = int(rng.integers(width - crop_size + 1))
@@ -70,6 +77,9 @@ def random_crop(
 
 
 def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
-    """`orientation` mod 4 quarter turns, mirrored where it is 4 or more; [S, S, C]."""
+    """Turns an image [S, S, C] by `orientation` mod 4 quarter turns.
+
+    The image is then mirrored if `orientation` is at least 4.
+    """
     turned = np.rot90(image, orientation % 4)
     return np.ascontiguousarray(turned[:, ::-1] if orientation >= 4 else turned)

@@ -1,34 +1,36 @@
 """The noise level of an image, estimated from its finest wavelet coefficients.
 
-White noise makes nearly every coefficient differ from zero. Where most of them are zero
-the image is black or saturated, as in a margin or a night sky. Such a place says
-nothing about noise, and neither do the few edges in it: letters on black are no noise.
+White noise makes nearly every coefficient nonzero. Where most coefficients are zero,
+the image is black or saturated, as in a margin or a night sky. Such regions carry no
+information about the noise. The few nonzero coefficients in them come from edges, such
+as letters on a black background, and are ignored as well.
 """
 
 import numpy as np
 
 # The median of |z| for a standard normal z.
 _MEDIAN = np.float64(0.6744897501960817)
-_BLOCK = 8  # coefficients, 16 pixels
+_BLOCK = 8  # The side of a block in coefficients, which is 16 pixels.
 
 
 def estimate_noise_level(image: np.ndarray) -> float:
-    """The standard deviation of white Gaussian noise in an image, in its own units.
+    """Estimates the standard deviation of white Gaussian noise, in units of the image.
 
     Args:
         image: The image, shape [H, W, C], at least 2 x 2 pixels.
 
     Returns:
-        The mean of the wavelet estimate over the channels that say anything about
-        noise; 0 if none does, as in a black frame. It is never NaN.
+        The mean of the wavelet estimates over the channels that have usable
+        coefficients, or 0 if no channel has any, as in a black frame. The result is
+        never NaN.
 
     Raises:
-        ValueError: if PyWavelets is not installed.
+        ValueError: If PyWavelets is not installed.
 
     References:
         Donoho & Johnstone (1994), "Ideal spatial adaptation by wavelet shrinkage",
-        Section 4.2. In images without black or saturated places the estimate is that
-        of `skimage.restoration.estimate_sigma`.
+        Section 4.2. For images without black or saturated regions the estimate equals
+        that of `skimage.restoration.estimate_sigma`.
     """
     try:
         import pywt
@@ -49,7 +51,7 @@ def estimate_noise_level(image: np.ndarray) -> float:
 
 
 def _in_flat_blocks(is_zero: np.ndarray) -> np.ndarray:
-    """Where at least half of the coefficients of a block are zero, shape [h, w]."""
+    """Returns where at least half of a block's coefficients are zero, bool [h, w]."""
     sums, counts = is_zero.astype(int), np.ones(is_zero.shape, int)
     for axis, size in enumerate(is_zero.shape):
         starts = np.arange(0, size, _BLOCK)

@@ -1,6 +1,6 @@
-"""The photographs that scikit-image ships: to learn from, and to try weights on.
+"""The photographs of scikit-image, for training and for trying out weights.
 
-They come with a package: nothing is downloaded.
+They are part of the installed package, so nothing is downloaded.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from PIL import Image
 from irsde_jax.data.image_files import images
 from irsde_jax.data.sources.pairs import Record
 
-# No photograph is in two of the folders, nor another view of one.
+# No two folders share a photograph or show different views of the same scene.
 PHOTOGRAPHS = {
     "train": (
         "rocket.jpg",
@@ -30,14 +30,14 @@ PHOTOGRAPHS = {
 
 
 class UpperCrops:
-    """The upper middle of test photographs, a source of `irsde_jax.data.sources.pairs`.
+    """A `Source` of crops from the upper middle of the test photographs.
 
     Args:
-        side: of the crops, in pixels.
-        count: of the test photographs, from the first.
+        side: The side of the crops, in pixels.
+        count: The number of test photographs to use, counted from the first.
 
     Raises:
-        ModuleNotFoundError: if scikit-image is not installed.
+        ModuleNotFoundError: If scikit-image is not installed.
     """
 
     def __init__(self, side: int, count: int = len(PHOTOGRAPHS["test"])):
@@ -56,14 +56,16 @@ class UpperCrops:
 
 
 def write_photographs(folder: Path, parts: Iterable[str] = tuple(PHOTOGRAPHS)) -> None:
-    """Copies photographs into folders of `folder`, whole and as PNG files.
+    """Writes whole photographs as PNG files into folders inside `folder`.
+
+    Files that exist are not written again.
 
     Args:
-        folder: made if it is missing.
-        parts: keys of `PHOTOGRAPHS`, each of which becomes a folder.
+        folder: The folder to write to. It is created if it does not exist.
+        parts: The keys of `PHOTOGRAPHS` to write. Each becomes a folder.
 
     Raises:
-        ModuleNotFoundError: if scikit-image is not installed.
+        ModuleNotFoundError: If scikit-image is not installed.
     """
     for part in parts:
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -74,7 +76,7 @@ def write_photographs(folder: Path, parts: Iterable[str] = tuple(PHOTOGRAPHS)) -
 
 
 def _folder() -> Path:
-    """Where scikit-image keeps its photographs."""
+    """Returns the folder in which scikit-image stores its photographs."""
     try:
         import skimage
     except ImportError as error:

@@ -1,9 +1,10 @@
 """Training batches: batch k is a pure function of the source, the seed and k.
 
-The stream is random access until the very end: shuffle anew each epoch, cut a random
-crop, turn it, batch; only then is it iterated. So there is no iterator state to save:
-to resume at step k, start from batch k. The number of threads and of worker processes
-changes when a batch is made, never what is in it.
+All steps of the stream support random access: the order is shuffled anew in each epoch,
+and each image is cropped at random, turned and put into a batch. Only the last step
+iterates. Therefore there is no iterator state to save: training resumes at step k by
+starting from batch k. The number of threads and worker processes affects when a batch
+is made, but not its content.
 """
 
 import collections
@@ -34,41 +35,41 @@ def training_batches(
     shard_index: int = 0,
     num_shards: int = 1,
 ) -> grain.MapDataset:
-    """An endless dataset whose element k is the batch of training step k.
+    """Returns an endless dataset whose element k is the batch of training step k.
 
-    Every image occurs once per epoch; batches run on across the end of an epoch.
+    Every image occurs once per epoch. A batch may contain images of two epochs.
 
     Args:
-        source: whole images. Degraded ones may be smaller by `scale`.
-        seed: decides order, crops and orientations.
-        batch_size: images per batch.
-        crop_size: side of the square cut out of each image, in pixels.
-        augment: whether each crop is turned and mirrored at random, all eight
-            orientations being equally likely.
-        scale: what degraded images are enlarged by, after the crop and to the same
-            numbers as before it, so that a cache holds them small.
-        enlarge: how, a key of `enlarging.ENLARGEMENTS`.
-        shard_index: of this host among `num_shards`, each of which makes its share of
-            every batch: examples shard_index, shard_index + num_shards, ... of it.
-        num_shards: hosts that share the batches; together they see what one would.
+        source: The source of whole images. Degraded images may be smaller by `scale`.
+        seed: The seed, at least 0, of the order, the crops and the orientations.
+        batch_size: The number of images per batch, over all hosts.
+        crop_size: The side of the square cut out of each image, in pixels.
+        augment: Whether each crop gets one of eight orientations at random.
+        scale: The factor by which degraded images are enlarged. This happens after the
+            crop, so that a cache can store small images, and gives the same result.
+        enlarge: The interpolation, a key of `enlarging.ENLARGEMENTS`.
+        shard_index: The index of this host in 0..num_shards - 1. The host makes the
+            examples shard_index, shard_index + num_shards, ... of every batch.
+        num_shards: The number of hosts. The batches do not depend on it.
 
     Returns:
-        A dataset of `Record`s, each member float32 [batch_size / num_shards, crop_size,
-        crop_size, C]; and UNREADABLE, int32 [batch_size / num_shards]: the index of an
-        image that could not be read, in place of which the next one stands; else -1.
-        An image smaller than the crop is a ValueError when its batch is made.
+        A dataset of `Record`s. Each image array is float32 of shape [batch_size /
+        num_shards, crop_size, crop_size, C]. The key UNREADABLE holds int32 of shape
+        [batch_size / num_shards]: the index of an image that could not be read and was
+        replaced by the next one, or -1. An image smaller than the crop raises
+        ValueError when its batch is made.
     """
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}.")
     if not len(source):
         raise ValueError("The source holds no images.")
     _check_sizes(batch_size, crop_size, shard_index, num_shards)
-    # grain would derive them from the place in the chain, which may change.
+    # grain would derive them from the position in the chain, which may change.
     shuffle_seed, crop_seed = np.random.SeedSequence(seed).generate_state(2)
     return (
         grain.MapDataset.source(Readable(crops.LargeEnough(source, crop_size)))
         .shuffle(seed=int(shuffle_seed))
-        # Without end; but grain's own endless number overflows in batches of one.
+        # An endless `repeat()` overflows in grain for batches of one image.
         .repeat(2**62 // len(source))
         .random_map(
             functools.partial(
@@ -85,25 +86,26 @@ def training_batches(
 
 
 def split_flags(batch: Record) -> tuple[Record, np.ndarray]:
-    """A batch without its flags, and the indices of unreadable images in it."""
+    """Splits a batch into its images and the indices of the unreadable ones."""
     images_alone = {key: batch[key] for key in batch if key != UNREADABLE}
     flags = batch[UNREADABLE]
     return images_alone, flags[flags >= 0]
 
 
 class Prefetch:
-    """Batches on their way to the devices while earlier ones are worked on.
+    """An iterator that moves batches to the devices while earlier ones are processed.
 
     Args:
-        batches: an iterator over host batches.
-        put: starts moving a host batch to the devices and returns at once.
-        size: batches kept ahead.
+        batches: The iterator over host batches.
+        put: A function that starts to move a host batch to the devices and returns
+            immediately.
+        size: The number of batches that are kept ahead.
 
     Attributes:
-        waited_s: seconds that `next` waited for host batches, all together.
+        waited_s: The total time in seconds that `next` has waited for host batches.
 
     Raises:
-        ChildProcessError: from `next`, if a worker of `iterate` has died.
+        ChildProcessError: If a worker process of `iterate` has died; raised by `next`.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Prefetch:
         wanted = self._size + 1 - len(self._ahead)
         try:
             fetched = list(itertools.islice(self._batches, wanted))
-        except RuntimeError as error:  # grain's, of a worker that is gone
+        except RuntimeError as error:  # grain raises it for a dead worker
             if "Worker process was terminated" not in str(error):
                 raise
             raise ChildProcessError(
@@ -146,18 +148,22 @@ def iterate(
     num_threads: int = 4,
     num_workers: int = 0,
 ) -> grain.DatasetIterator:
-    """The batches of `dataset` from number `start_step` on, made ahead of time.
+    """Returns an iterator over the batches of `dataset`, beginning with `start_step`.
+
+    Batches are made ahead of time by threads or processes.
 
     Args:
-        dataset: what `training_batches` returns.
-        start_step: number of the first batch: the training step to resume from.
-        num_threads: threads per process that read and cut images; 0 makes each batch
-            when it is asked for.
-        num_workers: processes to do so in; 0 for threads of this process alone. They
-            start afresh (spawn), so a script needs `if __name__ == "__main__"`.
+        dataset: The dataset that `training_batches` returns.
+        start_step: The number of the first batch, which is the training step to resume
+            from.
+        num_threads: The number of threads per process that read and crop images. With
+            0, each batch is made when it is requested.
+        num_workers: The number of processes that make batches. With 0, only threads of
+            this process are used. Processes are spawned, so a script needs the guard
+            `if __name__ == "__main__"`.
 
     Returns:
-        An iterator over `Record`s; its `close()` ends its threads and processes.
+        An iterator over `Record`s. Its `close()` ends its threads and processes.
     """
     if start_step < 0:
         raise ValueError(f"start_step must not be negative, got {start_step}.")
@@ -166,13 +172,13 @@ def iterate(
             f"num_threads and num_workers must not be negative, got {num_threads} and "
             f"{num_workers}."
         )
-    # Elements are whole batches: a few ahead are enough, grain's default would be 500.
+    # An element is a whole batch, so far fewer suffice than grain's default of 500.
     read_options = grain.ReadOptions(
         num_threads=num_threads, prefetch_buffer_size=2 * num_threads
     )
     stream = dataset[start_step:].to_iter_dataset(read_options)
     if num_workers:
-        if not flags.FLAGS.is_parsed():  # in a notebook: grain asks for its flags here
+        if not flags.FLAGS.is_parsed():  # In a notebook, grain reads its flags here.
             flags.FLAGS.mark_as_parsed()
         stream = stream.mp_prefetch(
             grain.MultiprocessingOptions(
@@ -183,15 +189,15 @@ def iterate(
 
 
 def validation_crops(source: Source, num_images: int, crop_size: int) -> Record:
-    """The central crops of the first images of a source.
+    """Returns the central crops of the first images of a source.
 
     Args:
-        source: whole images, at least `num_images` of them.
-        num_images: how many images to take.
-        crop_size: side of the crops, in pixels.
+        source: The source of whole images, at least `num_images` of them.
+        num_images: The number of images to take.
+        crop_size: The side of the crops, in pixels.
 
     Returns:
-        A record whose members are float32 [num_images, crop_size, crop_size, C].
+        A record of arrays, each float32 of shape [num_images, crop_size, crop_size, C].
     """
     if not 1 <= num_images <= len(source):
         raise ValueError(
@@ -211,7 +217,7 @@ def validation_crops(source: Source, num_images: int, crop_size: int) -> Record:
 
 
 def _cut_at_random(record: Record, rng: np.random.Generator, **options: Any) -> Record:
-    """A random crop, with the flag of its record."""
+    """Returns a random crop of a record and preserves the `UNREADABLE` flag."""
     crop = crops.random_crop(record, rng, **options)
     return {**crop, UNREADABLE: record[UNREADABLE]}
 
@@ -219,7 +225,7 @@ def _cut_at_random(record: Record, rng: np.random.Generator, **options: Any) -> 
 def _check_sizes(
     batch_size: int, crop_size: int, shard_index: int, num_shards: int
 ) -> None:
-    """Raises ValueError unless such a batch can be made and shared among hosts."""
+    """Raises ValueError unless such a batch can be made and shared among the hosts."""
     if batch_size < 1 or crop_size < 1:
         raise ValueError(
             f"batch_size and crop_size must be at least 1, got {batch_size} and "

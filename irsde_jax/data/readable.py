@@ -1,4 +1,4 @@
-"""Sources with images that cannot be read: the next one stands in their place."""
+"""A source that replaces images that cannot be read by the next readable image."""
 
 from typing import Any
 
@@ -8,11 +8,16 @@ from irsde_jax.data.image_files import images
 from irsde_jax.data.sources.pairs import Record, Source
 
 UNREADABLE = "unreadable"
-"""The member of a batch that names images which could not be read."""
+"""The key of a batch whose values are the indices of images that could not be read."""
 
 
 class Readable:
-    """A source that gives the next image in place of one that cannot be read."""
+    """Wraps a source and replaces each unreadable image by the next readable one.
+
+    Each record gets the additional key `UNREADABLE`. Its value is the index of the
+    unreadable image, or -1 if the record is the requested one. A ValueError is raised
+    if none of the images can be read.
+    """
 
     def __init__(self, source: Source):
         self._source = source

@@ -1,7 +1,8 @@
-"""Resampling: images made smaller and enlarged again, as super-resolution sees them.
+"""Resampling: shrinking images and enlarging them again, as for super-resolution.
 
-A resampling is two small matrices, one for the rows and one for the columns, made when
-a program is traced: what runs on the device is two matrix products.
+A resampling consists of two small matrices, one for the rows and one for the columns.
+They are computed when the program is traced, so only two matrix products run on the
+device.
 """
 
 import math
@@ -16,16 +17,18 @@ from irsde_jax.array_types import Array, PRNGKey
 def bicubic(
     key: PRNGKey, image: Array, factor: float = 4, symmetric: bool = False
 ) -> Array:
-    """Made smaller and enlarged again, both by bicubic interpolation.
+    """Shrinks an image and enlarges it again, both by bicubic interpolation.
 
     Args:
-        key: not used.
-        image: in [0, 1], shape [H, W, C].
-        factor: of the sides; the small image has ceil(H / factor) rows.
-        symmetric: borders of both as MATLAB's `imresize`; see `resize`.
+        key: The random key, which is not used.
+        image: The image in [0, 1], shape [H, W, C].
+        factor: The factor, at least 1, by which both sides shrink. The small image has
+            ceil(H / factor) rows.
+        symmetric: The treatment of the borders in both steps, as in `resize`.
 
     Returns:
-        Shape of `image`, clipped to [0, 1] at both sizes, as files are.
+        The image in the shape of `image`. Values are clipped to [0, 1] at both sizes,
+        because image files hold no others.
     """
     del key  # deterministic
     height, width, _ = image.shape
@@ -36,10 +39,10 @@ def bicubic(
 def nearest(
     key: PRNGKey, image: Array, factor: float = 4, symmetric: bool = False
 ) -> Array:
-    """Made smaller by bicubic interpolation, enlarged by repeating pixels.
+    """Shrinks by bicubic interpolation and enlarges by repeating pixels.
 
-    It is what the published super-resolution weights of IR-SDE were trained on.
-    Arguments and result as `bicubic`.
+    The published super-resolution weights of IR-SDE were trained on such images. The
+    arguments and the result are those of `bicubic`.
     """
     del key  # deterministic
     small = _shrink(image, factor, symmetric)
@@ -51,20 +54,21 @@ def nearest(
 
 
 def resize(image: Array, height: int, width: int, symmetric: bool = False) -> Array:
-    """Bicubic interpolation with antialiasing; the result is not clipped.
+    """Resizes an image by bicubic interpolation with antialiasing, without clipping.
 
-    Going down, the kernel is widened by the factor. That is the method of Pillow's
-    `BICUBIC` and of MATLAB's `imresize`; the two differ in the border alone.
+    When an image shrinks, the kernel is widened by the factor. Pillow's `BICUBIC` and
+    MATLAB's `imresize` use the same method and differ from each other only at the
+    border.
 
     Args:
-        image: shape [H, W, C].
-        height: rows of the result, at least 1.
-        width: columns of the result, at least 1.
-        symmetric: continue the image by its mirror image, as MATLAB does. Else the
-            weights inside the image are scaled to a sum of 1, as Pillow does.
+        image: The image, shape [H, W, C].
+        height: The number of rows of the result, at least 1.
+        width: The number of columns of the result, at least 1.
+        symmetric: Whether the image is continued by its mirror image, as in MATLAB. If
+            False, the weights inside the image are scaled to a sum of 1, as in Pillow.
 
     Returns:
-        Shape [height, width, C].
+        The resized image, shape [height, width, C].
 
     References:
         Keys (1981), "Cubic Convolution Interpolation for Digital Image Processing",
@@ -78,15 +82,16 @@ def resize(image: Array, height: int, width: int, symmetric: bool = False) -> Ar
 
 
 def enlarge(images: Array, scale: int, method: str) -> Array:
-    """`enlarging.enlarge` of a batch, in JAX: the same up to the rounding of float32.
+    """Enlarges a batch in JAX as `enlarging.enlarge` does, up to float32 rounding.
 
     Args:
         images: The small images, shape [batch, H, W, C].
-        scale: The factor of both sides, at least 1.
-        method: "bicubic" or "nearest".
+        scale: The factor for both sides, at least 1.
+        method: The interpolation, "bicubic" or "nearest".
 
     Returns:
-        Shape [batch, scale H, scale W, C]; "bicubic" is not clipped.
+        The enlarged images, shape [batch, scale H, scale W, C]. The result of "bicubic"
+        is not clipped.
     """
     if scale == 1:
         return images
@@ -106,11 +111,14 @@ def _shrink(image: Array, factor: float, symmetric: bool) -> Array:
 
 
 def _weights(size: int, new_size: int, symmetric: bool) -> np.ndarray:
-    """Row i holds the weights of the old samples in new sample i; float32."""
+    """Returns the float32 matrix [new_size, size] that resamples one axis.
+
+    Row i holds the weights of the old samples in the new sample i.
+    """
     scale = size / new_size
     widening = max(scale, 1.0)
     reach = math.ceil(2 * widening) + 1
-    # Both grids cover the same interval; a sample is the centre of its cell.
+    # Both grids cover the same interval, and each sample is the centre of its cell.
     centre = (np.arange(new_size)[:, None] + 0.5) * scale - 0.5
     sample = np.floor(centre).astype(int) + np.arange(-reach, reach + 1)
     values = _keys_cubic((sample - centre) / widening)
@@ -125,9 +133,10 @@ def _weights(size: int, new_size: int, symmetric: bool) -> np.ndarray:
 
 
 def _keys_cubic(x: np.ndarray) -> np.ndarray:
-    """1.5 |x|^3 - 2.5 |x|^2 + 1 to |x| = 1; then to 2: -0.5|x|^3 + 2.5|x|^2 - 4|x| + 2.
+    """Returns the value of the cubic kernel of Keys, which is zero for |x| >= 2.
 
-    Zero beyond 2.
+    The kernel is 1.5 |x|^3 - 2.5 |x|^2 + 1 for |x| < 1, and -0.5 |x|^3 + 2.5 |x|^2 - 4
+    |x| + 2 for 1 <= |x| < 2.
     """
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x**2 + 1

@@ -8,20 +8,21 @@ import jax.numpy as jnp
 from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data.degradations.levels import Level, draw_level, highest
 
-_GAMMA = 2.2  # between the values of an image file and light, as in Nah et al. (2017)
-_SAMPLES_PER_PIXEL = 4  # of a camera path
+# The light is the pixel value to this power, as in Nah et al. (2017).
+_GAMMA = 2.2
+_SAMPLES_PER_PIXEL = 4  # The number of points per pixel of a camera path.
 
 
 def gaussian_blur(key: PRNGKey, image: Array, std: Level = (1.0, 3.0)) -> Array:
-    """Convolution with an isotropic Gaussian, an image out of focus.
+    """Blurs an image with an isotropic Gaussian, as if it were out of focus.
 
     Args:
-        key: consumed.
-        image: in [0, 1], shape [H, W, C].
-        std: of the Gaussian, in pixels.
+        key: The random key.
+        image: The image in [0, 1], shape [H, W, C].
+        std: The standard deviation of the Gaussian, in pixels.
 
     Returns:
-        Shape of `image`, in [0, 1].
+        The blurred image in [0, 1], in the shape of `image`.
     """
     kernel = gaussian_kernel(draw_level(key, std), highest(std))
     return jnp.clip(convolve(image, kernel), 0, 1)
@@ -33,26 +34,26 @@ def motion_blur(
     length: Level = (5.0, 25.0),
     turning: Level = (0.0, 180.0),
 ) -> Array:
-    """Light gathered while the camera moves along a random path.
+    """Blurs an image as a camera does that moves along a random path.
 
-    The path is a random walk of the heading and of the logarithm of the speed, a
-    simpler model than the one of the reference, which has inertia and jerks as well.
-    Light is added up, not file values: the convolution is of image^2.2.
+    The heading and the logarithm of the speed follow random walks. This model is
+    simpler than that of the reference, which includes inertia and jerks. The
+    convolution is applied to image^2.2, because light adds up, not pixel values.
 
     Args:
-        key: consumed.
-        image: in [0, 1], shape [H, W, C].
-        length: of the path, in pixels; 0 is a camera at rest.
-        turning: standard deviation of the change of heading between the opening and
+        key: The random key.
+        image: The image in [0, 1], shape [H, W, C].
+        length: The length of the path, in pixels. With 0 the camera does not move.
+        turning: The standard deviation of the change of heading between the opening and
             the closing of the shutter, in degrees.
 
     Returns:
-        Shape of `image`, in [0, 1].
+        The blurred image in [0, 1], in the shape of `image`.
 
     References:
         Boracchi and Foi (2012), "Modeling the Performance of Image Restoration from
-        Motion Blur", IEEE TIP 21(8), for random paths rasterised to a kernel;
-        Nah et al. (2017), https://arxiv.org/abs/1612.02177, for the gamma.
+        Motion Blur", IEEE TIP 21(8), for random paths rasterised to a kernel; Nah et
+        al. (2017), https://arxiv.org/abs/1612.02177, for the gamma.
     """
     length_key, turning_key, path_key = jax.random.split(key, 3)
     longest = highest(length)
@@ -68,10 +69,17 @@ def motion_blur(
 
 
 def camera_path(key: PRNGKey, length: Array, turning: Array, num_points: int) -> Array:
-    """Points at equal times on a random curve of that length, shape [num_points, 2].
+    """Returns points at equal times on a random curve, shape [num_points, 2].
 
-    The box around the curve is centred at the origin: no point is farther from it than
-    length / 2 along either axis.
+    The curve has the given length. The box around it is centred at the origin, so no
+    point is farther from the origin than length / 2 along either axis.
+
+    Args:
+        key: The random key.
+        length: The length of the curve, in pixels, shape [].
+        turning: The standard deviation of the change of heading from the first to the
+            last point, in degrees, shape [].
+        num_points: The number of points.
     """
     start_key, heading_key, speed_key = jax.random.split(key, 3)
 
@@ -89,14 +97,14 @@ def camera_path(key: PRNGKey, length: Array, turning: Array, num_points: int) ->
 
 
 def path_kernel(path: Array, radius: int) -> Array:
-    """Each point shared among its four nearest pixels; shape [2 radius + 1] twice.
+    """Returns a kernel in which each point is shared among its four nearest pixels.
 
     Args:
-        path: row and column of points, 0 at the centre, shape [num_points, 2].
-        radius: larger than any coordinate of `path`.
+        path: The rows and columns of points, 0 at the centre, shape [num_points, 2].
+        radius: The radius of the kernel, larger than any coordinate of `path`.
 
     Returns:
-        The kernel, of sum 1.
+        The kernel with sum 1, shape [2 radius + 1, 2 radius + 1].
     """
     corner = jnp.floor(path)
     after = path - corner
@@ -110,7 +118,7 @@ def path_kernel(path: Array, radius: int) -> Array:
 
 
 def gaussian_kernel(std: Array, largest_std: float) -> Array:
-    """An isotropic Gaussian of sum 1, cut four times `largest_std` from its centre."""
+    """Returns an isotropic Gaussian with sum 1, cut off at four times `largest_std`."""
     radius = math.ceil(4 * largest_std)
     offsets = jnp.arange(-radius, radius + 1) / jnp.maximum(std, 1e-3)
     profile = jnp.exp(-(offsets**2) / 2)
@@ -119,14 +127,14 @@ def gaussian_kernel(std: Array, largest_std: float) -> Array:
 
 
 def convolve(image: Array, kernel: Array) -> Array:
-    """Convolution of an image that is continued by its mirror image.
+    """Convolves an image that is continued by its mirror image.
 
     Args:
-        image: shape [H, W, C].
-        kernel: both sides odd, shape [h, w].
+        image: The image, shape [H, W, C].
+        kernel: The kernel, shape [h, w]. Both sides must be odd.
 
     Returns:
-        Shape of `image`.
+        The filtered image, in the shape of `image`.
     """
     high, wide = (side // 2 for side in kernel.shape)
     padded = jnp.pad(image, ((high, high), (wide, wide), (0, 0)), mode="symmetric")
@@ -134,14 +142,14 @@ def convolve(image: Array, kernel: Array) -> Array:
 
 
 def convolve_inside(image: Array, kernel: Array) -> Array:
-    """Convolution where the kernel lies in the image: [H - h + 1, W - w + 1, C].
+    """Convolves where the kernel lies inside the image: [H - h + 1, W - w + 1, C].
 
-    By the Fourier transform: its cost does not grow with the kernel, and a kernel for
-    each image of a batch costs no more than one for all.
+    It uses the Fourier transform, whose cost does not grow with the kernel. Separate
+    kernels for the images of a batch cost no more than a common kernel.
     """
     height, width = image.shape[:2]
     spectrum = jnp.fft.rfft2(kernel, s=(height, width))[..., None]
     spectrum = spectrum * jnp.fft.rfft2(image, axes=(0, 1))
     result = jnp.fft.irfft2(spectrum, s=(height, width), axes=(0, 1))
-    # What the periodic convolution wraps around falls in the first h - 1 rows.
+    # The first h - 1 rows and w - 1 columns wrap around in the periodic convolution.
     return result[kernel.shape[0] - 1 :, kernel.shape[1] - 1 :]

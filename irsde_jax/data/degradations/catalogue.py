@@ -1,12 +1,12 @@
 """Synthetic degradations: pure functions `(key, image) -> image` of one image.
 
-They run inside the train step, on the device, with a key per example. To add one:
-write a function `(key, image, **options)`, name it in `DEGRADATIONS`, test it. A
-degradation of a user's own module is named "package.module:Name", see `registry`; JAX
-traces it, and its options are parameters with names. A degradation never changes the
-size: a super-resolution input is enlarged again.
+They run on the device inside the train step, with a key for each example. To add a
+degradation, write a function `(key, image, **options)`, add it to `DEGRADATIONS`, and
+test it. A degradation in a user's own module has a name such as "package.module:Name"
+(`registry`). It is traced by JAX, and its options are named parameters. A degradation
+never changes the size of the image, so super-resolution inputs are enlarged again.
 
-Names are joined by "+", from the first that happens to the last:
+Names are joined by "+", in the order in which the degradations are applied:
 
     make_degradation("gaussian_blur+bicubic+gaussian_noise", factor=4, sigma=5 / 255)
 """
@@ -27,20 +27,20 @@ from irsde_jax.data.degradations.levels import Level, draw_level
 Degradation = Callable[[PRNGKey, Array], Array]
 
 PAIRED = "paired"
-"""The name that stands for degraded images which are files beside the clean ones."""
+"""The name that means that degraded images are files beside the clean ones."""
 
 
 def gaussian_noise(key: PRNGKey, image: Array, sigma: Level) -> Array:
-    """Adds white Gaussian noise; the result is not clipped, as in the denoising papers.
+    """Adds white Gaussian noise; the result is not clipped, as in denoising papers.
 
     Args:
-        key: consumed, shape [].
-        image: in [0, 1], shape [H, W, C].
-        sigma: standard deviation in image units: 25/255 for "sigma 25"; a pair for a
-            level drawn per image, as for blind denoising.
+        key: The random key.
+        image: The image in [0, 1], shape [H, W, C].
+        sigma: The standard deviation in image units, such as 25/255 for "sigma 25". A
+            pair (low, high) draws a level for each image, as for blind denoising.
 
     Returns:
-        The noisy image, shape of `image`, outside [0, 1] here and there.
+        The noisy image in the shape of `image`. Some values are outside [0, 1].
     """
     if isinstance(sigma, Sequence):
         level_key, key = jax.random.split(key)
@@ -67,21 +67,21 @@ DEGRADATIONS: dict[str, Callable[..., Array]] = {
 
 
 def make_degradation(name: str, **options: Any) -> Degradation | None:
-    """The degradation of that name with its options; None for "paired".
+    """Returns the degradation of that name with its options, or None for "paired".
 
     Args:
-        name: A key of `DEGRADATIONS` or "package.module:Name", several of them joined
-            by "+" (each with a random key of its own, in the order in which they
-            happen), or "paired".
-        **options: parameters of the function; of several, each option goes to all that
-            take it. Where a function says `Level`, a number is the same for all images
-            and a pair is a range to draw from. `sigma` is of gaussian_noise and goes
-            unused without it: every configuration has one.
+        name: The name: "paired", or a key of `DEGRADATIONS` or "package.module:Name".
+            Several names are joined by "+" in the order in which they are applied; each
+            uses its own random key.
+        **options: The parameters of the function. If there are several functions, each
+            option is passed to all functions that have it. For a parameter of type
+            `Level`, a number is used for all images, and a pair is a range to draw
+            from. `sigma` is ignored if no function takes it, because every
+            configuration has it.
 
     Raises:
-        ValueError: for an unknown name, a module that is not trusted, an option that is
-            missing or that none of them takes, or a noise level that is not in image
-            units.
+        ValueError: If a name is unknown, a module is not trusted, an option is missing
+            or unknown, or the noise level is not in image units.
     """
     if name == PAIRED:
         return None
@@ -96,17 +96,17 @@ def make_degradation(name: str, **options: Any) -> Degradation | None:
         )
         for function, known in zip(functions, taken)
     )
-    # Evaluation calls it by itself; inside a train step it is compiled anyway.
+    # Compilation is for evaluation, which calls the function outside a train step.
     return jax.jit(steps[0] if len(steps) == 1 else functools.partial(_compose, steps))
 
 
 def adds_noise(name: str) -> bool:
-    """Whether Gaussian noise is among the degradations that a name joins."""
+    """Returns whether Gaussian noise is among the degradations that a name joins."""
     return "gaussian_noise" in (part.strip() for part in name.split("+"))
 
 
 def describe(name: str, **options: Any) -> str:
-    """A degradation in words, "haze with beta=1.0": its name and what was set of it."""
+    """Describes a degradation by its name and options, such as "haze with beta=1.0"."""
     takes = {key for function in _functions(name) for key in _options(function)}
     shown = [
         f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
@@ -117,11 +117,11 @@ def describe(name: str, **options: Any) -> str:
 
 
 def shrinking_factor(name: str, **options: Any) -> int:
-    """The whole number by which a degradation makes images smaller in between; else 1.
+    """Returns the whole factor by which a degradation shrinks images internally, or 1.
 
     Args:
-        name: As for `make_degradation`.
-        **options: As for `make_degradation`.
+        name: The name of the degradation, as for `make_degradation`.
+        **options: The options of the degradation, as for `make_degradation`.
     """
     functions = [] if name == PAIRED else _functions(name)
     known = [_options(function).get("factor") for function in functions]
@@ -131,17 +131,17 @@ def shrinking_factor(name: str, **options: Any) -> int:
 
 
 def _compose(steps: tuple[Degradation, ...], key: PRNGKey, image: Array) -> Array:
-    """One after the other, each with a key of its own."""
+    """Applies degradations one after another, each with its own key."""
     for step, step_key in zip(steps, jax.random.split(key, len(steps))):
         image = step(step_key, image)
     return image
 
 
 def _functions(name: str) -> list[Callable[..., Array]]:
-    """The functions whose names `name` joins.
+    """Returns the functions whose names `name` joins.
 
     Raises:
-        ValueError: if there is no such function, or if its module is not trusted.
+        ValueError: If there is no such function, or if its module is not trusted.
     """
     names: dict[str, Any] = {**DEGRADATIONS, PAIRED: None}
     found = []
@@ -162,7 +162,7 @@ def _functions(name: str) -> list[Callable[..., Array]]:
 
 
 def _options(function: Callable[..., Array]) -> dict[str, inspect.Parameter]:
-    """The parameters with names of their own that follow the key and the image."""
+    """Returns the named parameters that follow the key and the image."""
     parameters = list(inspect.signature(function).parameters.values())[2:]
     no_name = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {each.name: each for each in parameters if each.kind not in no_name}
@@ -188,7 +188,7 @@ def _check_options(
 def _check_numbers(
     taken: list[dict[str, inspect.Parameter]], options: dict[str, Any]
 ) -> None:
-    """Raises if an option is text where the functions take numbers."""
+    """Raises ValueError if an option is text where the functions take numbers."""
     texts = {
         key
         for parameters in taken

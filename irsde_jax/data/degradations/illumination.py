@@ -1,4 +1,4 @@
-"""Haze and shadow: smooth random fields of distance and of light."""
+"""Haze and shadow: degradations by smooth random fields of distance and light."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,9 @@ from irsde_jax.data.degradations.blur import convolve, gaussian_kernel
 from irsde_jax.data.degradations.levels import Level, draw_level, highest
 from irsde_jax.data.resampling import resize
 
-_CELLS = 4  # of a random field, along a side: hills and shadows a quarter image wide
-_NEAREST = 0.2  # depth of the foreground, as a share of the farthest
+# The cells of a random field along a side. Hills and shadows are a quarter image wide.
+_CELLS = 4
+_NEAREST = 0.2  # The depth of the foreground, relative to the largest depth.
 
 
 def haze(
@@ -21,24 +22,25 @@ def haze(
     airlight: Level = (0.7, 1.0),
     relief: float = 0.5,
 ) -> Array:
-    """I = J t + A (1 - t) with transmission t = exp(-beta depth).
+    """Adds haze: I = J t + A (1 - t) with transmission t = exp(-beta depth).
 
-    The depth is synthetic: a ground that rises to the horizon at the top, and smooth
-    hills. The farthest of both has depth 1, so `beta` is the optical depth there.
+    The depth is synthetic. It consists of a ground plane that rises to the horizon at
+    the top of the image, and of smooth hills, and is at most 1.
 
     Args:
-        key: consumed.
-        image: J, in [0, 1], shape [H, W, C].
-        beta: optical depth of the air to the farthest point; 0 is clear air.
-        airlight: A, in image units, grey.
-        relief: share of the hills in the depth; 0 is a plane.
+        key: The random key.
+        image: The clean image J in [0, 1], shape [H, W, C].
+        beta: The optical depth of the air at depth 1. With 0 the air is clear.
+        airlight: The grey level A of the atmosphere, in image units.
+        relief: The share of the hills in the depth, in [0, 1]. With 0 there is only the
+            plane.
 
     Returns:
-        I, shape of `image`, in [0, 1].
+        The hazy image I in [0, 1], in the shape of `image`.
 
     References:
-        Koschmieder's law, by which the synthetic sets of Li et al. (2019), RESIDE,
-        https://arxiv.org/abs/1712.04143, are made; the ranges are our own.
+        Koschmieder's law; the synthetic sets of Li et al. (2019), RESIDE,
+        https://arxiv.org/abs/1712.04143, are made with it. The ranges are our own.
     """
     beta_key, air_key, field_key = jax.random.split(key, 3)
     height, width, _ = image.shape
@@ -58,22 +60,25 @@ def shadow(
     penumbra: Level = (1.0, 6.0),
     tint: Sequence[float] = (0.9, 1.0, 1.1),
 ) -> Array:
-    """A smooth region that lost its direct light and keeps that of the blue sky.
+    """Adds a shadow: a smooth region that loses its direct light but not the sky light.
 
     Args:
-        key: consumed.
-        image: in [0, 1], shape [H, W, C].
-        light: what a pixel in the shadow keeps of its value; 1 is no shadow.
-        area: share of the image in the shadow.
-        penumbra: softness of its edge, the standard deviation of a Gaussian in pixels.
-        tint: factors of `light` for red, green and blue; other images have none.
+        key: The random key.
+        image: The image in [0, 1], shape [H, W, C].
+        light: The share of its value that a pixel in the shadow keeps. With 1 there is
+            no shadow.
+        area: The share of the image in the shadow.
+        penumbra: The softness of the edge, as the standard deviation of a Gaussian in
+            pixels.
+        tint: The factors of `light` for red, green and blue. They are used only for
+            images with 3 channels.
 
     Returns:
-        Shape of `image`, in [0, 1].
+        The image with a shadow in [0, 1], in the shape of `image`.
 
     References:
-        Le and Samaras (2019), https://arxiv.org/abs/1908.08628, for a factor
-        per channel; where the shadow lies is our own.
+        Le and Samaras (2019), https://arxiv.org/abs/1908.08628, use a factor per
+        channel. The place of the shadow is our own model.
     """
     light_key, area_key, penumbra_key, field_key = jax.random.split(key, 4)
     height, width, _ = image.shape
@@ -87,6 +92,6 @@ def shadow(
 
 
 def smooth_field(key: PRNGKey, height: int, width: int) -> Array:
-    """Coarse random numbers, enlarged, from 0 to 1; shape [height, width, 1]."""
+    """Returns enlarged coarse random numbers from 0 to 1, shape [height, width, 1]."""
     field = resize(jax.random.normal(key, (_CELLS, _CELLS, 1)), height, width)
     return (field - field.min()) / jnp.maximum(field.max() - field.min(), 1e-6)

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from irsde_jax.array_types import Array, PRNGKey
 
 Level = float | Array | Sequence[float]
-"""A number, or a pair (low, high) for a uniform draw per image."""
+"""A number, or a pair (low, high) from which each image draws uniformly."""
 
 
 def draw_level(key: PRNGKey, level: Level) -> Array:
-    """The number, or one drawn from the pair; shape []."""
+    """Returns the number itself, or a number drawn from the range; shape []."""
     if isinstance(level, Sequence):
         low, high = level
         return jax.random.uniform(key, (), minval=low, maxval=high)
@@ -20,5 +20,5 @@ def draw_level(key: PRNGKey, level: Level) -> Array:
 
 
 def highest(level: Level) -> float:
-    """The largest that can be drawn: what the size of an array is planned for."""
+    """Returns the largest number that can be drawn, which determines array sizes."""
     return float(max(level) if isinstance(level, Sequence) else level)

@@ -1,7 +1,7 @@
-"""Keep-masks of inpainting: what is not kept is a hole, see `holes`.
+"""Keep-masks for inpainting. Pixels that are not kept are holes, as in `holes`.
 
-Sizes are shares of the shorter side of the image, so that a crop and a photograph lose
-the same share. The kinds are those of the published IR-SDE test masks.
+Sizes are relative to the shorter side of the image, so that crops and whole photographs
+lose the same share. The kinds are those of the published IR-SDE test masks.
 """
 
 import functools
@@ -26,21 +26,25 @@ def stroke_mask(
     length: tuple[float, float],
     width: tuple[float, float],
 ) -> Array:
-    """Strokes of a brush with round tip: chains of straight lines of random heading.
+    """Masks an image with brush strokes: chains of lines in random directions.
+
+    The tip of the brush is round.
 
     Args:
-        key: consumed.
-        image: in [0, 1], shape [H, W, C].
-        num_strokes: smallest and largest number of strokes.
-        num_segments: largest number of lines in a stroke.
-        length: smallest and largest length of a line, as shares of the shorter side.
-        width: smallest and largest width of a stroke, as shares of the shorter side.
+        key: The random key.
+        image: The image in [0, 1], shape [H, W, C].
+        num_strokes: The smallest and the largest number of strokes.
+        num_segments: The largest number of lines in a stroke.
+        length: The smallest and the largest length of a line, relative to the shorter
+            side of the image.
+        width: The smallest and the largest width of a stroke, relative to the shorter
+            side of the image.
 
     Returns:
-        Shape of `image`, with holes of 1.0.
+        The image with the value 1.0 in the holes, in the shape of `image`.
 
     References:
-        Suvorov et al. (2022), https://arxiv.org/abs/2109.07161: polygonal chains of
+        Suvorov et al. (2022), https://arxiv.org/abs/2109.07161, use polygonal chains of
         random width.
     """
     count_key, strokes_key = jax.random.split(key)
@@ -50,7 +54,7 @@ def stroke_mask(
     pixels = jnp.stack(jnp.mgrid[:height, :columns], axis=-1)
     pixels = pixels + 0.5
 
-    # Stroke by stroke: distances to all of them at once would fill the memory.
+    # Strokes are added one by one, because all distances at once need much memory.
     def add_stroke(hole, inputs):
         index, stroke_key = inputs
         points, radius = _stroke(
@@ -74,7 +78,7 @@ thin_mask = functools.partial(
     length=(0.04, 0.18),
     width=(0.02, 0.06),
 )
-"""Many thin strokes: 0.70 of the image is kept on average."""
+"""Many thin strokes; 0.70 of the image is kept on average."""
 
 thick_mask = functools.partial(
     stroke_mask,
@@ -83,22 +87,23 @@ thick_mask = functools.partial(
     length=(0.1, 0.5),
     width=(0.08, 0.34),
 )
-"""A few thick strokes: 0.75 of the image is kept on average."""
+"""A few thick strokes; 0.75 of the image is kept on average."""
 
 
 def half_mask(key: PRNGKey, image: Array, side: str | None = None) -> Array:
-    """Half the image is a hole.
+    """Masks one half of an image.
 
     Args:
-        key: consumed.
-        image: in [0, 1], shape [H, W, C].
-        side: "top", "bottom", "left" or "right"; None: drawn per image.
+        key: The random key.
+        image: The image in [0, 1], shape [H, W, C].
+        side: The half to mask: "top", "bottom", "left" or "right". None draws it at
+            random for each image.
 
     Returns:
-        Shape of `image`, with a hole of 1.0.
+        The image with the value 1.0 in the hole, in the shape of `image`.
 
     Raises:
-        ValueError: for another side.
+        ValueError: If `side` has another value.
     """
     if side is not None and side not in SIDES:
         raise ValueError(f"side={side!r} is not one of {list(SIDES)}.")
@@ -111,15 +116,15 @@ def half_mask(key: PRNGKey, image: Array, side: str | None = None) -> Array:
 
 
 def box_mask(key: PRNGKey, image: Array, size: Level = (0.25, 0.5)) -> Array:
-    """One rectangle somewhere in the image is a hole.
+    """Masks a rectangle at a random place in an image.
 
     Args:
-        key: consumed.
-        image: in [0, 1], shape [H, W, C].
-        size: of the rectangle, as a share of each side of the image.
+        key: The random key.
+        image: The image in [0, 1], shape [H, W, C].
+        size: The size of the rectangle, relative to each side of the image.
 
     Returns:
-        Shape of `image`, with a hole of 1.0.
+        The image with the value 1.0 in the hole, in the shape of `image`.
     """
 
     def interval(key: PRNGKey, side: int) -> Array:
@@ -135,15 +140,15 @@ def box_mask(key: PRNGKey, image: Array, size: Level = (0.25, 0.5)) -> Array:
 
 
 def expand_mask(key: PRNGKey, image: Array, keep: Level = 0.25) -> Array:
-    """All but a central rectangle is a hole: the image is to be continued outwards.
+    """Masks everything except a central rectangle, for extending an image outwards.
 
     Args:
-        key: consumed.
-        image: in [0, 1], shape [H, W, C].
-        keep: of the rectangle, as a share of each side of the image.
+        key: The random key.
+        image: The image in [0, 1], shape [H, W, C].
+        keep: The size of the rectangle, relative to each side of the image.
 
     Returns:
-        Shape of `image`, with a hole of 1.0.
+        The image with the value 1.0 in the hole, in the shape of `image`.
     """
     share = draw_level(key, keep)
     kept = [
@@ -154,7 +159,7 @@ def expand_mask(key: PRNGKey, image: Array, keep: Level = 0.25) -> Array:
 
 
 def fill(image: Array, hole: Array) -> Array:
-    """The image [H, W, C] with 1.0 where `hole` [H, W] is true."""
+    """Returns the image [H, W, C] with the value 1.0 where `hole` [H, W] is True."""
     return jnp.where(hole[..., None], HOLE, image)
 
 
@@ -165,9 +170,9 @@ def _stroke(
     length: tuple[float, float],
     width: tuple[float, float],
 ) -> tuple[Array, Array]:
-    """Corners in pixels, [num_segments + 1, 2], and half the width.
+    """Returns the corners of a stroke in pixels, [num_segments + 1, 2], and its radius.
 
-    Lines that a short stroke lacks have length 0.
+    If a stroke has fewer lines, the remaining ones have length 0.
     """
     start_key, heading_key, count_key, length_key, width_key = jax.random.split(key, 5)
     side = min(shape)
@@ -185,7 +190,7 @@ def _stroke(
 
 
 def _distance(pixels: Array, start: Array, end: Array) -> Array:
-    """From pixels [H, W, 2] to the line between two points, shape [H, W]."""
+    """Returns the distance from pixels [H, W, 2] to a line segment, shape [H, W]."""
     line, away = end - start, pixels - start
     along = away @ line / jnp.maximum(line @ line, 1e-6)
     nearest = jnp.clip(along, 0, 1)[..., None] * line

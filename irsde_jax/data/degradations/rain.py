@@ -1,7 +1,8 @@
-"""Rain: bright streaks in several directions, and the veil of the drops far away.
+"""Rain: bright streaks in several directions, and the veil of distant drops.
 
-Streaks are drops, a sparse random field, convolved with the path of a falling drop, one
-convolution for each direction: the cost does not depend on how many there are.
+Streaks are drops, given by a sparse random field, that are convolved with the path of a
+falling drop. There is one convolution per direction, so the cost does not depend on the
+number of streaks.
 """
 
 import functools
@@ -14,7 +15,8 @@ from irsde_jax.array_types import Array, PRNGKey
 from irsde_jax.data.degradations.blur import convolve_inside
 from irsde_jax.data.degradations.levels import Level, draw_level, highest
 
-_FAINTEST = 0.25  # brightness of the faintest streak of a layer, as a share of the best
+# The brightness of the faintest streak of a layer, relative to the brightest one.
+_FAINTEST = 0.25
 
 
 def rain(
@@ -31,32 +33,32 @@ def rain(
     veil: Level,
     airlight: Level = (0.8, 0.95),
 ) -> Array:
-    """Streaks added to the scene, then mixed with the light of the atmosphere.
+    """Adds rain streaks to an image and mixes it with the light of the atmosphere.
 
-        (1 - veil) min(image + sum over directions of streaks, 1) + veil airlight
+        (1 - veil) min(image + brightness sum(streaks), 1) + veil airlight
 
-    It is the model of the reference with its mixing weight written as 1 - veil. How
-    streaks look is our own: sizes and numbers were set by eye and by the PSNR beside
-    Rain100L and Rain100H.
+    The sum is clipped to [0, 1]. This is the model of the reference with the mixing
+    weight 1 - veil. The sizes and numbers of streaks are our own. They were chosen by
+    eye and by comparing the PSNR with that of Rain100L and Rain100H.
 
     Args:
-        key: consumed.
-        image: in [0, 1], shape [H, W, C].
-        num_directions: layers of streaks, each of one direction, length and width.
-        angle: mean direction of fall, in degrees from the vertical.
-        spread: standard deviation of the directions around it, in degrees.
-        length: of a streak, in pixels.
-        width: of a streak, in pixels between the points of half its brightness.
-        density: streaks that begin in 1000 pixels, over all directions.
-        brightness: what the brightest streaks add to the image, in image units.
-        veil: share of the light that comes from the atmosphere.
-        airlight: brightness of the atmosphere, in image units.
+        key: The random key.
+        image: The image in [0, 1], shape [H, W, C].
+        num_directions: The number of layers, each with one direction, length and width.
+        angle: The mean direction of fall, in degrees from the vertical.
+        spread: The standard deviation of the directions, in degrees.
+        length: The length of a streak, in pixels.
+        width: The width of a streak at half its brightness, in pixels.
+        density: The number of streaks that begin in 1000 pixels, over all directions.
+        brightness: The value that the brightest streaks add, in image units.
+        veil: The share of light that comes from the atmosphere, in [0, 1].
+        airlight: The brightness of the atmosphere, in image units.
 
     Returns:
-        Shape of `image`, in [0, 1].
+        The rainy image in [0, 1], in the shape of `image`.
 
     References:
-        Yang et al. (2017), https://arxiv.org/abs/1609.07769: layers of streaks of
+        Yang et al. (2017), https://arxiv.org/abs/1609.07769: layers of streaks in
         several directions, and the veil of their accumulation.
     """
     angle_key, layers_key, bright_key, density_key, veil_key, air_key = (
@@ -90,7 +92,7 @@ light_rain = functools.partial(
     brightness=(0.3, 0.8),
     veil=(0.0, 0.02),
 )
-"""Rain of one direction and little veil, as in Rain100L: 26.9 dB (Y) on average."""
+"""Rain in two directions with little veil, as in Rain100L; 26.9 dB (Y) on average."""
 
 heavy_rain = functools.partial(
     rain,
@@ -103,7 +105,7 @@ heavy_rain = functools.partial(
     brightness=(0.45, 0.85),
     veil=(0.05, 0.2),
 )
-"""Rain of five directions with a veil, as in Rain100H: 13.6 dB (Y) on average."""
+"""Rain in five directions with a veil, as in Rain100H; 13.6 dB (Y) on average."""
 
 
 def _streaks(
@@ -116,7 +118,10 @@ def _streaks(
     width: Level,
     density: Array,
 ) -> Array:
-    """Streaks of one direction, at most 1 where they do not overlap; of that shape."""
+    """Returns streaks of one direction in [0, 1], shape [*shape].
+
+    Without overlap the brightest streak has the value 1.
+    """
     angle_key, length_key, width_key, drops_key = jax.random.split(key, 4)
     radius = math.ceil(highest(length) / 2 + highest(width))
     kernel = streak_kernel(
@@ -125,7 +130,7 @@ def _streaks(
         draw_level(width_key, width),
         radius,
     )
-    # Streaks of drops outside the image reach into it.
+    # Streaks of drops outside the image extend into it.
     around = (shape[0] + 2 * radius, shape[1] + 2 * radius, 1)
     chance = density / 1000
     rank = jax.random.uniform(drops_key, around) / jnp.maximum(chance, 1e-9)
@@ -134,16 +139,18 @@ def _streaks(
 
 
 def streak_kernel(angle: Array, length: Array, width: Array, radius: int) -> Array:
-    """What one drop leaves: a line that fades at both ends, Gaussian across.
+    """Returns the streak of one drop: a line that fades at both ends.
+
+    The profile across the line is Gaussian.
 
     Args:
-        angle: degrees from the vertical.
-        length: pixels between the ends.
-        width: pixels between the points of half brightness.
-        radius: pixels from the centre to the edge of the kernel.
+        angle: The direction of the line, in degrees from the vertical, shape [].
+        length: The distance between the ends, in pixels, shape [].
+        width: The width at half the brightness, in pixels, shape [].
+        radius: The distance from the centre to the edge of the kernel, in pixels.
 
     Returns:
-        Brightness in [0, 1], shape [2 radius + 1, 2 radius + 1].
+        The brightness in [0, 1], shape [2 radius + 1, 2 radius + 1].
     """
     rows, columns = jnp.mgrid[-radius : radius + 1, -radius : radius + 1]
     sine, cosine = jnp.sin(jnp.deg2rad(angle)), jnp.cos(jnp.deg2rad(angle))

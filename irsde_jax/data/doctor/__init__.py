@@ -1,1 +1,1 @@
-"""The data doctor: what is in a data set, and what may be wrong with it."""
+"""The data doctor: lists the content of a data set and finds problems in it."""

@@ -1,4 +1,4 @@
-"""A degraded image against its clean one: sizes, PSNR, and whether it was shifted."""
+"""Comparison of a degraded image with its clean one: sizes, PSNR and shift."""
 
 from typing import NamedTuple
 
@@ -6,24 +6,27 @@ import numpy as np
 
 from irsde_jax.data.doctor.photo_hash import luminance
 
-_SHIFT_PART = 512  # pixels: side of the central part in which shifts are looked for
-# Pairs that are not shifted, with heavy rain, blur, haze, holes or x4, peak at 0 or
-# beside it; unrelated photographs anywhere, up to 10.5 standard deviations high.
+_SHIFT_PART = 512  # The side in pixels of the central part that is compared.
+# In pairs that are not shifted, with heavy rain, blur, haze, holes or x4, the peak is
+# at 0 or beside it. For unrelated photographs it can be anywhere, and is at most 10.5
+# standard deviations high.
 _SHIFT_STDS, _SHIFT_RATIO = 16, 2
 
 Size = tuple[int, int]
-"""Height and width."""
+"""A height and a width, in pixels."""
 
 
 class Comparison(NamedTuple):
-    """A degraded image against its clean one.
+    """The result of comparing a degraded image with its clean one.
 
     Attributes:
-        size: of the degraded image.
-        psnr_rgb: in dB, over all channels; NaN if the sizes differ.
-        psnr_y: in dB, on the luma; inf for identical images.
-        shift: rows and columns by which the degraded image seems to be moved down and
-            right; None unless the evidence is strong.
+        size: The height and the width of the degraded image.
+        psnr_rgb: The PSNR in dB over all channels. It is inf for identical images and
+            NaN if the sizes differ.
+        psnr_y: The PSNR in dB of the luma. It is inf for identical images and NaN if
+            the sizes differ.
+        shift: The rows and columns by which the degraded image seems to be moved down
+            and to the right, or None unless the evidence is strong.
     """
 
     size: Size
@@ -33,7 +36,7 @@ class Comparison(NamedTuple):
 
 
 def compare(clean: np.ndarray, degraded: np.ndarray) -> Comparison:
-    """Measures a pair of images, each [H, W, C] in [0, 1]."""
+    """Compares two images, each of shape [H, W, C] with values in [0, 1]."""
     size = degraded.shape[0], degraded.shape[1]
     if clean.shape != degraded.shape:
         return Comparison(size, np.nan, np.nan, None)
@@ -44,25 +47,27 @@ def compare(clean: np.ndarray, degraded: np.ndarray) -> Comparison:
 
 
 def psnr(error: np.ndarray) -> float:
-    """10 log10(1 / mean squared error) in dB; inf for no error."""
+    """Returns 10 log10(1 / mean squared error) in dB, or inf if the error is zero."""
     mean_square = float(np.mean(np.square(error, dtype=np.float64)))
     return float(-10 * np.log10(mean_square)) if mean_square else np.inf
 
 
 def find_shift(clean: np.ndarray, degraded: np.ndarray) -> tuple[int, int] | None:
-    """By how many pixels one image is moved against the other, by phase correlation.
+    """Estimates by phase correlation how far one image is shifted against the other.
 
-    Whitened spectra make the content that both share a peak as sharp as a pixel, which
-    rain, noise and holes do not move and blur lowers. A shift is given where that
-    peak stands out from the rest, from the place of no shift and from the opposite one.
+    After whitening the spectra, the content that both images share gives a peak that is
+    one pixel wide. Rain, noise and holes do not move this peak, and blur lowers it. A
+    shift is reported if the peak stands out from the other values, from the value at
+    zero shift, and from the value at the opposite shift.
 
     Args:
-        clean: luminance, shape [H, W].
-        degraded: luminance, same shape.
+        clean: The luminance of the clean image, shape [H, W].
+        degraded: The luminance of the degraded image, in the shape of `clean`.
 
     Returns:
-        (rows, columns), or None where there is no strong evidence. A fraction of a
-        pixel is not noticed, nor what heavy motion blur hides.
+        The shift (rows, columns) in pixels, or None if there is no strong evidence of
+        one. Shifts by less than a pixel, and shifts under heavy motion blur, are not
+        detected.
     """
     parts = [_central(plane) for plane in (clean, degraded)]
     window = np.outer(*(np.hanning(size + 2)[1:-1] for size in parts[0].shape))
@@ -77,7 +82,7 @@ def find_shift(clean: np.ndarray, degraded: np.ndarray) -> tuple[int, int] | Non
             np.unravel_index(int(np.argmax(peaks)), peaks.shape), peaks.shape
         )
     )
-    # Blur that is symmetric may have a pair of peaks, on both sides of no shift.
+    # Symmetric blur may cause a pair of peaks on opposite sides of zero shift.
     others = max(peaks[0, 0], peaks[-rows, -columns])
     if peaks.max() < max(_SHIFT_STDS * peaks.std(), _SHIFT_RATIO * others):
         return None
@@ -85,6 +90,6 @@ def find_shift(clean: np.ndarray, degraded: np.ndarray) -> tuple[int, int] | Non
 
 
 def _central(plane: np.ndarray) -> np.ndarray:
-    """The middle of an image, at most `_SHIFT_PART` pixels a side."""
+    """Returns the middle of an image, at most `_SHIFT_PART` pixels a side."""
     top, left = (max(0, size - _SHIFT_PART) // 2 for size in plane.shape)
     return plane[top : top + _SHIFT_PART, left : left + _SHIFT_PART]

@@ -1,7 +1,7 @@
-"""What an address holds, image by image, for whoever wants to know what is wrong.
+"""The images or pairs at an address, listed so that they can be checked.
 
-A training stops at the first name or file that does not fit. Here names that do not fit
-become findings, and every image or pair that can be read at all is an entry.
+Training stops at the first name or file that does not fit. Here, names that do not fit
+become findings, and every image or pair that can be read becomes an entry.
 """
 
 import functools
@@ -21,13 +21,13 @@ from irsde_jax.data.sources.pairs import Record
 
 
 class Content(NamedTuple):
-    """What is in the files of an entry.
+    """The content of the files of an entry.
 
     Attributes:
-        record: its pixels as training reads them (but that of a pair the sizes may
-            differ).
-        kind: What kind of files they are of.
-        cropped: How the clean image was cropped, in words; "" if it was not.
+        record: The pixels as training reads them, except that the sizes of a pair may
+            differ.
+        kind: The kind of the files, such as "RGB, 8 bits".
+        cropped: A description of how the clean image was cropped, or "" if it was not.
     """
 
     record: Record
@@ -36,12 +36,14 @@ class Content(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An image, or a pair.
+    """An image or a pair that can be read.
 
     Attributes:
-        name: of the clean image, and of the degraded one where it has several.
+        name: The name of the clean image. If it has several degraded images, the name
+            of the degraded one is included.
         clean: The name of the clean image.
-        read: gives its content; raises as reading does.
+        read: A function that reads the files and returns their content. It raises the
+            errors of reading.
     """
 
     name: str
@@ -50,12 +52,13 @@ class Entry(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What an address holds.
+    """The entries at an address and the findings about their names.
 
     Attributes:
         entries: The images or pairs that can be read.
-        findings: What is wrong with their names.
-        pairing: How the files are paired, in words; "" for clean images alone.
+        findings: The problems with the names of the files.
+        pairing: A description of how the files are paired, or "" for clean images
+            alone.
     """
 
     entries: list[Entry]
@@ -64,15 +67,16 @@ class Listing(NamedTuple):
 
 
 def list_entries(address: str, paired: bool | None, **options: Any) -> Listing:
-    """The images or pairs at an address, and what is wrong with their names.
+    """Lists the images or pairs at an address and the problems with their names.
 
     Args:
-        address: of a folder that exists, or of a data set, see `sources`.
-        paired: whether pairs are wanted, or clean images; None takes what there is.
-        **options: see `sources.open_source`.
+        address: The address of an existing folder or of a data set, as in `sources`.
+        paired: Whether pairs are wanted. False lists clean images alone, and None lists
+            what there is.
+        **options: The keyword arguments of `sources.open_source`.
 
     Raises:
-        FileNotFoundError: for a data set that is not there.
+        FileNotFoundError: If `address` is a data set that does not exist.
     """
     if not sources.is_folder(address):
         return _list_records(address, paired, options)
@@ -93,7 +97,7 @@ def list_entries(address: str, paired: bool | None, **options: Any) -> Listing:
 def _list_records(
     address: str, paired: bool | None, options: dict[str, Any]
 ) -> Listing:
-    """What a source gives that knows its names by itself."""
+    """Lists the records of a source that determines its own names."""
     try:
         source = sources.open_source(address, paired, **options)
     except ValueError as error:
@@ -106,7 +110,7 @@ def _list_records(
 
 
 def _list_pairs(root: Path, found: Pairing, read: Callable[..., Content]) -> Listing:
-    """The pairs of a folder; an image without its partner is no entry."""
+    """Lists the pairs of a folder. Images without a partner become findings."""
     several = len({pair.clean for pair in found.pairs}) < len(found.pairs)
     listed = [
         Entry(
@@ -138,7 +142,7 @@ def _list_pairs(root: Path, found: Pairing, read: Callable[..., Content]) -> Lis
 def _list_clean(
     root: Path, paths: Sequence[Path], read: Callable[..., Content]
 ) -> Listing:
-    """Clean images; 1.png and 1.jpg may be in one folder."""
+    """Lists clean images. One folder may contain both 1.png and 1.jpg."""
     names = [path.relative_to(root).as_posix() for path in paths]
     listed = [
         Entry(name, name, functools.partial(read, path))
@@ -149,7 +153,7 @@ def _list_clean(
 
 
 def _others(root: Path, paths: Iterable[Path]) -> Finding:
-    """The files beside the images that are none."""
+    """Returns a finding with the files beside the images that are not images."""
     others = [
         path.relative_to(root).as_posix()
         for folder in sorted({path.parent for path in paths})
@@ -162,7 +166,7 @@ def _others(root: Path, paths: Iterable[Path]) -> Finding:
 
 
 def _read_record(source: sources.Opened, index: int) -> Content:
-    """An image of a data set, whose files may be of any kind."""
+    """Reads a record of a data set, whose files may be of any kind."""
     record = source[index]
     kind = f"{_colour(record['x0'])}, as they are read"
     return Content(record, kind, source.cropped.get(index, ""))
@@ -178,7 +182,7 @@ def _read_files(
     enlarge: str,
     border: int,
 ) -> Content:
-    """A clean image, or a pair; both stay as they are where their sizes do not fit."""
+    """Reads a clean image or a pair. A pair whose sizes do not fit stays as it is."""
     x0, kind = _read(clean, channels, data_range)
     if degraded is None:
         return Content({"x0": x0}, kind)
@@ -195,7 +199,7 @@ def _read_files(
 
 
 def _read(path: Path, channels: int, data_range: DataRange) -> tuple[np.ndarray, str]:
-    """The pixels of a file, and what kind of file it is."""
+    """Returns the pixels of a file and a description of its kind."""
     image = images.read_image(path, data_range)
     if image.alpha is not None and (image.alpha < 1).any():
         raise ValueError(f"{path} has transparent pixels: flatten it beforehand.")

@@ -1,7 +1,8 @@
-"""What can be wrong with images, as pure functions: facts of images to findings.
+"""Problems of images, as pure functions from facts about images to findings.
 
-`irsde_jax.cli.check` reads the files and prints; here are what is measured of an image
-or of a pair, what counts as an error or as a warning, and how it is put into words.
+`irsde_jax.cli.check` reads the files and prints the findings. This module defines which
+facts are recorded about an image or a pair, which of them are errors or warnings, and
+how they are worded.
 """
 
 import collections
@@ -17,12 +18,13 @@ _SHOWN_NAMES, _SHOWN_SIZES, _MAX_BARS, _BAR_LENGTH = 10, 4, 12, 40
 
 
 class Finding(NamedTuple):
-    """Something that is wrong.
+    """A problem of a data set.
 
     Attributes:
-        is_error: whether it would ruin or stop a training; else it is a warning.
-        text: what it is, one line.
-        names: the images concerned.
+        is_error: Whether the problem would stop or spoil training. Otherwise it is a
+            warning.
+        text: A description of the problem in one line.
+        names: The names of the images concerned.
     """
 
     is_error: bool
@@ -31,19 +33,19 @@ class Finding(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is known of one image, or of one pair.
+    """The facts about one image or one pair.
 
     Attributes:
-        name: of the clean file.
-        problem: why it cannot be used, with the name of the file; nothing else is known
-            then.
-        size: of the clean image.
-        kind: "RGB, 8 bits" and the like, of both files if they differ.
-        photo: hash of the clean image.
-        pair: None for clean images alone.
-        clean: The name of the clean file, where `name` says which of its degraded
-            files is meant; else "".
-        cropped: How the clean image was cropped, in words; "" if it was not.
+        name: The name of the clean file.
+        problem: The reason why the image cannot be used, with the name of the file. The
+            other fields are then unknown. "" means that it can be used.
+        size: The height and the width of the clean image.
+        kind: The kind of the files, such as "RGB, 8 bits". It names both kinds if the
+            files of a pair differ.
+        photo: The hash of the clean image, shape [photo_hash.SIDE**2].
+        pair: The comparison of the images of a pair, or None for clean images alone.
+        clean: The name of the clean file if `name` also names a degraded file, or "".
+        cropped: A description of how the clean image was cropped, or "" if it was not.
     """
 
     name: str
@@ -62,7 +64,7 @@ class Facts(NamedTuple):
 
 
 def find_small(facts: Sequence[Facts], crop_size: int) -> list[Finding]:
-    """The images out of which no square of `crop_size` pixels can be cut."""
+    """Finds the images of which one side is shorter than `crop_size` pixels."""
     text = f"images smaller than the crop of {crop_size} x {crop_size}"
     small = [
         f"{fact.name}: {_size(fact.size)}"
@@ -73,7 +75,7 @@ def find_small(facts: Sequence[Facts], crop_size: int) -> list[Finding]:
 
 
 def find_problems(facts: Sequence[Facts]) -> list[Finding]:
-    """What is wrong with the images or pairs of one folder."""
+    """Returns all findings about the images or pairs of one folder."""
     bad = [fact.problem for fact in facts if fact.problem]
     usable = [fact for fact in facts if not fact.problem]
     found = [Finding(True, "images that cannot be used", bad)]
@@ -102,7 +104,10 @@ def find_problems(facts: Sequence[Facts]) -> list[Finding]:
 
 
 def find_shared(first: Sequence[Facts], second: Sequence[Facts]) -> list[str]:
-    """The photographs of one folder that are in another, and what they are there."""
+    """Returns the photographs of one folder that another folder has too, as text.
+
+    Each text gives the name in the first folder and the names in the second one.
+    """
     first, second = _photographs(first), _photographs(second)
     shared: dict[str, list[str]] = {}
     for i, j in photo_hash.matches(_stack(first), _stack(second)):
@@ -111,7 +116,7 @@ def find_shared(first: Sequence[Facts], second: Sequence[Facts]) -> list[str]:
 
 
 def find_repeated(facts: Sequence[Facts]) -> list[str]:
-    """The photographs that are in a folder more than once, with all their names."""
+    """Returns the photographs that a folder has repeatedly, with all their names."""
     facts = _photographs(facts)
     hashes = _stack(facts)
     repeats: dict[int, list[str]] = {}
@@ -126,7 +131,7 @@ def find_repeated(facts: Sequence[Facts]) -> list[str]:
 
 
 def _photographs(facts: Sequence[Facts]) -> list[Facts]:
-    """One of the facts for each clean image, which may have many degraded ones."""
+    """Returns the facts of each clean image once, although it may be in many pairs."""
     distinct: dict[str, Facts] = {}
     for fact in facts:
         distinct.setdefault(fact.photograph, fact)
@@ -134,12 +139,12 @@ def _photographs(facts: Sequence[Facts]) -> list[Facts]:
 
 
 def _stack(facts: Sequence[Facts]) -> np.ndarray:
-    """The hashes of images, shape [N, SIDE * SIDE]."""
+    """Stacks the hashes of images in an array of shape [N, SIDE * SIDE]."""
     return np.array([fact.photo for fact in facts]).reshape(-1, photo_hash.SIDE**2)
 
 
 def describe(facts: Sequence[Facts]) -> list[str]:
-    """Sizes, kinds and, of pairs, a histogram of the PSNR: lines of text."""
+    """Returns lines about sizes, kinds and, for pairs, the PSNR with a histogram."""
     usable = [fact for fact in facts if not fact.problem]
     lines = []
     for title, values in (
@@ -167,7 +172,7 @@ def describe(facts: Sequence[Facts]) -> list[str]:
 
 
 def histogram(values: Iterable[float]) -> list[str]:
-    """A bar of text for each interval of a round width, in dB."""
+    """Returns a text histogram in dB, whose intervals have a round width."""
     values = np.asarray(list(values))
     widths = (1, 2, 5, 10, 20, 50)
     width = next((w for w in widths if np.ptp(values) / w < _MAX_BARS - 1), 100)
@@ -182,7 +187,7 @@ def histogram(values: Iterable[float]) -> list[str]:
 
 
 def to_text(finding: Finding) -> list[str]:
-    """A finding as lines: what it is, then at most ten names."""
+    """Formats a finding as lines: a description, then at most ten names."""
     level = "ERROR" if finding.is_error else "warning"
     count = f" ({len(finding.names)})" if finding.names else ""
     lines = [f"{level}: {finding.text}{count}"]

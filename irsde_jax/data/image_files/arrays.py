@@ -1,4 +1,4 @@
-"""What an image is here: floats in [0, 1], from the numbers of a file and back."""
+"""Images as arrays: converts numbers in files to floats in [0, 1] and back."""
 
 from typing import NamedTuple
 
@@ -7,27 +7,28 @@ import numpy as np
 from irsde_jax.data.image_files.metadata import Metadata
 
 DataRange = tuple[float, float]
-"""What floats in a file are for black, 0 of an image, and for white, 1."""
+"""The values of floats in a file that become 0 (black) and 1 (white) in an image."""
 
 UNIT_RANGE: DataRange = (0.0, 1.0)
 
 
 class UnsupportedImage(ValueError):
-    """An image that is sound but cannot be read without loss, or not here."""
+    """An intact image that cannot be read without loss or is not supported here."""
 
 
 class ImageFile(NamedTuple):
-    """What an image file holds.
+    """The content of an image file.
 
     Attributes:
-        pixels: colour in [0, 1], float32 of shape [H, W, C]: 1 channel for grey, 3 for
-            RGB, any number for `.npy` and the bands of TIFF.
-        alpha: opacity in [0, 1], float32 of shape [H, W, 1]; None where the file has
-            no transparency.
-        bits: bits per sample in the file: 8, 16, or 32 for an `.npy` file of floats.
-        metadata: what else the file holds; `.npy` holds none.
-        data_range: of the floats in the file.
-        is_flat: whether the file is an array [H, W], without an axis of channels.
+        pixels: The colour in [0, 1], float32 of shape [H, W, C]. Grey has 1 channel and
+            RGB has 3. `.npy` files and bands of TIFF files have any number.
+        alpha: The opacity in [0, 1], float32 of shape [H, W, 1], or None if the file
+            has no transparency.
+        bits: The number of bits per sample in the file: 8, 16, or 32 for an `.npy` file
+            of floats.
+        metadata: The metadata of the file. It is empty for `.npy` files.
+        data_range: The values of floats in the file that stand for black and white.
+        is_flat: Whether the file holds an array [H, W], without an axis of channels.
     """
 
     pixels: np.ndarray
@@ -44,11 +45,15 @@ class ImageFile(NamedTuple):
 
 
 def array_to_image(array: np.ndarray, data_range: DataRange = UNIT_RANGE) -> ImageFile:
-    """An array [H, W] or [H, W, C] as an image.
+    """Converts an array [H, W] or [H, W, C] to an image.
 
     Args:
-        array: uint8, uint16, or floats of any width, all of them in `data_range`.
-        data_range: the floats that become 0 and 1.
+        array: The array, of type uint8 or uint16, or floats that all lie in
+            `data_range`.
+        data_range: The values of floats that become 0 and 1.
+
+    Raises:
+        UnsupportedImage: If the shape, the type or the values are not supported.
     """
     is_flat = array.ndim == 2
     if is_flat:
@@ -67,10 +72,10 @@ def array_to_image(array: np.ndarray, data_range: DataRange = UNIT_RANGE) -> Ima
         raise UnsupportedImage(
             f"data_range={data_range} must be two numbers, the smaller one first"
         )
-    with np.errstate(over="ignore"):  # no float16 is beyond 65504
+    with np.errstate(over="ignore"):  # A bound may overflow in float16.
         bounds = np.array(data_range).astype(array.dtype)
     found = array.min(), array.max()
-    # Clipping would lose what nobody knows of. Written so that NaN fails as well.
+    # Clipping would change values silently. In this form the test also rejects NaN.
     if not (bounds[0] <= found[0] and found[1] <= bounds[1]):
         raise UnsupportedImage(
             f"floats must lie in [{low:g}, {high:g}], found {found[0]} to {found[1]}; "
@@ -82,7 +87,10 @@ def array_to_image(array: np.ndarray, data_range: DataRange = UNIT_RANGE) -> Ima
 
 
 def image_to_array(image: ImageFile) -> np.ndarray:
-    """The array of `image.bits` bits that an `.npy` file holds: [H, W, C] or [H, W]."""
+    """Converts an image to the array [H, W, C] or [H, W] that an `.npy` file stores.
+
+    The array has `image.bits` bits per sample. Floats are in `image.data_range`.
+    """
     if image.is_transparent:
         raise ValueError(".npy holds no transparency; drop the alpha")
     pixels = image.pixels
@@ -90,14 +98,18 @@ def image_to_array(image: ImageFile) -> np.ndarray:
         pixels = pixels[..., 0]
     if image.bits == 32:
         low, high = image.data_range
-        # Exact at both ends; a value beyond them stays what it is.
+        # This form is exact at both ends and preserves values beyond them.
         floats = low * (1 - np.asarray(pixels, np.float64)) + high * pixels
         return floats.astype(np.float32)
     return to_integers(pixels, image.bits)
 
 
 def split(samples: np.ndarray, grey: bool) -> ImageFile:
-    """Integers [H, W, colours (+ 1 for alpha)] as an image; grey may be repeated."""
+    """Converts integers [H, W, C] to an image and separates the alpha channel.
+
+    The alpha channel is the last one of 2 or 4 channels. If `grey` is True, only the
+    first of the other channels is used, because they may be equal.
+    """
     bits = 8 * samples.dtype.itemsize
     has_alpha = samples.shape[-1] in (2, 4)
     alpha = to_floats(samples[..., -1:]) if has_alpha else None
@@ -106,7 +118,10 @@ def split(samples: np.ndarray, grey: bool) -> ImageFile:
 
 
 def to_integers(pixels: np.ndarray, bits: int) -> np.ndarray:
-    """Pixels in [0, 1] as 8- or 16-bit integers: clipped, halves rounded to even."""
+    """Converts pixels in [0, 1] to 8- or 16-bit integers, clipped and rounded.
+
+    Halves are rounded to even.
+    """
     pixels = np.asarray(pixels, np.float32)
     if not np.isfinite(pixels).all():
         raise ValueError("it has pixels that are not finite (NaN or infinite)")
@@ -115,5 +130,5 @@ def to_integers(pixels: np.ndarray, bits: int) -> np.ndarray:
 
 
 def to_floats(samples: np.ndarray) -> np.ndarray:
-    """8- or 16-bit integers as float32 in [0, 1]."""
+    """Converts 8- or 16-bit integers to float32 in [0, 1]."""
     return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)

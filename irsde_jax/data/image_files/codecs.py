@@ -1,9 +1,9 @@
-"""Image formats: from the bytes of a file to pixels in [0, 1] and back.
+"""Decoding and encoding: converts the bytes of image files to pixels and back.
 
-The first bytes decide the format (`formats.sniff`), each of which has one reader: PNG
-and TIFF go through libpng and `tifffile`, which read 16-bit colour exactly, the others
-through Pillow. Nothing here knows of paths: `irsde_jax.data.image_files.images` opens
-the files and mentions them in messages.
+The first bytes determine the format (`formats.sniff`). Each format has one reader. PNG
+and TIFF are read by libpng and `tifffile`, which read 16-bit colour exactly, and the
+other formats by Pillow. This module does not know any paths:
+`irsde_jax.data.image_files.images` opens the files and mentions them in messages.
 """
 
 import functools
@@ -41,18 +41,19 @@ def decode(
     max_megapixels: float | None = None,
     warn: Warn = logger.warning,
 ) -> ImageFile:
-    """The image in the bytes of a file of `FORMATS`, upright.
+    """Decodes the bytes of an image file of `FORMATS` and turns the image upright.
 
     Args:
         data: The content of the file.
         with_metadata: Whether metadata are read, for an image that is written again.
-        max_megapixels: The largest image that is read, in millions of pixels; None
+        max_megapixels: The largest image that is read, in millions of pixels. None
             means `formats.DEFAULT_MEGAPIXELS`.
-        warn: Called with what is missing or not preserved, if `with_metadata`.
+        warn: A function that is called with a text about missing or lost data, if
+            `with_metadata` is True.
 
     Raises:
-        ValueError: if it cannot be read without loss. Damaged data raises whatever the
-            decoder raises.
+        ValueError: If the image cannot be read without loss. Damaged data raise the
+            exceptions of the decoder.
     """
     kind = formats.sniff(data)
     formats.check_size(*size(io.BytesIO(data)), max_megapixels)
@@ -64,7 +65,7 @@ def decode(
         None if part is None else np.ascontiguousarray(upright(part, turn))
         for part in (image.pixels, image.alpha)
     )
-    assert pixels is not None  # every image has some
+    assert pixels is not None  # Every image has pixels.
     image = ImageFile(pixels, alpha, image.bits)
     if not with_metadata:
         return image
@@ -74,11 +75,11 @@ def decode(
 
 
 def size(data: BinaryIO) -> tuple[int, int]:
-    """Height and width of the upright image in an open file, from its header alone.
+    """Returns height and width of the upright image in an open file from its header.
 
     Raises:
-        ValueError: if it is no image. A damaged header raises whatever the decoder
-            raises.
+        ValueError: If the file is not an image. A damaged header raises the exceptions
+            of the decoder.
     """
     kind = formats.sniff(data.read(formats.HEAD))
     data.seek(0)
@@ -87,7 +88,7 @@ def size(data: BinaryIO) -> tuple[int, int]:
 
 
 def has_quality(suffix: str) -> bool:
-    """Whether files that end in `suffix`, a key of `FORMATS`, may lose details."""
+    """Returns whether files that end in `suffix`, a key of `FORMATS`, can be lossy."""
     return FORMATS[suffix] in pictures.WITH_QUALITY
 
 
@@ -97,20 +98,23 @@ def encode(
     quality: int | None = None,
     warn: Warn = logger.warning,
 ) -> bytes:
-    """The bytes of a file that ends in `suffix` and holds the image.
+    """Encodes an image as the bytes of a file that ends in `suffix`.
 
-    PNG and TIFF keep 16 bits where the image has them; all else is rounded to 8 bits.
-    An alpha channel without any transparency is left out where the format has none.
+    PNG and TIFF preserve 16 bits if the image has them. Other formats are rounded to 8
+    bits. An alpha channel without any transparency is omitted if the format does not
+    support it.
 
     Args:
         image: The image.
-        suffix: A key of `FORMATS`.
-        quality: The quality of JPEG, AVIF and lossy WebP, 1 to 100. None means 95, and
-            WebP without loss. The others lose nothing and have none.
-        warn: Called with a sentence on metadata that the format does not hold.
+        suffix: The file name ending, a key of `FORMATS`.
+        quality: The quality of JPEG, AVIF and lossy WebP, 1 to 100. None means 95 for
+            JPEG and AVIF, and lossless WebP. The other formats are lossless and ignore
+            it.
+        warn: A function that is called with a sentence about metadata that the format
+            does not support.
 
     Raises:
-        ValueError: see `check`.
+        ValueError: If the format does not support such an image, as in `check`.
     """
     check(suffix, image.pixels.shape[-1], image.is_transparent)
     kind = FORMATS[suffix]
@@ -129,12 +133,15 @@ def encode(
 
 
 def fit_metadata(found: Metadata, kind: str, warn: Warn) -> Metadata:
-    """What a format holds of metadata, with a warning on the rest; see `metadata.fit`.
+    """Reduces metadata to what a format supports, and warns about the rest.
 
     Args:
         found: The metadata.
         kind: The name of the format, or "NPY".
-        warn: Called with a sentence on what is not preserved.
+        warn: A function that is called with a sentence about metadata that are lost.
+
+    Returns:
+        The metadata that `metadata.fit` returns.
     """
     kept, lost = metadata.fit(found, kind)
     if lost:
@@ -143,11 +150,11 @@ def fit_metadata(found: Metadata, kind: str, warn: Warn) -> Metadata:
 
 
 def check(suffix: str, channels: int, has_alpha: bool) -> None:
-    """Raises ValueError if a format cannot hold such an image.
+    """Raises ValueError if a format does not support such an image.
 
     Args:
-        suffix: ".npy", or a key of `FORMATS`.
-        channels: The number of channels of the colour.
+        suffix: The file name ending: ".npy" or a key of `FORMATS`.
+        channels: The number of colour channels.
         has_alpha: Whether any pixel is transparent.
     """
     kind = FORMATS.get(suffix, suffix)

@@ -1,4 +1,4 @@
-"""Colour spaces of print and of measurement, converted to sRGB."""
+"""Conversion of the colour spaces CMYK and L*a*b* to sRGB."""
 
 import contextlib
 import io
@@ -8,7 +8,10 @@ from PIL import Image, ImageCms
 
 
 def cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """A CMYK picture as sRGB: by its profile, or by rule where none works."""
+    """Converts a CMYK image to sRGB.
+
+    If there is no profile, or if it does not work, Pillow's fixed formula is used.
+    """
     if profile:
         with contextlib.suppress(ImageCms.PyCMSError, OSError):
             colours = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -22,10 +25,14 @@ def cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def lab_to_srgb(samples: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* of D50, a* and b* as signed bytes (TIFF), as 8-bit sRGB.
+    """Converts CIE L*a*b* (D50) to 8-bit sRGB.
 
     Args:
-        samples: uint8 of shape [H, W, 3].
+        samples: The samples, uint8 of shape [H, W, 3]. As in TIFF, a* and b* are signed
+            bytes.
+
+    Returns:
+        The sRGB samples, uint8 of shape [H, W, 3].
     """
     height, width = samples.shape[:2]
     picture = Image.frombytes("LAB", (width, height), samples.tobytes())

@@ -1,4 +1,4 @@
-"""Whether an image file was compressed with loss, told by its header."""
+"""Detection of lossy compression from the header of an image file."""
 
 import struct
 from pathlib import Path
@@ -12,9 +12,9 @@ _WEBP_IN_TIFF = 50001
 
 
 def is_lossy(path: Path) -> bool:
-    """Whether compression has changed the pixels of an image file.
+    """Returns whether the compression of an image file is lossy.
 
-    False for what is none of `formats.FORMATS`, such as `.npy` files.
+    The result is False for files that are not of `formats.FORMATS`, such as `.npy`.
     """
     try:
         with path.open("rb") as file:
@@ -29,7 +29,7 @@ def is_lossy(path: Path) -> bool:
 
 
 def _is_lossy_tiff(file: BinaryIO) -> bool:
-    """Whether the first page of a TIFF file is compressed as JPEG or WebP is."""
+    """Returns whether the first page of a TIFF file uses JPEG or WebP compression."""
     file.seek(0)
     with tifffile.TiffFile(file) as pages:
         compression = int(pages.pages.first.compression)
@@ -37,10 +37,11 @@ def _is_lossy_tiff(file: BinaryIO) -> bool:
 
 
 def _is_lossy_webp(file: BinaryIO) -> bool:
-    """Whether the pixels of a WebP file are in a chunk of lossy compression.
+    """Returns whether a WebP file stores its pixels in a lossy chunk.
 
     References:
-        RFC 9649, Section 2: chunks of a name, a length and content of even length.
+        RFC 9649, Section 2: A chunk consists of a name, a length and the content, which
+        is padded to an even length.
     """
     file.seek(12)
     while len(head := file.read(8)) == 8:

@@ -7,7 +7,7 @@ ENLARGEMENTS = {
     "bicubic": Image.Resampling.BICUBIC,
     "nearest": Image.Resampling.NEAREST,
 }
-"""How a degraded image of super-resolution is enlarged: Pillow's filters."""
+"""The interpolations for degraded images of super-resolution, as Pillow's filters."""
 
 
 def enlarge(
@@ -16,18 +16,19 @@ def enlarge(
     method: str = "bicubic",
     part: tuple[slice, slice] | None = None,
 ) -> np.ndarray:
-    """An image `scale` times as high and as wide, in floating point.
+    """Enlarges an image by the factor `scale`, in floating point.
 
     Args:
-        pixels: shape [H, W, C].
-        scale: at least 1; 1 changes nothing.
-        method: a key of `ENLARGEMENTS`.
-        part: rows and columns of the result, each with a start and a stop, if no others
-            are wanted: the same numbers, without the cost of the whole.
+        pixels: The image, shape [H, W, C].
+        scale: The factor for both sides, at least 1. With 1 the image is not changed.
+        method: The interpolation, a key of `ENLARGEMENTS`.
+        part: The rows and columns of the result to compute, each a slice with a start
+            and a stop. The values are the same as in the whole result. None means all
+            of them.
 
     Returns:
-        float32 [scale H, scale W, C], or a part of it; "bicubic" overshoots [0, 1]
-        beside edges.
+        The enlarged image, float32 [scale H, scale W, C], or the requested part of it.
+        The result of "bicubic" overshoots [0, 1] near edges.
     """
     if method not in ENLARGEMENTS:
         raise ValueError(f"enlarge={method!r} is not one of {sorted(ENLARGEMENTS)}.")
@@ -35,8 +36,8 @@ def enlarge(
         part = slice(0, scale * pixels.shape[0]), slice(0, scale * pixels.shape[1])
     if scale == 1:
         return pixels[part]
-    # Whole pixels that cover the part. What is around this box counts as well: Pillow's
-    # filter looks beyond it, up to the border of the image.
+    # The box consists of the whole pixels that cover the part. The values are exact,
+    # because Pillow's filter also uses pixels outside the box.
     (top, bottom), (left, right) = (
         (side.start // scale, -(-side.stop // scale)) for side in part
     )

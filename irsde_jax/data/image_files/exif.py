@@ -1,8 +1,8 @@
-"""EXIF data: a small TIFF file of tags, as bytes.
+"""EXIF data: a block of bytes that has the structure of a small TIFF file of tags.
 
-`edit` changes a few tags and moves nothing else, because makers of cameras store
-offsets in tags of their own, which break when their data moves. Only between TIFF
-files, whose tags are spread over the file, and EXIF blocks is everything moved.
+`edit` changes a few tags and moves no other data, because camera makers store offsets
+in their own tags, and these offsets become wrong when the data move. Everything is
+moved only between TIFF files, whose tags are spread over the file, and EXIF blocks.
 
 References:
     Exif 2.32 (CIPA DC-008-2019), section 4.6; TIFF 6.0, section 2.
@@ -14,17 +14,17 @@ from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 PREFIX = b"Exif\0\0"
-"""What stands before EXIF data in a JPEG file."""
+"""The bytes before the EXIF data in a JPEG file."""
 
 DESCRIPTION, SOFTWARE, ARTIST, COPYRIGHT = 0x010E, 0x0131, 0x013B, 0x8298
 ORIENTATION, EXIF_DIRECTORY, GPS_DIRECTORY = 0x0112, 0x8769, 0x8825
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
-_DIRECTORIES = {EXIF_DIRECTORY, GPS_DIRECTORY, 0xA005}  # tags that point to one
+_DIRECTORIES = {EXIF_DIRECTORY, GPS_DIRECTORY, 0xA005}  # tags that point to a directory
 
 ASCII, SHORT, LONG, RATIONAL = 2, 3, 4, 5
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
-_DEEPEST = 3  # of directories in directories
+_DEEPEST = 3  # The nesting of directories is limited.
 
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))([1-8])')
 
@@ -33,10 +33,10 @@ class Entry(NamedTuple):
     """The value of a tag.
 
     Attributes:
-        kind: The number of its type, as in TIFF.
+        kind: The number of the type, as in TIFF.
         length: The number of values of this type.
         data: The values as bytes, in the byte order of the block.
-        directory: The tags that it points to, or None.
+        directory: The tags that the value points to, or None.
     """
 
     kind: int
@@ -47,16 +47,16 @@ class Entry(NamedTuple):
 
 Directory: TypeAlias = dict[int, Entry]
 Order: TypeAlias = Literal["<", ">"]
-"""Of bytes: little-endian or big-endian, as `struct` writes it."""
+"""The byte order, little-endian or big-endian, in the notation of `struct`."""
 
 
 def read(block: bytes) -> tuple[Order, Directory]:
-    """The byte order ("<" or ">") and the first directory of a block or TIFF file.
+    """Reads the byte order and the first directory of an EXIF block or TIFF file.
 
     Tags whose values lie outside the block are left out.
 
     Raises:
-        ValueError: if the block does not begin as TIFF does.
+        ValueError: If the block does not begin like a TIFF file.
     """
     order = _order(block)
     is_big = block[2:4] in (b"+\0", b"\0+")
@@ -66,13 +66,13 @@ def read(block: bytes) -> tuple[Order, Directory]:
 
 
 def write(order: Order, directory: Directory) -> bytes:
-    """A block of these tags."""
+    """Returns an EXIF block with these tags."""
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
     return head + write_directory(order, directory, 8)
 
 
 def write_directory(order: Order, directory: Directory, start: int) -> bytes:
-    """The bytes of a directory that begins at `start` of a file, with its values."""
+    """Returns the bytes of a directory and its values, to be placed at `start`."""
     tail = start + 2 + 12 * len(directory) + 4
     entries, values = b"", b""
     for tag, entry in sorted(directory.items()):
@@ -92,13 +92,13 @@ def write_directory(order: Order, directory: Directory, start: int) -> bytes:
 
 
 def edit(block: bytes, drop: Collection[int], put: Mapping[int, Entry]) -> bytes:
-    """The block with other tags in its first directory, which moves to its end.
+    """Returns the block with changed tags in its first directory, now at the end.
 
-    A thumbnail, which shows another image than the restored one, is detached.
+    The thumbnail is detached, because it does not show the restored image.
 
     Args:
-        block: EXIF data without `PREFIX`.
-        drop: The tags that are taken out.
+        block: The EXIF data without `PREFIX`.
+        drop: The tags that are removed.
         put: The tags that are added or replaced.
     """
     order = _order(block)
@@ -126,11 +126,11 @@ def edit(block: bytes, drop: Collection[int], put: Mapping[int, Entry]) -> bytes
 
 
 def orientation(block: bytes | None, xmp: bytes | None = None) -> int:
-    """How the pixels of a file lie, 1 to 8; 1 is upright.
+    """Returns the orientation of the pixels of a file, 1 to 8; 1 is upright.
 
     Args:
-        block: EXIF data without `PREFIX`, or None.
-        xmp: An XMP packet, which counts where EXIF says nothing.
+        block: The EXIF data without `PREFIX`, or None.
+        xmp: The XMP packet. It is used if the EXIF data have no orientation.
     """
     found = None
     if block is not None:
@@ -145,10 +145,10 @@ def orientation(block: bytes | None, xmp: bytes | None = None) -> int:
 
 
 def upright(block: bytes) -> bytes | None:
-    """The block without an orientation; None where nothing else is in it.
+    """Returns the block without its orientation, or None if it has no other tags.
 
     Raises:
-        ValueError: if the block cannot be edited; or struct.error.
+        ValueError: If the block cannot be edited. struct.error is possible as well.
     """
     tags = read(block)[1]
     edited = edit(block, {ORIENTATION}, {})
@@ -158,12 +158,12 @@ def upright(block: bytes) -> bytes | None:
 
 
 def upright_xmp(xmp: bytes) -> bytes:
-    """The XMP packet with the orientation of an upright image."""
+    """Returns the XMP packet with the orientation of an upright image."""
     return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 
 def number(entry: Entry | None, order: Order) -> int | None:
-    """The value of an entry that holds one whole number, else None."""
+    """Returns the first whole number in an entry, or None for other types."""
     formats = {1: "B", SHORT: "H", LONG: "I"}
     if entry is None or entry.kind not in formats or entry.length < 1:
         return None
@@ -171,7 +171,7 @@ def number(entry: Entry | None, order: Order) -> int | None:
 
 
 def ratio(entry: Entry | None, order: Order) -> float | None:
-    """The value of an entry that holds a fraction, else None."""
+    """Returns the first fraction in an entry, or None for other types."""
     if entry is None or entry.kind != RATIONAL or entry.length < 1:
         return None
     above, below = struct.unpack_from(order + "II", entry.data)
@@ -179,30 +179,30 @@ def ratio(entry: Entry | None, order: Order) -> float | None:
 
 
 def fraction(value: float, order: Order) -> Entry:
-    """An entry that holds a number to four decimal places."""
+    """Returns an entry that holds a number to four decimal places."""
     return Entry(RATIONAL, 1, struct.pack(order + "II", round(value * 10000), 10000))
 
 
 def text(entry: Entry | None) -> str | None:
-    """The value of an entry that holds a text, else None."""
+    """Returns the text in an entry, or None for other types and empty texts."""
     if entry is None or entry.kind != ASCII:
         return None
     return entry.data.rstrip(b"\0 ").decode("utf-8", "replace") or None
 
 
 def to_entry(value: str) -> Entry:
-    """An entry that holds a text; beyond ASCII it is UTF-8, as is usual."""
+    """Returns an entry that holds a text. Characters beyond ASCII are in UTF-8."""
     data = value.encode("utf-8", "replace") + b"\0"
     return Entry(ASCII, len(data), data)
 
 
 def byte_order(block: bytes | None) -> Order:
-    """The byte order of a block; "<" where there is none."""
+    """Returns the byte order of a block, or "<" if there is no block."""
     return "<" if block is None else _order(block)
 
 
 def with_tags(block: bytes | None, put: Mapping[int, Entry]) -> bytes:
-    """The block with tags added or replaced; a new one where there is none."""
+    """Returns the block with tags added or replaced, or a new block without one."""
     if block is None:
         return write("<", dict(put))
     return edit(block, (), put)

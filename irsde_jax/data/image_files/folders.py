@@ -1,4 +1,4 @@
-"""The images of a folder, and what else is in it: links, loops, other files."""
+"""Finding images in folders, which may hold links, loops and other files."""
 
 import logging
 import os
@@ -11,18 +11,19 @@ from irsde_jax.data.image_files import formats
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (*formats.FORMATS, ".npy")
-"""File name endings that are read and written, in lower case."""
+"""The file name endings that can be read and written, in lower case."""
 
 
 class Found(NamedTuple):
-    """What a folder holds. Hidden files and folders do not count.
+    """The content of a folder. Hidden files and folders are ignored.
 
     Attributes:
         images: The image files, sorted by path.
-        others: The names of other files, with a reason where they look like images.
-        folders: The folders that were met, also those that were not looked into.
-        skipped_links: The links to folders that were looked into already, by another
-            path, or that contain the folder itself.
+        others: The names of other files. A file that looks like an image is followed by
+            the reason why it is not one.
+        folders: The folders that were met, including those that were not searched.
+        skipped_links: The links to folders that were already searched by another path,
+            or that contain the folder itself.
         failures: The folders that could not be listed, each with the reason.
     """
 
@@ -36,13 +37,13 @@ class Found(NamedTuple):
 def find(folder: Path, recursive: bool = False) -> Found:
     """Finds the images of a folder.
 
-    Links to folders are followed. Each folder is looked into once, so that links may
-    form loops. An image that a real folder and a linked one hold has the path without
-    links.
+    Links to folders are followed. Each folder is searched only once, so links may form
+    loops. If an image is in a real folder that is also linked, its path is the one
+    without links.
 
     Args:
-        folder: The folder.
-        recursive: Whether to look into its subfolders as well.
+        folder: The folder to search.
+        recursive: Whether subfolders are searched as well.
     """
     found = Found([], [], [], [], {})
     root = os.path.realpath(folder)
@@ -77,23 +78,23 @@ def find(folder: Path, recursive: bool = False) -> Found:
 
 
 def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path]:
-    """The image files of a folder, sorted by path.
+    """Returns the image files of a folder, sorted by path.
 
-    Hidden files are ignored without a word. Other files, and folders that cannot be
-    listed, are skipped with one warning.
+    Hidden files are ignored silently. Other files, and folders that cannot be listed,
+    are skipped with a warning.
 
     Args:
-        folder: An existing folder.
-        recursive: Whether to look into its subfolders as well, also into linked ones.
+        folder: The path of an existing folder.
+        recursive: Whether subfolders, including linked ones, are searched as well.
 
     Returns:
-        At least one path, each beginning with `folder`.
+        A list of at least one path. Each path begins with `folder`.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
-        NotADirectoryError: if `folder` is a file.
-        OSError: if the folder cannot be listed.
-        ValueError: if no image is in it.
+        FileNotFoundError: If the folder does not exist.
+        NotADirectoryError: If `folder` is a file.
+        OSError: If the folder cannot be listed.
+        ValueError: If the folder holds no images.
     """
     folder = Path(folder)
     found = open_folder(folder, recursive)
@@ -105,7 +106,10 @@ def list_images(folder: str | os.PathLike, recursive: bool = False) -> list[Path
 
 
 def open_folder(folder: Path, recursive: bool = False) -> Found:
-    """`find`, with a warning of files that are not images; see `list_images`."""
+    """Runs `find` on an existing folder and warns of files that are not images.
+
+    The arguments and most exceptions are those of `list_images`.
+    """
     if not folder.exists():
         raise FileNotFoundError(f"There is no folder {folder}. Check the path.")
     if not folder.is_dir():
@@ -137,12 +141,12 @@ def open_folder(folder: Path, recursive: bool = False) -> Found:
 
 
 def shown(names: Sequence[str], most: int = 10) -> str:
-    """The first names, for a message."""
+    """Returns the first names, separated by commas, for a message."""
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def why_not_regular(path: Path) -> str:
-    """Why a path is no file that can be read; "" for a regular file."""
+    """Returns why a path is not a readable file, or "" for a regular file."""
     if os.path.isfile(path):
         return ""
     if os.path.exists(path):

@@ -1,4 +1,4 @@
-"""Image formats: their file name endings, their first bytes, and what each can hold."""
+"""Image formats: their file name endings, their first bytes and their transparency."""
 
 FORMATS = {
     ".png": "PNG",
@@ -11,17 +11,20 @@ FORMATS = {
     ".avif": "AVIF",
     ".bmp": "BMP",
 }
-"""File name ending -> name of the format."""
+"""The names of the formats by file name ending."""
 
 NPY_MAGIC = b"\x93NUMPY"
-"""How the bytes of an `.npy` file begin."""
+"""The first bytes of an `.npy` file."""
 
 HEAD = 64
-"""How many of the first bytes `sniff` needs."""
+"""The number of bytes that `sniff` needs."""
 
 DEFAULT_MEGAPIXELS = 178.956970
-"""Larger images are refused unless a caller allows them: a small file can promise any
-number of pixels. The number is the limit that Pillow has."""
+"""The limit for the size of images, in millions of pixels.
+
+A small file can claim to hold any number of pixels, so larger images are rejected
+unless the caller allows them. The value is that of Pillow.
+"""
 
 WITH_ALPHA = ("PNG", "TIFF", "WEBP", "AVIF")
 
@@ -34,8 +37,7 @@ _MAGIC = {
     b"MM\0+": "TIFF",
     b"BM": "BMP",
 }
-# They are not read, but an error that says what a file is helps more than one that does
-# not.
+# These formats cannot be read. They are recognised so that the error can name them.
 _OTHERS = {
     b"GIF8": "a GIF",
     b"8BPS": "a Photoshop document",
@@ -56,13 +58,14 @@ _HEIF = {b"heic", b"heix", b"mif1", b"hevc", b"msf1"}
 
 
 def sniff(head: bytes) -> str:
-    """The format of a file, by its first bytes.
+    """Returns the name of the format of a file, determined from its first bytes.
 
     Args:
-        head: The first `HEAD` bytes or more.
+        head: The first `HEAD` bytes of the file, or more.
 
     Raises:
-        ValueError: if the file is none of `FORMATS`; it says what else it is.
+        ValueError: If the file has none of the `FORMATS`. The message names the format
+            that was found, if it is known.
     """
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
@@ -82,12 +85,12 @@ def sniff(head: bytes) -> str:
 
 
 def check_size(height: int, width: int, max_megapixels: float | None) -> None:
-    """Raises ValueError if an image has more pixels than a caller allows.
+    """Raises ValueError if an image has more pixels than allowed.
 
     Args:
         height: The height in pixels.
         width: The width in pixels.
-        max_megapixels: The limit in millions of pixels; None means
+        max_megapixels: The limit in millions of pixels. None means
             `DEFAULT_MEGAPIXELS`.
     """
     limit = DEFAULT_MEGAPIXELS if max_megapixels is None else max_megapixels

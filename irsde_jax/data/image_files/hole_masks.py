@@ -1,7 +1,7 @@
-"""Masks that say where an image is to be filled: white, or True, marks a hole.
+"""Masks that mark the pixels to fill: white, or True, marks a hole.
 
-Most inpainting programs have this convention. The masks of the published test sets are
-the other way round: there white is kept, and `is_keep` inverts them.
+Most inpainting programs follow this convention. The masks of the published test sets
+use the opposite one, where white pixels are kept; `is_keep` inverts such masks.
 """
 
 import logging
@@ -17,17 +17,18 @@ from irsde_jax.data.image_files.arrays import ImageFile
 
 logger = logging.getLogger(__name__)
 
-_HALF = 0.5  # the level from which on a mask marks a pixel
-_DARK, _LIGHT = 0.1, 0.9  # levels between them are neither
-_GREY = 0.5  # the share of such levels above which an image is no mask
+_HALF = 0.5  # The lowest level that marks a pixel.
+_DARK, _LIGHT = 0.1, 0.9  # Levels between them are neither dark nor light.
+_GREY = 0.5  # A mask has at most this share of such levels.
 
 
 class HoleMask(NamedTuple):
     """A mask file.
 
     Attributes:
-        path: The image file: grey, colour, palette or 1 bit, also with transparency.
-        is_keep: Whether white marks the pixels that are kept, not those to fill.
+        path: The path of the image file. It may be grey, in colour, with a palette or
+            with 1 bit, and it may have transparency.
+        is_keep: Whether white marks the pixels to keep instead of the pixels to fill.
     """
 
     path: Path
@@ -35,18 +36,18 @@ class HoleMask(NamedTuple):
 
 
 def from_array(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The holes that an array marks, exactly as it marks them.
+    """Returns the holes that an array marks, without any change to them.
 
     Args:
-        mask: bool, or uint8 of 0 and 255 (or of 0 and 1), shape [H, W] or
+        mask: The mask, bool or uint8 of 0 and 255 (or of 0 and 1), shape [H, W] or
             [batch, H, W]. True, 255 and 1 mark a hole.
         shape: The batch size, the height and the width of the images.
 
     Returns:
-        bool [batch, H, W].
+        The holes, bool [batch, H, W].
 
     Raises:
-        ValueError: if the mask has another type or shape, or other levels.
+        ValueError: If the mask has another type, another shape or other levels.
     """
     mask = np.asarray(mask)
     if mask.shape not in (shape, shape[1:]):
@@ -71,18 +72,23 @@ def from_array(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def read(mask: HoleMask, height: int, width: int) -> np.ndarray:
-    """The holes that a mask file marks for an image of that size, bool [H, W].
+    """Reads the holes that a mask file marks in an image, bool [H, W].
 
-    A mask of two levels is taken as it is. In a mask with greys, a pixel is marked from
-    half of white on, and what is to be filled grows by one pixel: the soft rim of a
-    brush and the traces of lossy compression are then in it.
+    A mask with two levels is used as it is. In a mask with more levels, pixels of at
+    least half the white level are marked, and the holes then grow by one pixel. They
+    thus include the soft rim of a brush and the artefacts of lossy compression.
+
+    Args:
+        mask: The mask file.
+        height: The height of the image in pixels.
+        width: The width of the image in pixels.
 
     Raises:
-        OSError: if the file cannot be read.
-        ValueError: if its size differs, if it is no mask, or if it marks all pixels, or
-            only pixels that are too dark to tell.
+        OSError: If the file cannot be read.
+        ValueError: If the size differs from that of the image, if the file is not a
+            mask, or if it marks all pixels or is too dark to mark any.
     """
-    # No limit but the size of the image, which was read already.
+    # The size of the image is the only limit, and the image was already read.
     found = images.read_size(mask.path)
     if found != (height, width):
         raise ValueError(
@@ -104,7 +110,7 @@ def read(mask: HoleMask, height: int, width: int) -> np.ndarray:
 
 
 def opposite(mask: HoleMask) -> str:
-    """What to do if a mask is meant the other way round, as a sentence."""
+    """Returns a sentence with advice for a mask that is meant the other way round."""
     if mask.is_keep:
         return "If white marks what is to be filled, leave --mask_keep out."
     return "If white marks what is kept, add --mask_keep."
@@ -113,21 +119,21 @@ def opposite(mask: HoleMask) -> str:
 def match(
     given: Path, names: Sequence[str], is_keep: bool = False
 ) -> dict[str, HoleMask]:
-    """The masks of images, by the names of the images.
+    """Assigns masks to images by the names of the images.
 
     Args:
-        given: A mask file, for all images, or a folder with a mask for each. The mask
-            of `trip/a.jpg` is `trip/a.jpg`, or `trip/a` or `trip/a_mask` with any
-            ending.
+        given: The path of a mask file for all images, or of a folder with a mask for
+            each. The mask of `trip/a.jpg` is `trip/a.jpg`, or `trip/a` or `trip/a_mask`
+            with any ending.
         names: The paths of the images, relative to the input, with "/".
-        is_keep: Whether white marks what is kept.
+        is_keep: Whether white marks the pixels to keep.
 
     Returns:
-        Name -> mask. Images without a mask are left out.
+        A dictionary from names to masks. Images without a mask are left out.
 
     Raises:
-        FileNotFoundError: if there is no such file or folder.
-        ValueError: if two masks fit one image, or none fits any image.
+        FileNotFoundError: If `given` does not exist.
+        ValueError: If two masks match one image, or no mask matches any image.
     """
     if given.is_file():
         return dict.fromkeys(names, HoleMask(given, is_keep))
@@ -161,7 +167,7 @@ def match(
 
 
 def _partner(name: str, masks: dict[str, Path]) -> str | None:
-    """The mask of the image `name`; None where there is none."""
+    """Returns the mask of the image `name`, or None if there is none."""
     if name in masks:
         return name
     stem = name.removesuffix(Path(name).suffix)
@@ -177,10 +183,10 @@ def _partner(name: str, masks: dict[str, Path]) -> str | None:
 
 
 def _level(file: ImageFile, path: Path) -> np.ndarray:
-    """How light the paint of a mask is, in [0, 1], shape [H, W].
+    """Returns the lightness of a mask in [0, 1], shape [H, W].
 
-    What is transparent was not painted, and a colour is as light as its lightest
-    channel: a red brush marks as well as a white one.
+    Transparent pixels count as black, because they were not painted. The lightness of a
+    colour is its largest channel, so a red brush marks pixels as a white one does.
     """
     level = file.pixels.max(axis=-1)
     if file.alpha is not None:
@@ -191,7 +197,7 @@ def _level(file: ImageFile, path: Path) -> np.ndarray:
                 "elsewhere: either may be meant as the hole. Paint the holes in white."
             )
     lightest = level.max()
-    if lightest in (np.float32(1 / 255), np.float32(1 / 65535)):  # numbers 0 and 1
+    if lightest in (np.float32(1 / 255), np.float32(1 / 65535)):  # levels 0 and 1
         return level / lightest
     if ((level > _DARK) & (level < _LIGHT)).mean() > _GREY:
         raise ValueError(
@@ -214,5 +220,5 @@ def _convention(mask: HoleMask) -> str:
 
 
 def _shown(names: Sequence[str] | dict[str, Path]) -> str:
-    """The first three names, for a message."""
+    """Returns the first three names, separated by commas, for a message."""
     return ", ".join(list(names)[:3]) + (", ..." if len(names) > 3 else "")

@@ -1,9 +1,9 @@
-"""Reading and writing image files: the one place where pixels meet the disk.
+"""Reading and writing image files.
 
-An image is an `ImageFile`: colour in [0, 1], transparency apart from it, and the number
-of bits the file had, so that what is restored can be written as finely as it was read.
-The formats themselves are in `irsde_jax.data.image_files.codecs`; here are folders,
-paths, and the errors that name them.
+An `ImageFile` holds the colour in [0, 1], the transparency separately, and the number
+of bits of the file, so that a restored image can be written with the same precision.
+This module handles folders, paths and errors that mention them. The formats are
+implemented in `irsde_jax.data.image_files.codecs`.
 """
 
 import functools
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class UnreadableImage(ValueError):
-    """What a file holds is damaged or no image: a training may go on without it."""
+    """A file that is damaged or not an image. Training may continue without it."""
 
 
 def read_image(
@@ -34,32 +34,32 @@ def read_image(
     with_metadata: bool = False,
     max_megapixels: float | None = None,
 ) -> ImageFile:
-    """The content of an image file, upright (EXIF orientation applied).
+    """Reads an image file and applies its EXIF orientation.
 
-    Palettes, CMYK and L*a*b* become RGB. Its content decides how a file is read and
-    not its suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or
+    Palettes, CMYK and L*a*b* are converted to RGB. The content determines the format,
+    not the suffix, except for `.npy`: an array [H, W] or [H, W, C] of uint8, uint16 or
     floats.
 
     Args:
-        path: of the file.
-        data_range: the floats of an `.npy` file that become 0 and 1; none may lie
-            beyond them. Written again, the image has this range.
+        path: The path of the file.
+        data_range: The values of floats in an `.npy` file that become 0 and 1. All
+            values must lie between them. The image is written with the same range.
         with_metadata: Whether metadata are read, for an image that is written again.
-        max_megapixels: The largest image that is read, in millions of pixels; None
+        max_megapixels: The largest image that is read, in millions of pixels. None
             means `formats.DEFAULT_MEGAPIXELS`.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        UnreadableImage: if it is no image, or damaged.
-        ValueError: if it cannot be read without loss.
+        FileNotFoundError: If the file does not exist.
+        UnreadableImage: If the file is damaged or not an image.
+        ValueError: If the image cannot be read without loss.
     """
     path = Path(path)
     _check_suffix(path)
     _require_content(path)
     try:
         if path.suffix.lower() == ".npy":
-            # Mapped, so that a header that promises more than the file holds is an
-            # error and no allocation; it reads no pickles.
+            # A memory map reads no pickles, and raises an error without allocating
+            # memory if the header promises more than the file holds.
             array = np.lib.format.open_memmap(path, mode="r")
             if array.ndim >= 2:
                 height, width = array.shape[:2]
@@ -78,17 +78,17 @@ def read_image(
 def read_size(
     path: str | os.PathLike, max_megapixels: float | None = np.inf
 ) -> tuple[int, int]:
-    """Height and width of the upright image in a file, from its header alone.
+    """Returns height and width of the upright image in a file, from its header alone.
 
     Args:
-        path: The file.
+        path: The path of the file.
         max_megapixels: The largest image that is allowed, as for `read_image`.
 
     Raises:
-        OSError: if there is no such file.
-        UnreadableImage: if its header is not that of an image, or promises more pixels
+        OSError: If the file does not exist.
+        UnreadableImage: If the header is not that of an image, or promises more pixels
             than are allowed.
-        ValueError: if it cannot be read without loss.
+        ValueError: If the image cannot be read without loss.
     """
     path = Path(path)
     _require_content(path)
@@ -109,15 +109,15 @@ def read_size(
 
 
 def to_channels(pixels: np.ndarray, channels: int, name: str) -> np.ndarray:
-    """`pixels` with as many channels as a model wants: grey is repeated to RGB.
+    """Returns `pixels` with the requested number of channels; grey is repeated to RGB.
 
     Args:
-        pixels: image, shape [H, W, C].
-        channels: the wanted number of channels.
-        name: what to call the image in an error.
+        pixels: The image, shape [H, W, C].
+        channels: The requested number of channels.
+        name: The name of the image in error messages.
 
     Returns:
-        Array of shape [H, W, channels].
+        The image, shape [H, W, channels].
     """
     found = pixels.shape[-1]
     if found == channels:
@@ -132,7 +132,7 @@ def to_channels(pixels: np.ndarray, channels: int, name: str) -> np.ndarray:
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """Pixels in [0, 1] as integers 0..255, same shape: clipped, halves to even."""
+    """Converts pixels in [0, 1] to 0..255, clipped and with halves rounded to even."""
     return arrays.to_integers(pixels, 8)
 
 
@@ -148,11 +148,11 @@ def check_size(
 
 
 def check_writable(path: Path, channels: int, has_alpha: bool) -> None:
-    """Raises at once what `write_image` would raise for such an image.
+    """Raises the ValueError that `write_image` would raise for such an image.
 
     Args:
-        path: The file that is to be written.
-        channels: The number of channels of its colour.
+        path: The path of the file to write.
+        channels: The number of colour channels.
         has_alpha: Whether any pixel is transparent.
     """
     _check_suffix(path)
@@ -168,24 +168,24 @@ def write_image(
     overwrite: bool = False,
     quality: int | None = None,
 ) -> None:
-    """Writes an image in the format of its suffix: the whole file or none of it.
+    """Writes an image in the format of the suffix: the whole file or none of it.
 
-    PNG and TIFF keep 16 bits where the image has them; all else is rounded to 8 bits,
-    except that `.npy` holds `image.bits` bits, 32 being floats in `image.data_range`.
-    A warning names the file where bits are lost.
+    PNG and TIFF preserve 16 bits if the image has them. `.npy` stores `image.bits`
+    bits, where 32 means floats in `image.data_range`. Other formats are rounded to 8
+    bits. A warning mentions the file if bits are lost.
 
     Args:
-        path: file name in an existing folder, ending in one of `SUFFIXES`.
-        image: what to write. JPEG, BMP and `.npy` hold no alpha: it must be opaque.
-        overwrite: whether an existing file is replaced.
-        quality: see `codecs.encode`.
+        path: The file name in an existing folder, ending in one of `SUFFIXES`.
+        image: The image. For JPEG, BMP and `.npy` it must be opaque.
+        overwrite: Whether an existing file is replaced.
+        quality: The quality of lossy formats, as in `codecs.encode`.
 
     Raises:
-        FileExistsError: if the file exists and `overwrite` is False, also if another
-            process wrote it a moment ago.
-        FileNotFoundError: if the folder does not exist.
-        OSError: if the disk is full, or the folder cannot be written to.
-        ValueError: if the format cannot hold the image.
+        FileExistsError: If the file exists and `overwrite` is False, even if another
+            process has just written it.
+        FileNotFoundError: If the folder does not exist.
+        OSError: If the disk is full, or the folder is not writable.
+        ValueError: If the format does not support the image.
     """
     path = Path(path)
     _check_suffix(path)
@@ -211,7 +211,7 @@ def write_image(
 
 
 def _require_content(path: Path) -> None:
-    """Raises unless there is a file that is not empty."""
+    """Raises an error unless the path is that of a file that is not empty."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}. Check the path.")
     if path.is_dir():
@@ -223,7 +223,7 @@ def _require_content(path: Path) -> None:
 
 
 def _kind(path: Path) -> str:
-    """The name of a format in `limits.LIMITS`."""
+    """Returns the name of the format of a path, a key of `limits.LIMITS`."""
     return formats.FORMATS.get(path.suffix.lower(), "NPY")
 
 

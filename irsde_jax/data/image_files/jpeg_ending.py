@@ -1,4 +1,4 @@
-"""JPEG files whose end marker is missing, as of a download that broke off late."""
+"""JPEG files without an end marker, as after a download that stopped near its end."""
 
 import io
 
@@ -6,19 +6,19 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 _END = b"\xff\xd9"
-# Bits that a decoder would take for pixels if any were missing: one kind would give
-# other pixels than the other.
+# If pixels are missing, the decoder reads these bits as pixels, and the two fillers
+# give different pixels.
 _FILLERS = (b"\0" * 64, b"\xaa" * 64)
 
 
 def complete(data: bytes) -> Image.Image | None:
-    """The picture of a file that lacks nothing but its end marker.
+    """Decodes a file in which only the end marker is missing.
 
     Args:
-        data: A JPEG file, of which Pillow says that it is truncated.
+        data: The bytes of a JPEG file that Pillow reports as truncated.
 
     Returns:
-        The decoded picture; None where pixels are missing as well.
+        The decoded image, or None if pixels are missing as well.
     """
     data = data.removesuffix(b"\xff")
     try:

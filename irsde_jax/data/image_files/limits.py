@@ -1,17 +1,20 @@
-"""How large an image each format holds, and how finely."""
+"""The largest image and the number of bits that each format supports."""
 
 from typing import NamedTuple
 
-_CLASSIC = 2**32 - 2**25  # bytes of pixels; offsets have 32 bits, metadata need some
+# The largest number of bytes of pixels. Offsets have 32 bits, and metadata need space.
+_CLASSIC = 2**32 - 2**25
 
 
 class Limit(NamedTuple):
-    """What a format holds.
+    """The limits of a format.
 
     Attributes:
-        side: The most pixels in a row or a column. None stands for more than memory.
-        num_bytes: The most bytes of pixels, before compression. None as above.
-        bits: The most bits of a sample.
+        side: The largest number of pixels in a row or a column. None means that only
+            memory limits it.
+        num_bytes: The largest number of bytes of pixels before compression. None means
+            that only memory limits it.
+        bits: The largest number of bits per sample.
     """
 
     side: int | None = None
@@ -21,32 +24,32 @@ class Limit(NamedTuple):
 
 LIMITS = {
     "PNG": Limit(bits=16),
-    "JPEG": Limit(side=65_500),  # of libjpeg; the header could say 65,535
+    "JPEG": Limit(side=65_500),  # The limit of libjpeg; the header allows 65,535.
     "WEBP": Limit(side=16_383),
     "TIFF": Limit(num_bytes=_CLASSIC, bits=16),
     "BMP": Limit(num_bytes=_CLASSIC),
-    "AVIF": Limit(side=32_768),  # what libavif decodes by default
+    "AVIF": Limit(side=32_768),  # By default, libavif decodes no larger ones.
     "NPY": Limit(bits=32),
 }
-"""Pillow's name of a format, or "NPY" -> its limit."""
+"""The limits by the name of the format, which is Pillow's name or "NPY"."""
 
 
 def kept_bits(kind: str, bits: int) -> int:
-    """The bits of a sample that a format keeps of `bits`: all of them, or 8."""
+    """Returns how many bits per sample a format preserves: `bits`, or 8."""
     return bits if bits <= LIMITS.get(kind, Limit()).bits else 8
 
 
 def check_size(
     kind: str, height: int, width: int, channels: int = 1, bits: int = 8
 ) -> None:
-    """Raises ValueError if a format cannot hold an image of that size.
+    """Raises ValueError if a format does not support an image of that size.
 
     Args:
-        kind: A key of `LIMITS`. Other formats have no limit.
-        height: The rows.
-        width: The columns.
-        channels: The samples of a pixel; 1 where they are not known yet.
-        bits: The bits of a sample of the image, which the format may narrow.
+        kind: The name of the format. Formats that are not in `LIMITS` have no limit.
+        height: The number of rows.
+        width: The number of columns.
+        channels: The number of samples per pixel, or 1 if it is not known yet.
+        bits: The number of bits per sample of the image, which the format may reduce.
     """
     limit = LIMITS.get(kind, Limit())
     size = f"and the result would have {height} x {width}; write PNG"

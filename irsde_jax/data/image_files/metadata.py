@@ -1,15 +1,16 @@
-"""What an image file holds beside its pixels, and which of it other formats can hold.
+"""Metadata of image files, and which of them each format supports.
 
-A `Metadata` is read by the reader of each format. Before a file is written, `fit`
-reduces it to what the format holds and says what is lost; the writer of the format then
-writes all that is left. How an image was made stands in one place of each format:
+The reader of each format returns a `Metadata`. Before a file is written, `fit` reduces
+it to what the format supports and names what is lost. The writer of the format then
+writes everything that is left. Each format has one place that says how an image was
+made:
 
-* PNG: the text "Software";
-* JPEG, TIFF, WebP and AVIF: the EXIF tag Software (in TIFF a tag of the image);
-* BMP and `.npy`: nowhere.
+* PNG: the text "Software".
+* JPEG, TIFF, WebP and AVIF: the EXIF tag Software, which is a tag of the image in TIFF.
+* BMP and `.npy`: none.
 
-What the user's file says there stays, before it and a semicolon; descriptions and
-comments are not touched.
+A text that the user's file already has there is preserved, and the new text follows it
+after a semicolon. Descriptions and comments are not changed.
 """
 
 import struct
@@ -28,7 +29,7 @@ _NAMES = {
     "dpi": "the density (dpi)",
 }
 _WITH_EXIF = {"exif", "icc_profile", "xmp"}
-# Format -> the fields of `Metadata` that it holds, and the most bytes of each.
+# The fields of `Metadata` that each format supports.
 _HELD: dict[str, set[str]] = {
     "PNG": _WITH_EXIF | {"comment", "dpi", "chunks"},
     "JPEG": _WITH_EXIF | {"iptc", "comment", "dpi"},
@@ -38,10 +39,11 @@ _HELD: dict[str, set[str]] = {
     "BMP": {"dpi"},
     "NPY": set(),
 }
-# A segment of a JPEG file has at most 65,533 bytes, its own head among them.
+# A segment of a JPEG file has at most 65,533 bytes, including its own head. These are
+# the largest sizes of the fields in bytes.
 _LONGEST_IN_JPEG = {"exif": 65527, "xmp": 65504, "iptc": 65490, "comment": 65533}
 _NO_ROOM = "how the image was made (there is no room for it in the EXIF data of a JPEG)"
-# Keywords of PNG texts, and the EXIF tags that say the same.
+# Keywords of PNG texts, and the EXIF tags with the same meaning.
 _TEXT_TAGS = {
     "Description": exif_data.DESCRIPTION,
     "Software": exif_data.SOFTWARE,
@@ -51,19 +53,19 @@ _TEXT_TAGS = {
 
 
 class Metadata(NamedTuple):
-    """What a file says of its image, for pixels that are upright.
+    """The metadata of an image file, for pixels that are upright.
 
     Attributes:
-        exif: The camera's data, as EXIF bytes without their prefix and without an
+        exif: The EXIF data of the camera as bytes, without their prefix and without an
             orientation.
-        icc_profile: The colour space of the pixels; None means sRGB, or unknown.
-        xmp: An XMP packet.
-        iptc: IPTC data (IIM records).
-        comment: A comment on the image.
-        dpi: The pixels per inch, across and down.
-        chunks: The other chunks of a PNG file that describe the image: texts, and how
-            its colours are encoded.
-        software: How the image was made, for the file that is written.
+        icc_profile: The ICC profile of the pixels. None means sRGB or unknown.
+        xmp: The XMP packet.
+        iptc: The IPTC data (IIM records).
+        comment: The comment on the image.
+        dpi: The pixels per inch, horizontally and vertically.
+        chunks: The other chunks of a PNG file that describe the image, such as texts
+            and the encoding of the colours.
+        software: A description of how the image was made, for the file that is written.
     """
 
     exif: bytes | None = None
@@ -77,7 +79,7 @@ class Metadata(NamedTuple):
 
 
 def upright(found: Metadata) -> tuple[Metadata, list[str]]:
-    """Metadata as read, for pixels that were turned upright; and what is lost of it."""
+    """Adapts metadata to pixels that were turned upright, and lists what is lost."""
     lost = []
     if found.exif is not None:
         try:
@@ -91,11 +93,14 @@ def upright(found: Metadata) -> tuple[Metadata, list[str]]:
 
 
 def fit(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
-    """The metadata that a file of some format will hold, and the names of the rest.
+    """Reduces metadata to what a format supports.
 
     Args:
-        metadata: What is to be preserved.
+        metadata: The metadata to preserve.
         kind: The name of the format, or "NPY".
+
+    Returns:
+        The metadata that the file will hold, and the names of those that are lost.
     """
     held = _HELD[kind]
     lost: list[str] = []
@@ -120,10 +125,10 @@ def fit(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
 
 
 def _with_room(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
-    """`_through_exif`, without what would make the user's EXIF data too long for JPEG.
+    """Runs `_through_exif`, but keeps the EXIF data short enough for a JPEG file.
 
     Returns:
-        The metadata, and the names of what was left out.
+        The metadata, and the names of those that were left out.
     """
     full, longest = _through_exif(metadata, kind), _LONGEST_IN_JPEG["exif"]
     is_long, was_long = (len(each.exif or b"") > longest for each in (full, metadata))
@@ -136,7 +141,7 @@ def _with_room(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
 
 
 def _through_exif(metadata: Metadata, kind: str) -> Metadata:
-    """What EXIF tags say as well, moved there where the format has no other place."""
+    """Moves metadata into EXIF tags if the format has no other place for them."""
     if kind == "PNG":
         return metadata
     block = metadata.exif
@@ -177,8 +182,8 @@ def _without(metadata: Metadata, field: str) -> Metadata:
 
 
 def _with_software(metadata: Metadata) -> tuple[Chunk, ...]:
-    """The chunks with a text that says how the image was made."""
-    assert metadata.software is not None  # `fit` saw to it
+    """Returns the chunks with a text that says how the image was made."""
+    assert metadata.software is not None  # `fit` has checked this.
     others, said = [], None
     for chunk in metadata.chunks:
         text = png_chunks.text_of(chunk) if chunk.keyword == "Software" else None

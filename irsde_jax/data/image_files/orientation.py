@@ -1,13 +1,13 @@
-"""How the pixels of a file lie, 1 to 8 as EXIF counts, and turning them upright."""
+"""The orientation of the pixels in a file, 1 to 8 as in EXIF, and its removal."""
 
 import numpy as np
 
 TURNED = (5, 6, 7, 8)
-"""The orientations of an image that lies on its side."""
+"""The orientations that swap rows and columns."""
 
 
 def upright(samples: np.ndarray, orientation: int) -> np.ndarray:
-    """Samples [H, W, C] turned and mirrored as the orientation says."""
+    """Turns and mirrors samples [H, W, C] so that the image is upright."""
     if orientation in TURNED:
         samples = samples.swapaxes(0, 1)
     rows = -1 if orientation in (3, 4, 7, 8) else 1

@@ -1,10 +1,10 @@
-"""Holes as people paint them into image files: white areas, and erased ones.
+"""Holes that people paint into image files: white areas and erased areas.
 
 Data sets mark holes exactly, and `irsde_jax.processes.holes.find` reads them exactly.
 Files that people paint are different: a soft brush mixes its rim with the photograph, a
-colour picker stops a level below white, lossy compression blurs both, an eraser leaves
-transparency, and some white belongs to the photograph. The rules here decide which
-pixels are holes; all other pixels are known, to the last bit.
+colour picker gives a level slightly below white, lossy compression blurs both, an
+eraser leaves transparency, and some white belongs to the photograph. The rules in this
+module decide which pixels are holes. All other pixels are known and are not changed.
 """
 
 from typing import NamedTuple
@@ -15,33 +15,38 @@ from scipy import ndimage
 from irsde_jax.data.image_files import rims
 
 SMALLEST = 9
-"""Fewer exactly white pixels than a dab of 3 x 3 are taken for a highlight."""
+"""The smallest hole in exactly white pixels; fewer are taken for a highlight."""
 
-_LEVELS = 255  # darkness is in levels of 8 bits
-_NEARLY = 10.5  # the darkness of what may be white after compression
-_SMALLEST_NEARLY = 64  # pixels of an area that is not exactly white
-_ONE_COLOUR = 0.75  # the share of an area that a pencil paints in one level
-# A compressed hole: dark by this much on average, and exactly white in this share.
+_LEVELS = 255  # Darkness is measured in levels of 8 bits.
+_NEARLY = 10.5  # Compressed white may be this dark.
+_SMALLEST_NEARLY = 64  # The smallest area that is not exactly white.
+_ONE_COLOUR = 0.75  # A pencil paints this share of an area in one level.
+# A compressed hole has at most this mean darkness, and at least this share of it is
+# exactly white.
 _MEAN, _EXACT = 5.0, 0.02
-# Nearly white is a hole only where it ends like a stroke: soon, and in something dark.
+# A nearly white area is a hole only if its rim is narrow and what is around it is dark,
+# as for a brush stroke.
 _SHARP, _CONTRAST = 3, 30.0
-# Compression scatters light pixels this far beyond a rim, above half the contrast.
+# Compression scatters light pixels this far beyond a rim. Their darkness is below half
+# the contrast.
 _SCATTER = 2
-_FADING = 3  # rings: wider rims are of very soft brushes and of overexposed skies
-_LARGE = 0.02  # the share of an image above which an area at its border may be a sky
+# Rims with this many rings or more come from very soft brushes or overexposed skies.
+_FADING = 3
+_LARGE = 0.02  # An area at the border with this share of the image may be a sky.
 _ERASED, _OPAQUE = 0.5, 0.98  # opacity
 
 
 class PaintedHoles(NamedTuple):
-    """White areas of an image that are to be filled.
+    """The white areas of an image that are to be filled.
 
     Attributes:
-        hole: The pixels to fill, rims included, bool [H, W].
+        hole: The pixels to fill, including rims, bool [H, W].
         num_areas: The number of areas.
-        doubtful: The share of the image in areas that may belong to the photograph:
-            they fade into it slowly, they are large and lie along its border, or lossy
-            compression has made them as uneven as an overexposed part is.
-        num_specks: The number of white areas that are too small for holes.
+        doubtful: The share of the image in areas that may belong to the photograph,
+            because they fade slowly into it, because they are large and lie along the
+            border, or because lossy compression has made them as uneven as overexposed
+            parts.
+        num_specks: The number of white areas that are too small to be holes.
     """
 
     hole: np.ndarray
@@ -51,12 +56,12 @@ class PaintedHoles(NamedTuple):
 
 
 def find_white(pixels: np.ndarray, is_lossy: bool = False) -> PaintedHoles:
-    """The holes that are painted in white.
+    """Finds the holes that are painted in white.
 
     An area is a hole if at least `SMALLEST` connected pixels are exactly white, or if a
-    larger one has a single colour that is nearly white and ends sharply. Lossy
-    compression makes a hole uneven, so that in its files an area that is white on
-    average counts, too. The rim of a hole belongs to it (`rims`).
+    larger area has a single colour that is nearly white and ends sharply. Lossy
+    compression makes holes uneven, so in lossy files a sharp area that is white on
+    average is a hole, too. The rim of a hole belongs to it (`rims`).
 
     Args:
         pixels: The colours of the image in [0, 1], shape [H, W, C].
@@ -69,7 +74,7 @@ def find_white(pixels: np.ndarray, is_lossy: bool = False) -> PaintedHoles:
     if not core.any():
         return PaintedHoles(core, 0, 0.0, num_specks)
     areas, num_areas = ndimage.label(core, rims.EIGHT)
-    # All areas of a file went through the same compression: their rims are alike.
+    # All areas of a file went through the same compression, so their rims are alike.
     found = rims.find(core.astype(int) if uneven.any() else areas, darkness)
     width, contrast = found.width[found.nearest], found.contrast[found.nearest]
     hole = found.distance <= width
@@ -82,9 +87,9 @@ def find_white(pixels: np.ndarray, is_lossy: bool = False) -> PaintedHoles:
 
 
 def find_erased(alpha: np.ndarray, is_lossy: bool = False) -> np.ndarray:
-    """The holes that an eraser made, bool [H, W]: transparent areas and their rims.
+    """Returns the holes made by an eraser, bool [H, W]: transparent areas and rims.
 
-    An area that is nowhere more transparent than opaque is glass, not a hole.
+    An area whose opacity is nowhere below one half is translucent and not a hole.
 
     Args:
         alpha: The opacity in [0, 1], shape [H, W, 1].
@@ -100,14 +105,14 @@ def find_erased(alpha: np.ndarray, is_lossy: bool = False) -> np.ndarray:
 
 
 def black_share(pixels: np.ndarray) -> float:
-    """The share of an image in black areas that may be meant as holes."""
+    """Returns the share of an image in black areas that may be meant as holes."""
     areas, _ = ndimage.label((pixels == 0).all(axis=-1), rims.EIGHT)
     size = _sizes(areas)
     return float((size >= _SMALLEST_NEARLY)[areas].mean())
 
 
 def _exact_areas(darkness: np.ndarray) -> tuple[np.ndarray, int]:
-    """The areas of exactly white pixels, bool [H, W], and the number of specks."""
+    """Finds the areas of exactly white pixels, bool [H, W], and counts the specks."""
     areas, count = ndimage.label(darkness == 0, rims.EIGHT)
     is_large = _sizes(areas) >= SMALLEST
     return is_large[areas], count - int(is_large.sum())
@@ -116,14 +121,14 @@ def _exact_areas(darkness: np.ndarray) -> tuple[np.ndarray, int]:
 def _nearly_white_areas(
     darkness: np.ndarray, is_lossy: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sharp areas of one nearly white colour, and uneven ones of a lossy file."""
+    """Finds sharp areas of one nearly white colour, and uneven ones of lossy files."""
     near = darkness <= _NEARLY
     areas, count = ndimage.label(near, rims.EIGHT)
     if count == 0:
         return near, near
 
     def mean(values: np.ndarray) -> np.ndarray:
-        """The mean over each area, shape [areas + 1]."""
+        """Returns the mean over each area, shape [areas + 1]."""
         total = np.bincount(areas.ravel(), values.ravel(), count + 1)
         return total / np.maximum(np.bincount(areas.ravel()), 1)
 
@@ -138,7 +143,7 @@ def _nearly_white_areas(
 
 
 def _sharp(core: np.ndarray, darkness: np.ndarray) -> np.ndarray:
-    """The areas of `core` that end like a stroke, bool [H, W]."""
+    """Returns the areas of `core` that end like a brush stroke, bool [H, W]."""
     areas, count = ndimage.label(core, rims.EIGHT)
     if count == 0:
         return core
@@ -150,7 +155,7 @@ def _sharp(core: np.ndarray, darkness: np.ndarray) -> np.ndarray:
 
 
 def _along_border(areas: np.ndarray, num_areas: int) -> np.ndarray:
-    """Large areas along at least half of one side of the image, bool [H, W]."""
+    """Returns large areas along at least half of one side of the image, bool [H, W]."""
     sides = areas[0], areas[-1], areas[:, 0], areas[:, -1]
     counts = [np.bincount(side, minlength=num_areas + 1) / side.size for side in sides]
     is_large = _sizes(areas) >= _LARGE * areas.size
@@ -158,7 +163,7 @@ def _along_border(areas: np.ndarray, num_areas: int) -> np.ndarray:
 
 
 def _sizes(areas: np.ndarray) -> np.ndarray:
-    """The number of pixels of each area, shape [areas + 1]; 0 for no area."""
+    """Returns the number of pixels of each area, shape [areas + 1]; index 0 has 0."""
     size = np.bincount(areas.ravel())
     size[0] = 0
     return size

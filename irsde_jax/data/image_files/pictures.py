@@ -1,7 +1,7 @@
-"""JPEG, WebP, AVIF and BMP files: 8 bits a sample, through Pillow.
+"""JPEG, WebP, AVIF and BMP files with 8 bits per sample, by Pillow.
 
-The classes of the formats are called and not `PIL.Image.open`, whose limit of pixels is
-one for the whole process; `formats.check_size` has the limit.
+The classes of the formats are called instead of `PIL.Image.open`, because its limit of
+pixels applies to the whole process. The limit is checked by `formats.check_size`.
 """
 
 import io
@@ -19,12 +19,12 @@ from irsde_jax.data.image_files.arrays import ImageFile, UnsupportedImage, split
 from irsde_jax.data.image_files.metadata import Metadata
 
 _OPENERS: dict[str, Callable[[BinaryIO], Any]] = {
-    "JPEG": JpegImagePlugin.jpeg_factory,  # also photographs with previews (MPO)
+    "JPEG": JpegImagePlugin.jpeg_factory,  # This class also reads MPO files.
     "WEBP": WebPImagePlugin.WebPImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
 }
-# Restored images are measured afterwards: lose as little as the format allows.
+# Restored images are evaluated afterwards, so the files lose as little as possible.
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -32,15 +32,15 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "BMP": {},
 }
 WITH_QUALITY = ("JPEG", "WEBP", "AVIF")
-"""The formats that may lose details."""
+"""The formats that support lossy compression."""
 
-_IPTC = 0x0404  # resource of Photoshop
+_IPTC = 0x0404  # the number of a Photoshop resource
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
-_USUAL_CICP = ((1, 2), (1, 2, 6, 13))  # primaries and transfer that are sRGB's
+_USUAL_CICP = ((1, 2), (1, 2, 6, 13))  # primaries and transfer functions of sRGB
 
 
 def size(kind: str, file: BinaryIO) -> tuple[int, int, int]:
-    """Height, width and orientation (1 to 8) of an open file, without its pixels."""
+    """Returns height, width and orientation (1 to 8) of an open file from its head."""
     with _open(kind, file) as image:
         metadata, _ = read_metadata(image)
         orientation = exif_data.orientation(metadata.exif, metadata.xmp)
@@ -48,7 +48,7 @@ def size(kind: str, file: BinaryIO) -> tuple[int, int, int]:
 
 
 def decode(kind: str, data: bytes) -> tuple[ImageFile, list[str]]:
-    """The image in a file, not turned yet, and remarks on what is lost."""
+    """Decodes an image that is not turned upright yet, and lists what is lost."""
     if kind == "AVIF":
         _check_avif_depth(data)
     with _open(kind, io.BytesIO(data)) as image:
@@ -85,7 +85,7 @@ def decode(kind: str, data: bytes) -> tuple[ImageFile, list[str]]:
 def encode(
     kind: str, samples: np.ndarray, quality: int | None, metadata: Metadata
 ) -> bytes:
-    """A file of 8-bit integers [H, W, 1 to 4]: grey or RGB, alpha last."""
+    """Encodes 8-bit integers [H, W, 1 to 4] as a file: grey or RGB, alpha last."""
     options = _SAVE_OPTIONS[kind]
     if kind in WITH_QUALITY and quality is not None:
         options = options | dict(quality=quality, lossless=False)
@@ -102,7 +102,7 @@ def encode(
 
 
 def read_metadata(image: Image.Image) -> tuple[Metadata, list[str]]:
-    """What an open file says of its image, orientation included; and what is lost."""
+    """Reads the metadata of an open file, with its orientation, and lists losses."""
     info, lost = image.info, []
     block = info.get("exif")
     while block is not None and block.startswith(exif_data.PREFIX):
@@ -124,24 +124,24 @@ def read_metadata(image: Image.Image) -> tuple[Metadata, list[str]]:
 
 
 def _open(kind: str, file: BinaryIO) -> Any:
-    # Pillow warns of damaged EXIF data without the name of the file; a remark of ours
-    # has it.
+    # Pillow's warning of damaged EXIF data lacks the name of the file. `codecs.decode`
+    # gives its own warning.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _OPENERS[kind](file)
 
 
 def _with_iptc(data: bytes, iptc: bytes) -> bytes:
-    """A JPEG file with a segment of IPTC data behind its first one."""
+    """Returns a JPEG file with a segment of IPTC data after its first segment."""
     resource = b"8BIM" + struct.pack(">HHI", _IPTC, 0, len(iptc)) + iptc
     body = b"Photoshop 3.0\0" + resource + b"\0" * (len(iptc) % 2)
     segment = b"\xff\xed" + struct.pack(">H", 2 + len(body)) + body
-    (first,) = struct.unpack_from(">H", data, 4)  # JFIF, which Pillow always writes
+    (first,) = struct.unpack_from(">H", data, 4)  # Pillow always writes a JFIF segment.
     return data[: 4 + first] + segment + data[4 + first :]
 
 
 def _check_avif_depth(data: bytes) -> None:
-    """Raises UnsupportedImage for more than 8 bits, which Pillow would narrow."""
+    """Raises UnsupportedImage for more than 8 bits, which Pillow would reduce."""
     at = data.find(b"av1C")
     flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
     if flags & 0x60:
@@ -153,7 +153,7 @@ def _check_avif_depth(data: bytes) -> None:
 
 
 def _lost_encoding(data: bytes) -> list[str]:
-    """The encoding of the colours of an AVIF file, where it is not that of sRGB."""
+    """Names the colour encoding of an AVIF file if it is not that of sRGB."""
     at = data.find(b"colrnclx")
     if not 0 <= at < len(data) - 14:
         return []

@@ -1,8 +1,8 @@
-"""PNG files: pixels through libpng, and all that stands beside them.
+"""PNG files: pixels, decoded and encoded by libpng, and metadata.
 
-The reader of the chunks (`irsde_jax.data.image_files.png_chunks`) takes the file apart;
-libpng, in `imagecodecs`, decodes the pixels of every bit depth and colour type. Chunks
-behind the pixels count as those before them do, and no text is too long.
+`irsde_jax.data.image_files.png_chunks` splits the file into chunks. libpng, which is
+part of `imagecodecs`, decodes the pixels of every bit depth and colour type. Chunks
+after the pixels are treated like those before them.
 """
 
 import struct
@@ -20,16 +20,19 @@ from irsde_jax.data.image_files.png_chunks import Chunk
 
 _PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 _GREY = (0, 4)  # colour types
-# They describe the samples of the file that was read, not those that are written.
+# These chunks describe the samples of the file that was read, not of the one written.
 _OF_THE_SAMPLES = (b"sBIT", b"bKGD", b"hIST", b"sPLT", b"tIME", b"acTL", b"fcTL")
 _OF_THE_COLOURS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 _RAW_EXIF = ("Raw profile type exif", "Raw profile type APP1")
-_METRE = 0.0254  # of an inch
-_LEVEL = 6  # of compression
+_METRE = 0.0254  # metres per inch
+_LEVEL = 6  # The compression level.
 
 
 def size(file: BinaryIO) -> tuple[int, int, int]:
-    """Height, width and orientation (1 to 8) of an open file, without its pixels."""
+    """Returns height, width and orientation (1 to 8) of an open file from its chunks.
+
+    The pixels are not read.
+    """
     wanted = (b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt")
     header, *others = png_chunks.heads(file, wanted)
     width, height = struct.unpack_from(">II", header.body)
@@ -38,11 +41,11 @@ def size(file: BinaryIO) -> tuple[int, int, int]:
 
 
 def decode(data: bytes) -> tuple[ImageFile, list[str]]:
-    """The image in a file, not turned yet, and remarks on what is lost.
+    """Decodes an image that is not turned upright yet, and lists what is lost.
 
     Raises:
-        ValueError: if the file is damaged.
-        UnsupportedImage: if it is an animation.
+        ValueError: If the file is damaged.
+        UnsupportedImage: If the file is an animation.
     """
     chunks = list(png_chunks.read(data))
     if not chunks or chunks[0].kind != b"IHDR" or len(chunks[0].body) != 13:
@@ -53,7 +56,7 @@ def decode(data: bytes) -> tuple[ImageFile, list[str]]:
             raise UnsupportedImage(
                 f"it holds {frames} frames; save each as a file of its own"
             )
-    # Without the other chunks, of which libpng would complain on standard error.
+    # The other chunks are left out, because libpng prints complaints about them.
     picture = [chunk for chunk in chunks if chunk.kind in _PIXELS]
     plain = png_chunks.write([*picture, Chunk(b"IEND", b"")])
     samples = imagecodecs.png_decode(plain)
@@ -64,7 +67,7 @@ def decode(data: bytes) -> tuple[ImageFile, list[str]]:
 
 
 def encode(samples: np.ndarray, metadata: Metadata) -> bytes:
-    """A file of 8- or 16-bit integers [H, W, 1 to 4]: grey or RGB, alpha last."""
+    """Encodes 8- or 16-bit integers [H, W, 1 to 4]: grey or RGB, alpha last."""
     flat = samples[..., 0] if samples.shape[-1] == 1 else samples
     plain = bytes(imagecodecs.png_encode(np.ascontiguousarray(flat), level=_LEVEL))
     header, *pixels = png_chunks.read(plain)
@@ -72,7 +75,7 @@ def encode(samples: np.ndarray, metadata: Metadata) -> bytes:
 
 
 def read_metadata(chunks: list[Chunk]) -> tuple[Metadata, list[str]]:
-    """What chunks say of the image, orientation included; and what is lost of it."""
+    """Reads the metadata in chunks, with the orientation, and lists what is lost."""
     found, kept, lost = Metadata(), [], []
     for chunk in chunks:
         kind, keyword = chunk.kind, chunk.keyword
@@ -99,7 +102,8 @@ def read_metadata(chunks: list[Chunk]) -> tuple[Metadata, list[str]]:
         elif keyword is not None or kind in _OF_THE_COLOURS or kind == b"pHYs":
             kept.append(chunk)
         elif kind[:1].islower() and kind not in (*_OF_THE_SAMPLES, b"tRNS"):
-            # The specification marks the kinds that may be copied to another image.
+            # By the specification, the case of the fourth letter says whether a chunk
+            # of an unknown kind may be copied to another image.
             if kind[3:].islower():
                 kept.append(chunk)
             else:
@@ -108,7 +112,7 @@ def read_metadata(chunks: list[Chunk]) -> tuple[Metadata, list[str]]:
 
 
 def _metadata_chunks(metadata: Metadata) -> list[Chunk]:
-    """In an order that the specification allows: all of them before the pixels."""
+    """Returns chunks in an order that the specification allows, before the pixels."""
     chunks = []
     if metadata.icc_profile is not None:
         packed = zlib.compress(metadata.icc_profile)
@@ -128,7 +132,7 @@ def _metadata_chunks(metadata: Metadata) -> list[Chunk]:
 
 
 def _raw_profile(chunk: Chunk) -> bytes | None:
-    """EXIF data as a text in hexadecimal digits, which ImageMagick wrote once."""
+    """Reads EXIF data in hexadecimal digits, as ImageMagick wrote them in the past."""
     lines = (png_chunks.text_of(chunk) or b"").split(b"\n")
     try:
         block = bytes.fromhex(b"".join(lines[3:]).decode("ascii"))

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file: reading them, writing them, and what they are called.
+"""The chunks of a PNG file: their structure, reading and writing.
 
 References:
     Portable Network Graphics (PNG) Specification, third edition, W3C,
@@ -12,9 +12,9 @@ from typing import BinaryIO, NamedTuple
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
-_LONGEST_TEXT = 1 << 26  # bytes, of a text that is unpacked
+_LONGEST_TEXT = 1 << 26  # The limit for decompressed data in bytes.
 
-# The encoding of sRGB, which every format has unless a file says otherwise.
+# These values mean sRGB, which every format assumes by default.
 _SRGB_GAMMA = struct.pack(">I", 45455)
 _SRGB_PRIMARIES = struct.pack(
     ">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000
@@ -25,8 +25,8 @@ class Chunk(NamedTuple):
     """A part of a PNG file.
 
     Attributes:
-        kind: Four letters.
-        body: What it holds.
+        kind: The four letters of the type.
+        body: The content of the chunk.
     """
 
     kind: bytes
@@ -34,14 +34,14 @@ class Chunk(NamedTuple):
 
     @property
     def keyword(self) -> str | None:
-        """What a text chunk is about; None of other chunks."""
+        """The keyword of a text chunk, or None for other chunks."""
         if self.kind not in (b"tEXt", b"zTXt", b"iTXt"):
             return None
         return self.body.partition(b"\0")[0].decode("latin-1")
 
     @property
     def is_srgb(self) -> bool:
-        """Whether it says that colours are sRGB."""
+        """Whether the chunk states that the colours are sRGB."""
         return self.kind == b"sRGB" or self in (
             (b"gAMA", _SRGB_GAMMA),
             (b"cHRM", _SRGB_PRIMARIES),
@@ -54,10 +54,10 @@ class Chunk(NamedTuple):
 
 
 def read(data: bytes) -> Iterator[Chunk]:
-    """The chunks of a file, up to its end or to where it breaks off.
+    """Yields the chunks of a file, up to its end or to the first truncated chunk.
 
     Raises:
-        ValueError: if the checksum of a chunk is wrong.
+        ValueError: If the checksum of a chunk is wrong.
     """
     at = len(SIGNATURE)
     while at + 12 <= len(data):
@@ -75,7 +75,7 @@ def read(data: bytes) -> Iterator[Chunk]:
 
 
 def heads(file: BinaryIO, wanted: Iterable[bytes]) -> Iterator[Chunk]:
-    """The chunks of some kinds in an open file, without reading what is between."""
+    """Yields the chunks of the wanted kinds in an open file without reading others."""
     wanted = set(wanted)
     file.seek(len(SIGNATURE))
     while len(head := file.read(8)) == 8:
@@ -90,7 +90,7 @@ def heads(file: BinaryIO, wanted: Iterable[bytes]) -> Iterator[Chunk]:
 
 
 def write(chunks: Iterable[Chunk]) -> bytes:
-    """A PNG file of these chunks."""
+    """Returns a PNG file of these chunks."""
     return SIGNATURE + b"".join(
         struct.pack(">I", len(chunk.body))
         + chunk.kind
@@ -101,7 +101,7 @@ def write(chunks: Iterable[Chunk]) -> bytes:
 
 
 def text_chunk(keyword: str, text: str) -> Chunk:
-    """A text chunk: tEXt where Latin-1 suffices, else iTXt in UTF-8."""
+    """Returns a text chunk: tEXt if Latin-1 suffices, otherwise iTXt in UTF-8."""
     head = keyword.encode("latin-1")
     try:
         return Chunk(b"tEXt", head + b"\0" + text.encode("latin-1"))
@@ -111,25 +111,25 @@ def text_chunk(keyword: str, text: str) -> Chunk:
 
 
 def xmp_chunk(packet: bytes) -> Chunk:
-    """The chunk that holds an XMP packet."""
+    """Returns the chunk that holds an XMP packet."""
     return Chunk(b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + packet)
 
 
 def text_of(chunk: Chunk) -> bytes | None:
-    """What a text chunk says, not decoded; None where it is damaged or too long."""
+    """Returns the encoded text of a chunk, or None if it is damaged or too long."""
     _, _, rest = chunk.body.partition(b"\0")
     if chunk.kind == b"tEXt":
         return rest
     if chunk.kind == b"zTXt":
         return inflate(rest[1:])
     is_packed, rest = rest[:1] == b"\1", rest[2:]
-    _, _, rest = rest.partition(b"\0")  # language
-    _, _, rest = rest.partition(b"\0")  # the keyword, translated
+    _, _, rest = rest.partition(b"\0")  # Skips the language.
+    _, _, rest = rest.partition(b"\0")  # Skips the translated keyword.
     return inflate(rest) if is_packed else rest
 
 
 def inflate(packed: bytes) -> bytes | None:
-    """Unpacks a compressed body; None where it is damaged or too long."""
+    """Decompresses a chunk body; returns None if it is damaged or too long."""
     unpacker = zlib.decompressobj()
     try:
         found = unpacker.decompress(packed, _LONGEST_TEXT)

@@ -1,9 +1,9 @@
-"""The rims of white areas: how far a soft brush, or lossy compression, reaches.
+"""The rims of white areas: how far a soft brush or lossy compression extends them.
 
-A ring is the set of pixels whose distances to an area round to the same number. A
-rim consists of rings that are lighter, on average, than the rings further out. In a
-photograph the rings around a sharp area are alike, because nothing ties their content
-to the area.
+A ring is the set of pixels whose distances to an area round to the same number. A rim
+consists of rings that are lighter, on average, than the rings further out. In a
+photograph the rings around a sharp area have similar lightness, because their content
+does not depend on the area.
 """
 
 from typing import NamedTuple
@@ -12,22 +12,22 @@ import numpy as np
 from scipy import ndimage
 
 MOST = 32
-"""The widest rim that is looked for, in pixels."""
+"""The largest width of a rim that is searched for, in pixels."""
 
 EIGHT = np.ones((3, 3), bool)
-"""The neighbourhood of a pixel: diagonal neighbours touch."""
+"""The neighbourhood of a pixel, in which diagonal neighbours touch."""
 
-# A brush mixes the first ring with a lot of white; a photograph varies by less.
+# A brush mixes much white into the first ring, whereas photographs vary by less.
 _FIRST, _NEXT = 0.2, 0.1
 _NUM_RINGS = MOST + MOST // 2 + 2
 
 
 class Rims(NamedTuple):
-    """The rims of areas; index 0 of an array stands for no area.
+    """The rims of areas. Index 0 of the arrays `width` and `contrast` means no area.
 
     Attributes:
-        nearest: The area that is nearest to a pixel, int [H, W].
-        distance: The ring that a pixel lies in, 0 within the areas, int [H, W].
+        nearest: The number of the area that is nearest to each pixel, int [H, W].
+        distance: The ring of each pixel, int [H, W]; 0 within the areas.
         width: The number of rings in the rim of each area, shape [areas + 1].
         contrast: The mean darkness beyond the rim of each area, shape [areas + 1].
     """
@@ -39,12 +39,12 @@ class Rims(NamedTuple):
 
 
 def find(areas: np.ndarray, darkness: np.ndarray) -> Rims:
-    """The rims of areas.
+    """Finds the rims of areas.
 
     Args:
-        areas: The number of the area that a pixel belongs to, 0 for none, int [H, W].
-            At least one pixel belongs to an area.
-        darkness: How far a pixel is from white, shape [H, W].
+        areas: The number of the area of each pixel, int [H, W]; 0 means no area. At
+            least one pixel must belong to an area.
+        darkness: The difference of each pixel from white, shape [H, W].
     """
     distance, (rows, columns) = ndimage.distance_transform_edt(
         areas == 0, return_indices=True
@@ -61,12 +61,17 @@ def find(areas: np.ndarray, darkness: np.ndarray) -> Rims:
 
 
 def _widths(count: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The width and the contrast of rims, by pixels and darkness [areas + 1, rings]."""
+    """Returns the width and the contrast of the rims of all areas.
+
+    Args:
+        count: The number of pixels in each ring, shape [areas + 1, rings].
+        total: The summed darkness of each ring, shape [areas + 1, rings].
+    """
     width = np.zeros(len(count), np.int32)
     contrast = np.zeros(len(count))
     grows = np.ones(len(count), bool)
     for ring in range(1, MOST + 1):
-        # The wider a rim is, the slower it fades: compare with rings further out.
+        # Wide rims fade slowly, so they are compared with rings further out.
         first = ring + max(2, ring // 2)
         further = count[:, first] + count[:, first + 1]
         beyond = (total[:, first] + total[:, first + 1]) / np.maximum(further, 1)

@@ -1,8 +1,8 @@
-"""Reading TIFF files: each layout exactly, or an error that says what it is.
+"""Reading TIFF files: each layout is read exactly or raises a clear error.
 
 `tifffile` with `imagecodecs` decodes strips and tiles of every byte order, planar
-configuration, predictor and usual compression; here its samples become an image. Bands
-beyond grey, RGB and alpha are channels.
+configuration, predictor and usual compression. This module converts the samples to an
+image. Bands in addition to grey, RGB and alpha become channels.
 
 References:
     TIFF 6.0, Adobe (1992); BigTIFF.
@@ -30,22 +30,22 @@ _UNSIGNED = 1  # sample format
 _PREMULTIPLIED, _ALPHA = 1, 2  # extra samples
 _REDUCED, _MASK = 1, 4  # bits of the kind of a page
 _SUB_DIRECTORIES, _INK_SET = 330, 332
-JPEG = (6, 7, 34892, 33007)  # compressions that give RGB for YCbCr
+JPEG = (6, 7, 34892, 33007)  # tifffile decodes these from YCbCr to RGB.
 
 
 def size(file: BinaryIO) -> tuple[int, int, int]:
-    """Height, width and orientation (1 to 8) of an open file, without its pixels."""
+    """Returns height, width and orientation (1 to 8) of an open file from its tags."""
     with tifffile.TiffFile(file) as tiff:
         page = _page(tiff)
         return page.imagelength, page.imagewidth, _orientation(page)
 
 
 def decode(data: bytes) -> tuple[ImageFile, list[str]]:
-    """The image in a file, not turned yet, and remarks on what is lost.
+    """Decodes an image that is not turned upright yet, and lists what is lost.
 
     Raises:
-        UnsupportedImage: if it is sound and is not read exactly.
-        ValueError: if it is damaged; or what `tifffile` raises.
+        UnsupportedImage: If the file is intact but cannot be read exactly.
+        ValueError: If the file is damaged. Exceptions of `tifffile` are possible.
     """
     lost = []
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
@@ -73,7 +73,7 @@ def decode(data: bytes) -> tuple[ImageFile, list[str]]:
 
 
 def _page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
-    """The first page, if no other one is an image of its own."""
+    """Returns the first page if no other page is a separate image."""
     pages = list(tiff.pages)
     if not pages:
         raise ValueError("it holds no image")
@@ -93,7 +93,7 @@ def _page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
 
 
 def _frames_of_a_stack(tiff: tifffile.TiffFile) -> int:
-    """How many images a page stands for, where one page describes a whole stack."""
+    """Returns how many images a page describes, which may be a whole stack."""
     frames = int((tiff.imagej_metadata or {}).get("images", 1))
     for shaped in tiff.shaped_metadata or ():
         if shaped.get("truncated"):
@@ -102,7 +102,7 @@ def _frames_of_a_stack(tiff: tifffile.TiffFile) -> int:
 
 
 def _is_side_picture(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
-    """Whether a page is a smaller copy of another one, or its mask."""
+    """Returns whether a page is a smaller copy of another page, or its mask."""
     return bool(int(getattr(page, "subfiletype", 0)) & (_REDUCED | _MASK))
 
 
@@ -112,7 +112,7 @@ def _orientation(page: tifffile.TiffPage) -> int:
 
 
 def _check_layout(page: tifffile.TiffPage) -> None:
-    """Raises UnsupportedImage for samples that are not read exactly."""
+    """Raises UnsupportedImage for samples that cannot be read exactly."""
     photometric, bits = int(page.photometric), page.bitspersample
     named = getattr(page.photometric, "name", str(photometric))
     if photometric not in _COLOURS:
@@ -157,7 +157,7 @@ def _check_segments(page: tifffile.TiffPage, length: int) -> None:
 
 
 def _to_image(page: tifffile.TiffPage, samples: np.ndarray) -> ImageFile:
-    """Decoded samples [H, W, S] as an image."""
+    """Converts decoded samples [H, W, S] to an image."""
     photometric = int(page.photometric)
     count = _COLOURS[photometric]
     if samples.shape[-1] < count:
@@ -195,10 +195,11 @@ def _to_image(page: tifffile.TiffPage, samples: np.ndarray) -> ImageFile:
 def _from_palette(
     page: tifffile.TiffPage, indices: np.ndarray
 ) -> tuple[np.ndarray, int, np.float32]:
-    """Colours [H, W, 3] of a palette, with the bits and the largest of its numbers."""
+    """Returns colours [H, W, 3] of a palette, their bits and their largest value."""
     if page.colormap is None:
         raise ValueError("its palette is missing")
-    # 16-bit numbers by rule; 8 bits are stored as v 257, as v 256, or as they are.
+    # Palettes have 16-bit numbers by the standard. Files store an 8-bit value v as
+    # 257 v, as 256 v, or unchanged.
     table = page.colormap.T[np.asarray(indices[..., 0], np.intp)]
     every = page.colormap
     if np.max(every) < 256:
@@ -210,12 +211,12 @@ def _from_palette(
 
 
 def _to_srgb(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
-    """8-bit samples [H, W, 3 or 4] of another colour space as RGB."""
+    """Converts 8-bit samples [H, W, 3 or 4] of another colour space to RGB."""
     photometric = int(page.photometric)
     samples = np.ascontiguousarray(samples)
     width_height = samples.shape[1::-1]
     if photometric == _YCBCR:
-        if int(page.compression) in JPEG:  # decoded to RGB
+        if int(page.compression) in JPEG:  # They are already decoded to RGB.
             return samples
         picture = Image.frombytes("YCbCr", width_height, samples.tobytes())
         return np.asarray(picture.convert("RGB"))
@@ -223,6 +224,6 @@ def _to_srgb(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
         picture = Image.frombytes("CMYK", width_height, samples.tobytes())
         srgb = colours.cmyk_to_srgb(picture, page.iccprofile)
         return np.asarray(srgb)
-    if photometric == _ICCLAB:  # a* and b* with an offset of 128
+    if photometric == _ICCLAB:  # a* and b* have an offset of 128.
         samples = samples ^ np.array([0, 128, 128], np.uint8)
     return colours.lab_to_srgb(samples)

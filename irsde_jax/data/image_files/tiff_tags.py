@@ -1,7 +1,7 @@
-"""What the tags of a TIFF file say of its image, and the tags that say it again.
+"""Conversion between the tags of a TIFF file and metadata.
 
 Tags that describe how the samples are stored are left out, because a restored file
-stores them in its own way.
+stores its samples in its own way.
 """
 
 import struct
@@ -12,11 +12,11 @@ from irsde_jax.data.image_files.metadata import Metadata
 
 XMP, IPTC, ICC_PROFILE = 700, 33723, 34675
 _BYTES, _UNDEFINED = 1, 7  # types
-# How a description begins that tifffile writes of the layout, and nobody of the image.
+# Descriptions that begin like this were written by tifffile and describe the layout.
 _SHAPE = '{"shape": ['
 _INCH, _CENTIMETRE = 2, 3  # resolution units
-# Title, make, model, page, software, date, artist, computer, rating, copyright and the
-# texts of Windows: what describes the image, beside the directories of EXIF and GPS.
+# These tags describe the image: title, make, model, page, software, date, artist,
+# computer, rating, copyright, the texts of Windows, and the EXIF and GPS directories.
 _DESCRIPTIVE = {
     *(0x000B, 0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C),
     *(0x4746, 0x4749, 0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, 0xC614),
@@ -35,7 +35,7 @@ _OF_THE_LAYOUT = {
 
 
 def read_metadata(data: bytes) -> tuple[Metadata, list[str]]:
-    """The metadata of a TIFF file, orientation included; and what is lost of them."""
+    """Reads the metadata of a TIFF file, with its orientation, and lists losses."""
     order, tags = exif_data.read(data)
     kept = {tag: entry for tag, entry in tags.items() if tag in _DESCRIPTIVE}
     described = kept.copy()
@@ -57,7 +57,7 @@ def read_metadata(data: bytes) -> tuple[Metadata, list[str]]:
 
 
 def to_tags(metadata: Metadata) -> tuple[exif_data.Order, Directory]:
-    """The tags of a TIFF file that say what the metadata say, and their byte order."""
+    """Returns the byte order and the tags of a TIFF file with these metadata."""
     order: exif_data.Order = "<"
     tags: Directory = {}
     if metadata.exif is not None:
@@ -82,7 +82,7 @@ def to_tags(metadata: Metadata) -> tuple[exif_data.Order, Directory]:
 
 
 def _density(tags: Directory, order: exif_data.Order) -> tuple[float, float] | None:
-    """Pixels per inch, across and down; None where no unit is known."""
+    """Returns the pixels per inch, across and down, or None if they are not known."""
     unit = exif_data.number(tags.get(exif_data.RESOLUTION_UNIT), order)
     across = exif_data.ratio(tags.get(exif_data.X_RESOLUTION), order)
     down = exif_data.ratio(tags.get(exif_data.Y_RESOLUTION), order)

@@ -1,7 +1,7 @@
 """Writing TIFF files: 8 or 16 bits of grey, RGB or any number of bands.
 
-`tifffile` writes the samples. The tags that say something of the image, which it writes
-in part only, are added by a new directory behind the samples.
+`tifffile` writes the samples. It supports only some of the tags that describe the
+image, so a new directory with all tags is added after the samples.
 """
 
 import io
@@ -17,15 +17,16 @@ from irsde_jax.data.image_files.metadata import Metadata
 
 
 def encode(samples: np.ndarray, has_alpha: bool, metadata: Metadata) -> bytes:
-    """A file of 8- or 16-bit integers [H, W, C], compressed without loss.
+    """Encodes 8- or 16-bit integers [H, W, C] with lossless compression.
 
     Args:
-        samples: The integers. More than three colours are bands of no known meaning.
+        samples: The integers. If there are not 1 or 3 colours, they are bands of
+            unspecified meaning.
         has_alpha: Whether the last channel is transparency.
-        metadata: What else the file holds.
+        metadata: The metadata of the file.
 
     Raises:
-        ValueError: if a file of this format cannot hold that many samples.
+        ValueError: If a TIFF file cannot hold that many samples.
     """
     height, width, channels = samples.shape
     limits.check_size("TIFF", height, width, channels, 8 * samples.itemsize)

@@ -1,4 +1,4 @@
-"""Where images come from: folders, archives, arrays, data sets, users' own sources."""
+"""Sources of images: folders, archives, arrays, data sets and users' own sources."""
 
 from irsde_jax.data.sources.addresses import (
     CLEAN,

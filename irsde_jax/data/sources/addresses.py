@@ -1,7 +1,7 @@
-"""Images by address: a folder, a data set of tensorflow-datasets, or a user's source.
+"""Sources of images by address: folders, data sets and sources of a user's own.
 
-photos/train             GT/ and LQ/ (or as `schemes.py` lists), GT/ and mask/, or
-                         clean images alone
+photos/train             a folder with GT/ and LQ/ (or names that `schemes.py` lists),
+                         with GT/ and mask/, or with clean images alone
 tfds:rain100h/train      a data set of `layouts.py` and its split
 tfds:gopro/train[100:]   a part of the split, as of a Python sequence
 my.module:Photographs    a callable without arguments that returns a `Source`, in a
@@ -34,7 +34,7 @@ _CODE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def is_folder(address: str) -> bool:
-    """Whether an address is that of a folder, which need not exist."""
+    """Returns whether an address is that of a folder, which need not exist."""
     is_code = _CODE.fullmatch(address) and not Path(address).is_dir()
     return not address.startswith(_TFDS) and not is_code
 
@@ -52,26 +52,26 @@ def open_source(
     pair: str = "",
     border: int = 0,
 ) -> "Opened":
-    """The images at an address, see the module.
+    """Opens the images at an address.
 
     Args:
-        address: A folder, a data set, or "package.module:Name".
-        paired: whether degraded images are wanted; False leaves them out where there
-            are any, None takes what there is.
-        channels: of the images given; grey files are repeated to 3.
-        data_range: see `images.read_image`.
-        tfds_dir: of prepared data sets; "" for that of tensorflow-datasets.
-        manual_dir: holds a folder for each data set, named after it, with what was
-            downloaded; "" for downloads/manual in `tfds_dir`.
-        scale: the degraded files are smaller than the clean ones by this factor.
-        enlarge: how they are brought to the size of the clean ones, a key of
-            `enlarging.ENLARGEMENTS`; None leaves them small.
-        pair: How the files of a folder are named, see `pairing.find`.
-        border: Pixels by which the clean files may be larger on every side; cut off.
+        address: The address of a folder, a data set or a source, as in this module.
+        paired: Whether degraded images are required. False leaves them out, and None
+            takes what there is.
+        channels: The number of channels of the images. Grey files are repeated to 3.
+        data_range: The values of black and white, as in `images.read_image`.
+        tfds_dir: The folder of built data sets; "" for that of tensorflow-datasets.
+        manual_dir: The folder of downloaded files, in which each data set has a folder
+            of its own name; "" for downloads/manual in `tfds_dir`.
+        scale: The factor by which degraded files are smaller than clean ones.
+        enlarge: The method by which they are enlarged to the size of the clean ones, a
+            key of `enlarging.ENLARGEMENTS`. None leaves them small.
+        pair: The naming schemes of a folder, as in `pairing.find`.
+        border: The pixels on every side that are cut off if clean files are larger.
 
     Raises:
-        FileNotFoundError: for a missing folder or data set; it says what is wanted.
-        ValueError: for an address, a scale or files that do not fit.
+        FileNotFoundError: If the folder or data set does not exist.
+        ValueError: If the address, the scale or the files are not valid.
     """
     if scale < 1:
         raise ValueError(f"data.scale must be at least 1, got {scale}.")
@@ -92,10 +92,10 @@ def open_source(
 
 
 class Opened(Fitted):
-    """What `open_source` gives; the arguments are those of `Fitted`, and one more.
+    """The source that `open_source` returns; the arguments extend those of `Fitted`.
 
     Args:
-        pairing: How the files are paired, in words; "" for clean images alone.
+        pairing: A description of how the files are paired; "" for clean images alone.
     """
 
     def __init__(
@@ -113,16 +113,16 @@ class Opened(Fitted):
 
 
 MASKS, PAIRS, CLEAN = "masks", "pairs", "clean"
-"""The kinds of folders: images with keep-masks, in pairs, and clean ones alone."""
+"""The kinds of folders: images with keep-masks, pairs, and clean images alone."""
 
 
 def kind_of_folder(root: Path, paired: bool | None, pair: str = "") -> str:
-    """Pairs if they are wanted, or if the folder is laid out as pairs.
+    """Returns the kind of a folder: pairs if they are required or if they are found.
 
     Args:
         root: The folder.
-        paired: See `open_source`.
-        pair: See `open_source`.
+        paired: Whether pairs are required, as in `open_source`.
+        pair: The naming schemes, as in `open_source`.
 
     Returns:
         `MASKS`, `PAIRS` or `CLEAN`.
@@ -137,7 +137,7 @@ def kind_of_folder(root: Path, paired: bool | None, pair: str = "") -> str:
 def _open_folder(
     root: Path, paired: bool | None, channels: int, data_range: DataRange, pair: str
 ) -> tuple[Source, str]:
-    """The images of a folder, and how they are paired."""
+    """Opens the images of a folder and describes how they are paired."""
     kind = kind_of_folder(root, paired, pair)
     if kind == CLEAN:
         paths = pairing.clean_paths(root, pair)
@@ -149,10 +149,10 @@ def _open_folder(
 
 
 def _open_outside(address: str, paired: bool | None, channels: int) -> Source:
-    """The source of a user's own module; its first record is checked.
+    """Opens a source in a user's own module and checks its first record.
 
     Raises:
-        ValueError: if the module is not trusted, or if the object is no source.
+        ValueError: If the module is not trusted, or if the object is not a source.
     """
     make: Any = registry.find(address, {}, "data source")
     if not callable(make):
@@ -196,7 +196,7 @@ def _open_outside(address: str, paired: bool | None, channels: int) -> Source:
 def _open_dataset(
     address: str, tfds_dir: str, manual_dir: str, channels: int, data_range: DataRange
 ) -> Source:
-    from irsde_jax.data.sources import datasets  # a folder does without TFDS
+    from irsde_jax.data.sources import datasets  # Folders do not need TFDS.
 
     match = _DATASET.fullmatch(address.removeprefix(_TFDS))
     if match is None:
@@ -219,7 +219,7 @@ def _open_dataset(
 
 
 class _Part:
-    """Some of the images of a source."""
+    """A source with some of the images of another one."""
 
     def __init__(self, source: Source, indices: range, address: str):
         if not indices:
@@ -235,7 +235,7 @@ class _Part:
 
 
 class _Clean:
-    """The clean images of a source alone."""
+    """A source with only the clean images of another one."""
 
     def __init__(self, source: Source):
         self._source = source

@@ -1,4 +1,4 @@
-"""What a scheme of names makes of the files of a folder: pairs, and what is left."""
+"""Application of a naming scheme to the files of a folder: pairs and leftovers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,13 +14,15 @@ class Pairing(NamedTuple):
 
     Attributes:
         scheme: The templates that paired the files.
-        pairs: The examples, with paths relative to the folder.
-        alone: Files without a partner: the clean ones, then the degraded ones.
-        contested: Degraded files and the clean ones that each could belong to.
-        files: The first names of both sides, for messages.
-        asked: Whether the scheme is the user's own.
-        unmatched: Images that the user's scheme does not match, and leaves out.
-        clashes: Two images that differ by their ending alone, of which one is left out.
+        pairs: The pairs, with paths relative to the folder.
+        alone: The files without a partner: the clean ones, then the degraded ones.
+        contested: The degraded files that match several clean ones, with these clean
+            ones.
+        files: The names of both sides.
+        asked: Whether the scheme was given by the user.
+        unmatched: The images that do not match the user's scheme and are left out.
+        clashes: Pairs of images that differ only by their ending. The second image of
+            each is left out.
     """
 
     scheme: Spelling
@@ -34,11 +36,11 @@ class Pairing(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every file has one partner."""
+        """Whether every file has exactly one partner."""
         return bool(self.pairs) and not self.alone and not self.contested
 
     def describe(self) -> str:
-        """The scheme and the number of examples, in words."""
+        """Describes the scheme and the number of examples."""
         clean = len({pair.clean for pair in self.pairs})
         found = f"{self.scheme.clean} with {self.scheme.other}"
         if clean == len(self.pairs):
@@ -47,7 +49,7 @@ class Pairing(NamedTuple):
 
 
 def apply_strictly(scheme: Spelling, layout: FolderLayout) -> Pairing:
-    """As `apply`; but a file that matches no template has no partner either."""
+    """Runs `apply`, but files that match no template count as lacking a partner."""
     pairing = apply(scheme, layout.files)
     left = {*pairing.alone, *pairing.unmatched}
     alone = [name for name in layout.files.in_order() if name in left]
@@ -55,7 +57,7 @@ def apply_strictly(scheme: Spelling, layout: FolderLayout) -> Pairing:
 
 
 def apply(scheme: Spelling, files: Files) -> Pairing:
-    """What a scheme makes of files: pairs in the order of the clean images."""
+    """Applies a scheme to files; the pairs are in the order of the clean images."""
     sides = [
         matching.matches(f"/{template}", names)
         for template, names in zip(scheme, files)

@@ -1,7 +1,7 @@
-"""Archives as lists of files: zip, and tar as it is or compressed with gzip.
+"""Archives as lists of files: zip, and tar with or without gzip compression.
 
-An archive from a stranger may name files outside of the folder it is unpacked in, or
-links to them. Such an archive is refused whole.
+An untrusted archive may name files outside the folder in which it is unpacked, or links
+to such files. Such an archive is rejected as a whole.
 """
 
 import gzip
@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Protocol
 
 ARCHIVE_SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar", ".gz")
-"""File name endings of what is read as an archive, in lower case."""
+"""The file name endings that are read as archives, in lower case."""
 
-_MAX_MEMBER_BYTES = 2**30  # a small archive can hold a member that fills the memory
+_MAX_MEMBER_BYTES = 2**30  # A member could fill the memory.
 _MAX_STREAMS = 8
 _GZIP_MAGIC = b"\x1f\x8b"
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError)
-# What `zipfile` says of a password and of a compression it does not know.
+# `zipfile` raises the last two for passwords and for unknown compression methods.
 UNREADABLE = (*_DAMAGE, RuntimeError, NotImplementedError)
-"""What reading a member raises."""
+"""The exceptions that are raised when a member cannot be read."""
 
 
 class Members(Protocol):
-    """The files of one folder or archive, by their paths within it."""
+    """The files of a folder or archive, by their paths within it."""
 
     names: list[str]
 
@@ -42,12 +42,12 @@ class Members(Protocol):
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file name ends as that of an archive."""
+    """Returns whether a file name has the ending of an archive."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def stem(name: str) -> str:
-    """The name without the ending that makes it an archive."""
+    """Returns the name without the ending of an archive."""
     ending = next(end for end in ARCHIVE_SUFFIXES if name.lower().endswith(end))
     return name[: -len(ending)]
 
@@ -56,7 +56,8 @@ def open_archive(path: Path) -> Members:
     """Opens an archive.
 
     Raises:
-        ValueError: if it is no archive, damaged, or has a member outside of itself.
+        ValueError: If the file is not an archive, is damaged, or has a member outside
+            itself.
     """
     if not is_archive(path.name):
         raise ValueError(
@@ -101,11 +102,12 @@ class _Zip:
 
 
 class _Tar:
-    """The files of a tar archive, as it is or compressed with gzip.
+    """The files of a tar archive, with or without gzip compression.
 
-    What gzip compressed can only be read forwards: to go back is to start again. So
-    each folder has a stream of its own, and the partners of a pair, read in turns from
-    two folders, are met in one pass each if the archive is in order.
+    A file compressed with gzip can only be read forwards, and going back means starting
+    again. Therefore each folder has its own stream. The two images of a pair are read
+    alternately from two folders, and if the archive is in order, each stream passes
+    through the file only once.
     """
 
     def __init__(self, path: Path):
@@ -125,7 +127,7 @@ class _Tar:
                         f"{path}: its member {name!r} is a link, a device or another "
                         "special file."
                     )
-            # `tarfile` takes a damaged header for the end: the end must be there.
+            # `tarfile` takes a damaged header for the end, so the end is checked here.
             assert archive.fileobj is not None
             archive.fileobj.seek(archive.offset)
             tail = archive.fileobj.read(tarfile.BLOCKSIZE)
@@ -148,7 +150,7 @@ class _Tar:
             self._streams.popitem()[1].close()
 
     def _stream(self, folder: str) -> io.BufferedIOBase:
-        """The stream of a folder; the one that was opened first makes room."""
+        """Returns the stream of a folder; the one opened first may be closed for it."""
         if folder not in self._streams:
             if len(self._streams) == _MAX_STREAMS:
                 self._streams.pop(next(iter(self._streams))).close()

@@ -1,8 +1,8 @@
-"""Folders and archives as lists of files, read where they are: nothing is unpacked.
+"""Folders and archives as lists of files, which are read without unpacking them.
 
-An archive from a stranger may name files outside of the folder it is unpacked in, or
-links to them. Such an archive is refused whole, although nothing here writes a file:
-whoever unpacks it later should know.
+An untrusted archive may name files outside the folder in which it is unpacked, or links
+to such files. It is rejected as a whole, although no file is written here, so that the
+user is warned before unpacking it.
 """
 
 import hashlib
@@ -20,18 +20,22 @@ _JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 class Tree:
-    """A folder, an archive, or a folder with archives in it, as one list of files.
+    """One list of the files in a folder, in an archive, or in a folder with archives.
 
-    An archive `a/b.zip` counts as the folder `a/b`; where there is such a folder, it is
-    taken instead. Hidden files and the litter of operating systems are left out. A
-    context manager, for one thread.
+    An archive `a/b.zip` counts as the folder `a/b`. If that folder exists, it is used
+    instead. Hidden files and the junk files of operating systems are left out. A tree
+    is a context manager for use in one thread.
 
     Args:
-        root: the folder or archive.
+        root: The path of the folder or archive.
+
+    Attributes:
+        root: The path of the folder or archive.
+        names: The sorted paths of the files in it.
 
     Raises:
-        FileNotFoundError: if there is no `root`.
-        ValueError: if an archive is damaged, or has a member outside of itself.
+        FileNotFoundError: If `root` does not exist.
+        ValueError: If an archive is damaged, or has a member outside itself.
     """
 
     def __init__(self, root: str | os.PathLike):
@@ -46,10 +50,10 @@ class Tree:
         self.names = sorted(self._places)
 
     def read(self, name: str) -> bytes:
-        """The content of a file.
+        """Returns the content of a file.
 
         Raises:
-            ValueError: if it cannot be read, with its place.
+            ValueError: If the file cannot be read. The message says where the file is.
         """
         members, inner, _ = self._places[name]
         try:
@@ -62,11 +66,11 @@ class Tree:
             ) from error
 
     def locate(self, name: str) -> str:
-        """Where a file is, for a message: its path, or archive and member."""
+        """Returns the place of a file for messages: its path, or archive and member."""
         return self._places[name][2]
 
     def close(self) -> None:
-        """Closes all archives; a second call does nothing."""
+        """Closes all archives. A second call does nothing."""
         while self._opened:
             self._opened.pop().close()
 
@@ -104,7 +108,11 @@ class Tree:
 
 
 def fingerprint(root: str | os.PathLike) -> str:
-    """A hash of the names and sizes of the files at `root`; archives are not opened."""
+    """Returns a hash of the names and sizes of files; archives are not opened.
+
+    Args:
+        root: The path of a folder or of a single file.
+    """
     root = Path(root)
     names = _Folder(root).names if root.is_dir() else [""]
     files = [f"{name} {(root / name).stat().st_size}\n" for name in names]
@@ -112,7 +120,7 @@ def fingerprint(root: str | os.PathLike) -> str:
 
 
 class _Folder:
-    """The files of a folder and of its subfolders, links included."""
+    """The files of a folder and of its subfolders, including linked ones."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -128,7 +136,7 @@ class _Folder:
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
-    """The visible files below a folder; folders that are links are followed once."""
+    """Yields the visible files below a folder and follows links to folders once."""
     real = os.path.realpath(folder)
     if real in seen:
         return

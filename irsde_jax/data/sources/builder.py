@@ -1,11 +1,11 @@
-"""The builder of tensorflow-datasets, one for all layouts, that needs no TensorFlow.
+"""The builder of tensorflow-datasets for all layouts, which needs no TensorFlow.
 
-The shards (ArrayRecord, random access) hold the bytes of each file as they were, so
-nothing is lost and an image is decoded where it is needed. A build that is interrupted
-leaves nothing that would be taken for a whole one.
+The shards (ArrayRecord, with random access) store the original bytes of each file.
+Nothing is lost, and images are decoded where they are needed. An interrupted build
+leaves nothing that could be mistaken for a complete one.
 
-The examples are written by `SequentialWriter`: what writes them for a
-`GeneratorBasedBuilder` calls TensorFlow as soon as a split is larger than 1 GB.
+`SequentialWriter` writes the examples, because the writer of `GeneratorBasedBuilder`
+calls TensorFlow as soon as a split is larger than 1 GB.
 """
 
 import io
@@ -24,28 +24,29 @@ from irsde_jax.data.sources.matching import Pair
 
 logger = logging.getLogger(__name__)
 
-_VERSION = "1.0.0"  # of what is in the shards: raise it when that changes
+_VERSION = "1.0.0"  # Increase it when the content of the shards changes.
 _SHARD_EXAMPLES = 256
-_BATCH_EXAMPLES = 16  # the writer stores its progress after each batch
+_BATCH_EXAMPLES = 16  # The writer stores its progress after each batch.
 
 
 class _Info(tfds.core.DatasetInfo):
-    """What is stored beside the shards."""
+    """The information that is stored beside the shards."""
 
     def initialize_from_bucket(self) -> None:
-        """Nothing: there is no such data set online, and an empty folder remained."""
+        """Does nothing; the default looks online and leaves an empty folder."""
 
 
 class RestorationPairs(tfds.core.DatasetBuilder):
-    """Builds any data set of `layouts.LAYOUTS`, each a config, from what is fetched.
+    """Builds any data set of `layouts.LAYOUTS`, each a config, from downloaded files.
 
-    `tfds.data_source("restoration_pairs/<data set>", ...)` reads it too, as the bytes
-    of the files.
+    `tfds.data_source("restoration_pairs/<data set>", ...)` can also read it, and gives
+    the bytes of the files.
     """
 
     name = "restoration_pairs"
     VERSION = tfds.core.Version(_VERSION)
-    # Where checksums of downloads would be looked for, with a package that is not here.
+    # With a path, checksums of downloads would be searched for with a package that is
+    # not installed.
     code_path = None
     BUILDER_CONFIGS: ClassVar = [
         tfds.core.BuilderConfig(name=dataset, description=layout.title)
@@ -63,7 +64,7 @@ class RestorationPairs(tfds.core.DatasetBuilder):
         )
 
     def _download_and_prepare(self, dl_manager: Any, download_config: Any) -> None:
-        """Writes the shards; `self.data_dir` is a folder that is renamed when whole."""
+        """Writes the shards to `self.data_dir`, which is renamed when complete."""
         del dl_manager
         dataset = self.builder_config.name
         folder = Path(download_config.manual_dir or self.default_manual_dir)
@@ -119,12 +120,12 @@ class RestorationPairs(tfds.core.DatasetBuilder):
 
     @property
     def default_manual_dir(self) -> Path:
-        """Where the files are looked for if no place is given."""
+        """The folder in which files are searched for if no other one is given."""
         manual = Path(self.data_dir_root) / "downloads" / "manual"
         return manual / self.builder_config.name
 
     def _log_download_bytes(self) -> None:
-        """Instead of the announcement of a download, which there is none."""
+        """Logs the start of the build instead of a download, because there is none."""
         logger.info("Building %s in %s", self.info.full_name, self.data_dir)
 
     def _log_download_done(self) -> None:
@@ -132,7 +133,7 @@ class RestorationPairs(tfds.core.DatasetBuilder):
 
 
 def _features(layout: Layout) -> tfds.features.FeaturesDict:
-    """Bytes of files, whatever their format: x0, and mu or mask."""
+    """Returns the features: bytes of files in any format, as x0 and as mu or mask."""
     content = tfds.features.Tensor(shape=(), dtype=np.object_)
     return tfds.features.FeaturesDict(
         {"name": tfds.features.Text(), "x0": content, layout.other: content}
@@ -140,7 +141,7 @@ def _features(layout: Layout) -> tfds.features.FeaturesDict:
 
 
 def _example(layout: Layout, tree: archives.Tree, pair: Pair) -> dict[str, Any]:
-    """The two files of a pair, whose headers were looked at."""
+    """Returns the bytes of the two files of a pair after a check of their sizes."""
     clean, other = tree.read(pair.clean), tree.read(pair.other)
     size = _header_size(clean, tree.locate(pair.clean))
     other_size = _header_size(other, tree.locate(pair.other))
@@ -159,7 +160,7 @@ def _example(layout: Layout, tree: archives.Tree, pair: Pair) -> dict[str, Any]:
 
 
 def _header_size(data: bytes, place: str) -> tuple[int, int]:
-    """Height and width as the header of an image file tells them, upright."""
+    """Returns height and width of the upright image, from the header of its file."""
     try:
         if data.startswith(codecs.NPY_MAGIC):
             shape = np.load(io.BytesIO(data), allow_pickle=False).shape

@@ -1,4 +1,4 @@
-"""Decoded images kept in memory, up to a limit: decoding costs more than cutting."""
+"""A cache of decoded images in memory, because decoding costs more than cropping."""
 
 import threading
 
@@ -6,13 +6,13 @@ from irsde_jax.data.sources.pairs import Record, Source
 
 
 class Cached:
-    """A source that remembers the records it gave, the first ones that fit.
+    """A source that stores the first records it reads, up to a limit of memory.
 
-    Records are shared, not copied: whoever gets one must not write to it.
+    Records are shared and not copied, so they must not be written to.
 
     Args:
-        source: where records come from.
-        limit_bytes: of pixels kept; 0 keeps none.
+        source: The source of the records.
+        limit_bytes: The largest number of bytes of pixels to store; 0 stores nothing.
     """
 
     def __init__(self, source: Source, limit_bytes: int):
@@ -41,7 +41,7 @@ class Cached:
         return record
 
     def __getstate__(self) -> dict:
-        """What a worker process gets: the source, and a memory of its own."""
+        """Returns the state for a worker process: the source and an empty cache."""
         state = dict(self.__dict__, _records={}, _num_bytes=0)
         del state["_lock"]
         return state

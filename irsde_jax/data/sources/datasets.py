@@ -1,7 +1,7 @@
-"""tensorflow-datasets without TensorFlow: the data sets of a table of layouts.
+"""Data sets of tensorflow-datasets, read without TensorFlow.
 
-`open_dataset` builds a data set of `layouts.LAYOUTS` from the files that the user has
-fetched, once, and gives its images.
+`open_dataset` builds a data set of `layouts.LAYOUTS` once from the files that the user
+has downloaded, and gives access to its images.
 """
 
 import functools
@@ -33,21 +33,22 @@ def open_dataset(
     channels: int = 3,
     data_range: DataRange = UNIT_RANGE,
 ) -> "DatasetSource":
-    """The images of a split; builds the data set where it is not built yet.
+    """Opens a split of a data set, and builds the data set if necessary.
 
     Args:
-        dataset: a key of `layouts.LAYOUTS`.
-        split: a split of it that is there.
-        data_dir: where data sets are built; None for that of tensorflow-datasets,
-            `~/tensorflow_datasets`.
-        manual_dir: folder (or archive) of the files that were fetched; None for
-            `data_dir/downloads/manual/<dataset>`. Not needed once it is built.
-        channels: of the images given; grey files are repeated to 3.
-        data_range: see `images.read_image`.
+        dataset: The name of the data set, a key of `layouts.LAYOUTS`.
+        split: The name of a split that the data set has.
+        data_dir: The folder in which data sets are built. None means that of
+            tensorflow-datasets, `~/tensorflow_datasets`.
+        manual_dir: The folder or archive of the downloaded files. None means
+            `data_dir/downloads/manual/<dataset>`. The files are not needed after the
+            build.
+        channels: The number of channels of the images. Grey files are repeated to 3.
+        data_range: The values of black and white, as in `images.read_image`.
 
     Raises:
-        FileNotFoundError: if the files are not there; it says what to get.
-        ValueError: if the data set or the split is unknown, or files do not fit.
+        FileNotFoundError: If the files do not exist. The message says what to download.
+        ValueError: If the data set or the split is unknown, or files do not fit.
     """
     layouts.get_layout(dataset)
     folder = None if manual_dir is None else Path(manual_dir).expanduser().absolute()
@@ -75,15 +76,15 @@ def open_dataset(
 
 
 class DatasetSource:
-    """A split of a data set that is built; a `pairs.Source`.
+    """A split of a data set that was built, as a `pairs.Source`.
 
     Args:
-        folder: where the shards are.
-        dataset: a key of `layouts.LAYOUTS`.
-        split: name of the split.
-        names: of its images.
-        channels: of the images given.
-        data_range: see `images.read_image`.
+        folder: The folder of the shards.
+        dataset: The name of the data set, a key of `layouts.LAYOUTS`.
+        split: The name of the split.
+        names: The names of its images.
+        channels: The number of channels of the images.
+        data_range: The values of black and white, as in `images.read_image`.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class DatasetSource:
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a worker process gets: it opens the shards by itself."""
+        """Returns the state for a worker process, which opens the shards itself."""
         return {k: v for k, v in self.__dict__.items() if k != "_examples"}
 
     @functools.cached_property
@@ -140,7 +141,7 @@ def _build(builder: RestorationPairs, folder: Path | None) -> None:
             download_config=tfds.download.DownloadConfig(manual_dir=folder)
         )
     except OSError:
-        # Another process was faster: its folder cannot be replaced, and need not be.
+        # If another process was faster, its folder cannot and need not be replaced.
         if not _is_built(builder):
             raise
 
@@ -150,7 +151,11 @@ def _is_built(builder: RestorationPairs) -> bool:
 
 
 def _check_unchanged(builder: RestorationPairs, folder: Path | None) -> None:
-    """Warns if the files are not those it was built from; refuses another folder's."""
+    """Warns if the files have changed since the build.
+
+    Raises:
+        ValueError: If the data set was built from another folder with other files.
+    """
     stored = builder.info.metadata
     current = folder or builder.default_manual_dir
     if not current.exists() or archives.fingerprint(current) == stored["fingerprint"]:
@@ -167,7 +172,7 @@ def _check_unchanged(builder: RestorationPairs, folder: Path | None) -> None:
 
 
 def _decode(data: bytes, place: str, data_range: DataRange = UNIT_RANGE) -> np.ndarray:
-    """The pixels of an image file; transparency is an error."""
+    """Returns the pixels of an image file. Transparency raises ValueError."""
     try:
         if data.startswith(codecs.NPY_MAGIC):
             array = np.load(io.BytesIO(data), allow_pickle=False)

@@ -1,10 +1,10 @@
-"""Sizes of pairs: which part of a clean image its degraded version shows.
+"""Sizes of pairs: finds the part of a clean image that its degraded version shows.
 
-Papers crop the ground truth of super-resolution, from the top left, to a multiple of
-the scale before they make it smaller. Published small images thus have floor(size /
-scale) pixels a side beside ground truth that was often left whole. A border on every
-side, as SOTS has it, is cut off only where a setting or a layout says so. What the
-sizes do not explain is refused.
+Papers on super-resolution crop the ground truth, from the top left, to a multiple of
+the scale before they shrink it. Published small images therefore have floor(size /
+scale) pixels a side, while the published ground truth is often not cropped. A border on
+every side, as in SOTS, is cut off only if a setting or a layout says so. Pairs with any
+other sizes are rejected.
 """
 
 import collections
@@ -19,16 +19,16 @@ from irsde_jax.data.sources.pairs import Record, Source
 logger = logging.getLogger(__name__)
 
 Size = tuple[int, int]
-"""Height and width."""
+"""A height and a width, in pixels."""
 
 
 class Part(NamedTuple):
-    """A part of a clean image, from its upper left corner on.
+    """A rectangular part of a clean image.
 
     Attributes:
         top: The first row.
         left: The first column.
-        size: Height and width.
+        size: The height and the width.
     """
 
     top: int
@@ -36,23 +36,23 @@ class Part(NamedTuple):
     size: Size
 
     def of(self, image: np.ndarray) -> np.ndarray:
-        """This part of an image [H, W, C]."""
+        """Returns this part of an image [H, W, C]."""
         height, width = self.size
         return image[self.top : self.top + height, self.left : self.left + width]
 
 
 def find_part(clean: Size, degraded: Size, scale: int, border: int = 0) -> Part | None:
-    """The part of a clean image that a degraded one shows, by their sizes alone.
+    """Finds the part of a clean image that a degraded one shows, from their sizes.
 
     Args:
         clean: The size of the clean image.
-        degraded: The size of the degraded one.
+        degraded: The size of the degraded image.
         scale: The factor by which degraded images are smaller.
-        border: Pixels by which clean images may be larger on every side.
+        border: The pixels by which clean images may be larger on every side.
 
     Returns:
         The whole image, the inside of the border, or the largest multiple of the scale
-        at the top left; None if no rule explains the sizes.
+        at the top left. None means that no rule explains the sizes.
     """
     size = scale * degraded[0], scale * degraded[1]
     if clean == size:
@@ -65,7 +65,7 @@ def find_part(clean: Size, degraded: Size, scale: int, border: int = 0) -> Part 
 
 
 def advice(clean: Size, degraded: Size, scale: int, border: int = 0) -> str:
-    """What to try where `find_part` finds nothing."""
+    """Returns what the user can try if `find_part` finds nothing."""
     if scale > 1 and degraded == (-(-clean[0] // scale), -(-clean[1] // scale)):
         return (
             "The degraded image was made from the uncropped one with its size rounded "
@@ -86,12 +86,13 @@ def advice(clean: Size, degraded: Size, scale: int, border: int = 0) -> str:
 
 
 class Cropping:
-    """A source whose clean images are cropped where the sizes ask for it.
+    """A source whose clean images are cropped if their sizes require it.
 
     Attributes:
-        names: As of every source.
-        cropped: Index of an image that was read and cropped -> how, in words.
-        pairing: How the files are paired, in words; "" for clean images alone.
+        names: The names of the images, one per image.
+        cropped: The descriptions of how images were cropped, by the index of those that
+            were read and cropped.
+        pairing: A description of how the files are paired; "" for clean images alone.
     """
 
     pairing = ""
@@ -108,7 +109,7 @@ class Cropping:
         raise NotImplementedError
 
     def _crop(self, index: int, image: np.ndarray, part: Part, how: str) -> np.ndarray:
-        """The part of a clean image; the first crop is logged, and all are counted."""
+        """Crops a clean image. The first crop is logged, and all crops are recorded."""
         if image.shape[:2] == part.size:
             return image
         if not self.cropped:
@@ -124,7 +125,7 @@ class Cropping:
         return part.of(image)
 
     def describe_cropping(self) -> str:
-        """How many of the images were cropped, in sentences; "" if none was."""
+        """Describes in sentences how many images were cropped; "" if none was."""
         counts = collections.Counter(self.cropped.values())
         return " ".join(
             f"{count} of {len(self)} clean images were cropped {how}."
@@ -133,16 +134,17 @@ class Cropping:
 
 
 class ToMultiples(Cropping):
-    """Clean images, cropped from the top left to a multiple of a factor.
+    """Clean images that are cropped from the top left to a multiple of a factor.
 
-    Made smaller by this factor, they give the small images of papers.
+    Shrinking them by this factor gives the small images that papers use.
 
     Args:
-        source: The images.
-        factor: What divides both sides; 1 leaves every image as it is.
+        source: The source of the images.
+        factor: The number that divides both sides after the crop. With 1, no image is
+            changed.
 
     Raises:
-        ValueError: When an image is read of which the crop leaves nothing.
+        ValueError: If an image that is read is smaller than the factor.
     """
 
     def __init__(self, source: Source, factor: int):
@@ -165,18 +167,18 @@ class ToMultiples(Cropping):
 
 
 class Fitted(Cropping):
-    """Pairs of two sizes as pairs of one, see `find_part`.
+    """A source that crops and enlarges the images of pairs to one size.
 
     Args:
-        source: The pairs as the files are.
+        source: The source of the pairs as they are stored.
         scale: The factor by which the degraded files are smaller.
-        enlarge: How they are enlarged, a key of `enlarging.ENLARGEMENTS`; None leaves
-            them small.
-        border: Pixels by which clean files may be larger on every side.
-        address: What error messages call the set.
+        enlarge: The method by which they are enlarged, a key of
+            `enlarging.ENLARGEMENTS`. None leaves them small.
+        border: The pixels by which clean files may be larger on every side.
+        address: The name of the set in error messages.
 
     Raises:
-        ValueError: When a pair is read whose sizes do not fit.
+        ValueError: If a pair that is read has sizes that do not fit, as in `find_part`.
     """
 
     def __init__(
@@ -208,7 +210,7 @@ class Fitted(Cropping):
 
 
 def how(part: Part, scale: int) -> str:
-    """How a part is cut out, in words."""
+    """Describes how a part is cut out."""
     if part.top:
         return f"by {part.top} pixels on every side"
     return f"from the top left to a multiple of {scale}, as papers do"

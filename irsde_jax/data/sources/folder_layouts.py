@@ -1,4 +1,4 @@
-"""Where the folder of a set holds its clean and its degraded images."""
+"""Folder layouts: where the folder of a set holds its clean and degraded images."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -14,26 +14,26 @@ class Files(NamedTuple):
     """The images of both sides, by their paths in the folder of the set.
 
     Attributes:
-        clean: The clean images.
-        other: The degraded ones.
+        clean: The paths of the clean images.
+        other: The paths of the degraded images.
     """
 
     clean: Sequence[str]
     other: Sequence[str]
 
     def in_order(self) -> list[str]:
-        """All files once: the clean ones, then the degraded ones."""
+        """Returns each file once: the clean ones, then the degraded ones."""
         return list(dict.fromkeys([*self.clean, *self.other]))
 
 
 class FolderLayout(NamedTuple):
-    """Where the images of a set are.
+    """The places of the images of a set.
 
     Attributes:
-        folders: The templates of both folders; "" for the folder of the set itself.
-        files: The images in them.
-        clashes: Two images of a folder that differ by their ending alone. The second
-            one is not in `files`.
+        folders: The templates of both folders; "" means the folder of the set itself.
+        files: The images in the folders.
+        clashes: Pairs of images in one folder that differ only by their ending. The
+            second image of each is not in `files`.
     """
 
     folders: Spelling
@@ -46,7 +46,7 @@ class FolderLayout(NamedTuple):
         return self.folders.clean == self.folders.other
 
     def with_names(self, names: Spelling) -> Spelling:
-        """The templates of whole paths, from those of file names."""
+        """Returns the templates of whole paths for templates of file names."""
         return Spelling(
             *(
                 f"{folder}/{name}".lstrip("/")
@@ -56,15 +56,15 @@ class FolderLayout(NamedTuple):
 
 
 def names_of(layout: FolderLayout) -> Sequence[Spelling]:
-    """The schemes of names to try, the one with priority first."""
+    """Returns the naming schemes to try for a layout. The first one has priority."""
     return schemes.MARKED if layout.is_flat else schemes.NAMES
 
 
 def find_layout(root: Path) -> FolderLayout | None:
-    """Where a folder holds its pairs; None if it is not laid out as pairs.
+    """Finds where a folder holds its pairs, or returns None if it holds no pairs.
 
     Raises:
-        ValueError: If it has the folders of two layouts, or a folder holds no images.
+        ValueError: If the folders of two layouts are found, or a folder has no images.
     """
     present = {path.name: path for path in _folders(root)}
     if folders := _pair_of_folders(root, present):
@@ -80,7 +80,7 @@ def find_layout(root: Path) -> FolderLayout | None:
 
 
 def has_images(root: Path, recursive: bool = False) -> bool:
-    """Whether a folder holds images itself, or in any folder below it."""
+    """Returns whether a folder holds images itself or, if `recursive`, below it."""
     found = root.rglob("*") if recursive else root.glob("*")
     return any(
         path.suffix.lower() in images.SUFFIXES
@@ -91,18 +91,18 @@ def has_images(root: Path, recursive: bool = False) -> bool:
 
 
 def list_side(folder: Path) -> list[Path]:
-    """The images of a folder; where it holds none itself, those of all below it."""
+    """Returns the images of a folder, or those of all folders below if it has none."""
     nested = not has_images(folder) and has_images(folder, recursive=True)
     return images.list_images(folder, recursive=nested)
 
 
 def relative(root: str | os.PathLike, paths: Iterable[Path]) -> list[str]:
-    """Paths below a folder as text, with slashes."""
+    """Returns the paths relative to a folder as text with slashes."""
     return [path.relative_to(root).as_posix() for path in paths]
 
 
 def _folders(root: Path) -> list[Path]:
-    """The visible folders in a folder, sorted."""
+    """Returns the visible folders in a folder, sorted."""
     return sorted(
         path
         for path in (root.iterdir() if root.is_dir() else ())
@@ -111,11 +111,11 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _pair_of_folders(root: Path, present: dict[str, Path]) -> list[Path]:
-    """The folders of clean and of degraded images; none if there are no such two."""
+    """Returns the folders of clean and degraded images, or an empty list."""
     found: list[list[Path]] = []
     for folders in schemes.FOLDERS:
         sides = [path for name in folders if (path := _folder(present, name))]
-        # A folder GT is always that of the clean images.
+        # If there is a folder GT, it always holds the clean images.
         is_clean = schemes.PLAIN_CLEAN not in present or sides[:1] == [
             present[schemes.PLAIN_CLEAN]
         ]
@@ -134,13 +134,16 @@ def _pair_of_folders(root: Path, present: dict[str, Path]) -> list[Path]:
 
 
 def _folder(present: dict[str, Path], name: str) -> Path | None:
-    """The folder of that name; upper and lower case are alike where none has it."""
+    """Returns the folder of that name.
+
+    If there is no exact match, the case of letters is ignored.
+    """
     alike = (path for key, path in present.items() if key.lower() == name.lower())
     return present.get(name) or next(alike, None)
 
 
 def _of_folders(root: Path, *sides: Path) -> FolderLayout:
-    """The layout of two folders that may have folders in them."""
+    """Returns the layout of two folders, which may contain folders."""
     templates, files = [], []
     for folder in sides:
         paths = list_side(folder)
@@ -151,7 +154,7 @@ def _of_folders(root: Path, *sides: Path) -> FolderLayout:
 
 
 def _of_sequences(root: Path, folders: list[Path]) -> FolderLayout | None:
-    """The layout of a folder for each sequence; None if there is no such folder."""
+    """Returns the layout with one folder per sequence, or None if it is not used."""
     for names in schemes.SEQUENCES:
         if any(all((folder / name).is_dir() for name in names) for folder in folders):
             parts = [
@@ -168,7 +171,7 @@ def _of_sequences(root: Path, folders: list[Path]) -> FolderLayout | None:
 def _layout(
     root: Path, templates: Sequence[str], files: Sequence[Sequence[Path]]
 ) -> FolderLayout:
-    """The layout of the files of both sides."""
+    """Returns the layout of the files of both sides."""
     (clean, first), (other, second) = (_by_stem(root, paths) for paths in files)
     return FolderLayout(Spelling(*templates), Files(clean, other), first + second)
 
@@ -176,7 +179,7 @@ def _layout(
 def _by_stem(
     root: Path, paths: Sequence[Path]
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Names in the folder of the set, and those that differ by their ending alone."""
+    """Returns relative names, and pairs of files that differ only by their ending."""
     kept: dict[Path, Path] = {}
     clashes = []
     for path in paths:

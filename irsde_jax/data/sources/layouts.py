@@ -1,12 +1,13 @@
-"""Data sets as they are downloaded: which files make a split, and which make a pair.
+"""Layouts of downloaded data sets: which files form a split, and which form a pair.
 
-A layout is data: paths with placeholders, in the spellings in which a data set is met.
-`norain/norain-{id}` and `rain/norain-{id}x2` find the files of both kinds, and a file
-of one belongs to the file of the other in which the placeholders that both have hold
-the same. File name endings are left out, case does not count, and what comes before
-is free, so that a folder, an archive and an archive with a folder in it are all one.
+A layout consists of paths with placeholders, in all spellings that are known for a data
+set. For example, `norain/norain-{id}` and `rain/norain-{id}x2` find clean and degraded
+images. Two files form a pair if the placeholders that both paths have hold the same
+text. File name endings are left out, and case is ignored. Folders before the path are
+ignored as well, so a folder, an archive, and an archive that contains the folder all
+match.
 
-Nothing is ever downloaded: `how_to_get` says what to fetch and where to put it.
+Nothing is downloaded. `how_to_get` says what to download and where to put it.
 """
 
 import os
@@ -14,17 +15,17 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 SPLIT = "{split}"
-"""First in a path: a folder of any name, which names the split."""
+"""A placeholder at the start of a path for a folder whose name becomes the split."""
 
 
 class Spelling(NamedTuple):
-    """Where the files of a split are.
+    """The paths of the files of a split.
 
-    A path that starts with a slash is meant from the top of what the user has.
+    A path that starts with a slash must match from the top of the user's folder.
 
     Attributes:
-        clean: path of the clean images, with placeholders.
-        other: path of the degraded images, or of the masks.
+        clean: The path of the clean images, with placeholders.
+        other: The path of the degraded images or masks, with placeholders.
     """
 
     clean: str
@@ -32,19 +33,23 @@ class Spelling(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A data set as it is found.
+    """The description of a data set as it is downloaded.
 
     Attributes:
-        title: what it is.
-        page: the project page.
-        files: what to get there.
-        splits: name -> spellings, of which the first that finds files counts.
-        terms: licence or terms, as stated.
-        seen: whether the spellings were checked against a source; a comment names it.
-        other: "mu" for degraded images; "mask" for keep-masks, white where the image is
-            kept: the i-th image takes mask i mod their number.
-        border: pixels by which clean images may be larger on each side; cut off.
-        scale: by which clean images are larger than degraded ones.
+        title: The title of the data set.
+        page: The project page.
+        files: The files to download from the page.
+        splits: The spellings of each split by its name. The first spelling that finds
+            files of both kinds is used.
+        terms: The licence or terms as stated by the authors.
+        seen: Whether the spellings were checked against a source, which a comment
+            names.
+        other: The kind of the other images: "mu" for degraded images, or "mask" for
+            keep-masks, where white is kept. Image i uses mask i modulo the number of
+            masks.
+        border: The pixels by which clean images may be larger on each side. This border
+            is cut off.
+        scale: The factor by which clean images are larger than degraded ones.
     """
 
     title: str
@@ -59,7 +64,7 @@ class Layout(NamedTuple):
 
 
 def _rain(letter: str, weight: str) -> dict[str, tuple[Spelling, ...]]:
-    """The splits of Rain100H ("H", "Heavy") and Rain100L ("L", "Light")."""
+    """Returns the splits of Rain100H ("H", "Heavy") or Rain100L ("L", "Light")."""
     spellings = {}
     for split, old in (("train", f"RainTrain{letter}"), ("test", f"Rain100{letter}")):
         new = f"rain_data_{split}_{weight}", f"rain_{weight}_{split}"
@@ -85,7 +90,10 @@ def _rain(letter: str, weight: str) -> dict[str, tuple[Spelling, ...]]:
 
 
 def _masked(folder: str, mask_folders: Sequence[str]) -> tuple[Spelling, ...]:
-    """Clean images in `folder`, masks in the first of `mask_folders` that is there."""
+    """Returns spellings with clean images in `folder` and masks in a mask folder.
+
+    The first of `mask_folders` that exists is used.
+    """
     return tuple(Spelling(f"{folder}/{{id}}", f"{m}/{{mask}}") for m in mask_folders)
 
 
@@ -93,9 +101,10 @@ _RAIN_PAGE = "https://www.icst.pku.edu.cn/struct/Projects/joint_rain_removal.htm
 _MASK_KINDS = ("thin", "thick", "genhalf", "ex64", "ev2li")
 
 LAYOUTS: dict[str, Layout] = {
-    # Seen: datasets/readme.txt, DerainDataset.py and statistic/ of csdwren/PReNet (the
-    # names of the older archives); READMEs and loaders of four public repositories (the
-    # newer ones, with X2 and x2); README of Algolzw/image-restoration-sde (trainH/GT).
+    # The names of the older archives are in datasets/readme.txt, DerainDataset.py and
+    # statistic/ of csdwren/PReNet. Those of the newer archives, with X2 and x2, are in
+    # READMEs and loaders of four public repositories. The names trainH/GT are in the
+    # README of Algolzw/image-restoration-sde.
     "rain100h": Layout(
         title="Rain100H: heavy synthetic rain (Yang et al., CVPR 2017)",
         page=_RAIN_PAGE,
@@ -114,8 +123,8 @@ LAYOUTS: dict[str, Layout] = {
         terms="none stated; for research",
         seen=True,
     ),
-    # Seen: the folder trees in the READMEs of BaraaFAbed/Image-Restoration-CV-Project
-    # and of others. blur_gamma is read only where blur was removed.
+    # The folder tree is in the READMEs of BaraaFAbed/Image-Restoration-CV-Project and
+    # of others. blur_gamma is read only if there is no folder blur.
     "gopro": Layout(
         title="GoPro: motion blur (Nah et al., CVPR 2017)",
         page="https://seungjunnah.github.io/Datasets/gopro.html",
@@ -130,8 +139,9 @@ LAYOUTS: dict[str, Layout] = {
         terms="generally described as CC BY 4.0",
         seen=True,
     ),
-    # Seen: READMEs of c-yn/CSNet (gt) and PaddlePaddle/PaddleVideo (clear), and loaders
-    # with nyuhaze500; SOTS.zip is said to hold the indoor part as a rar archive.
+    # The names are in the READMEs of c-yn/CSNet (gt) and PaddlePaddle/PaddleVideo
+    # (clear) and in loaders (nyuhaze500). SOTS.zip is said to hold the indoor part as a
+    # rar archive.
     "sots": Layout(
         title="RESIDE SOTS, indoor: synthetic haze (Li et al., TIP 2019)",
         page="https://sites.google.com/view/reside-dehaze-datasets/reside-standard",
@@ -148,8 +158,8 @@ LAYOUTS: dict[str, Layout] = {
         seen=True,
         border=10,
     ),
-    # Seen: the option files of inpainting in Algolzw/image-restoration-sde (trainHQ,
-    # testHQ, gt_keep_masks). CelebA-HQ itself comes without a layout of its own.
+    # The names trainHQ, testHQ and gt_keep_masks are in the option files for inpainting
+    # in Algolzw/image-restoration-sde. CelebA-HQ itself does not define a layout.
     "celebahq": Layout(
         title="CelebA-HQ at 256 x 256 with keep-masks (Karras et al., ICLR 2018)",
         page="https://github.com/tkarras/progressive_growing_of_gans",
@@ -171,7 +181,8 @@ LAYOUTS: dict[str, Layout] = {
         seen=True,
         other="mask",
     ),
-    # Seen: README of Erikellerx/SuperRes and a file list of DIV2K and Flickr2K pairs.
+    # The names are in the README of Erikellerx/SuperRes and in a file list of DIV2K and
+    # Flickr2K pairs.
     "div2k": Layout(
         title="DIV2K, bicubic x4 (Agustsson and Timofte, CVPRW 2017)",
         page="https://data.vision.ee.ethz.ch/cvl/DIV2K/",
@@ -190,7 +201,7 @@ LAYOUTS: dict[str, Layout] = {
         seen=True,
         scale=4,
     ),
-    # Ours, and that of the official IR-SDE repository.
+    # This layout is our own and that of the official IR-SDE repository.
     "paired": Layout(
         title="Pairs of your own",
         page="no page: they are your own",
@@ -204,18 +215,18 @@ LAYOUTS: dict[str, Layout] = {
         seen=True,
     ),
 }
-"""Data set -> its layout."""
+"""The layouts by the name of the data set."""
 
 
 def get_layout(dataset: str) -> Layout:
-    """The layout of a data set; ValueError if there is none of that name."""
+    """Returns the layout of a data set. An unknown name raises ValueError."""
     if dataset not in LAYOUTS:
         raise ValueError(f"dataset={dataset!r} is not one of {sorted(LAYOUTS)}.")
     return LAYOUTS[dataset]
 
 
 def how_to_get(dataset: str, folder: str | os.PathLike) -> str:
-    """What to fetch, from where, and where to put it."""
+    """Describes what to download, from where, and where to put it."""
     layout = get_layout(dataset)
     expected = [
         f"  {split}: {spelling.clean} with {spelling.other}"

@@ -1,4 +1,4 @@
-"""Which of the files that are there make a split of a layout, and which a pair."""
+"""Matching of files to the templates of a layout, which gives splits and pairs."""
 
 import logging
 import re
@@ -16,9 +16,9 @@ class Pair(NamedTuple):
     """Two files that belong together.
 
     Attributes:
-        name: of the pair: what the placeholders hold.
-        clean: path of the clean image.
-        other: path of the degraded image, or of the mask.
+        name: The name of the pair, made of the text that the placeholders hold.
+        clean: The path of the clean image.
+        other: The path of the degraded image or of the mask.
     """
 
     name: str
@@ -27,13 +27,13 @@ class Pair(NamedTuple):
 
 
 class Joined(NamedTuple):
-    """What two templates make of the files that are there.
+    """The result of joining the files of two templates.
 
     Attributes:
-        pairs: each degraded image with its clean one, in the order of the degraded.
-        alone: files that match a template and have no partner.
-        contested: a degraded image and the clean ones that could be its own, of which
-            there are several.
+        pairs: The pairs, in the order of the degraded images.
+        alone: The files that match a template but have no partner.
+        contested: The degraded images that match several clean ones, each with these
+            clean images.
     """
 
     pairs: list[Pair]
@@ -44,18 +44,20 @@ class Joined(NamedTuple):
 def find_splits(
     layout: Layout, names: Iterable[str], folder: str = ""
 ) -> dict[str, list[Pair]]:
-    """The pairs of each split that is there, in order of their names.
+    """Finds the pairs of each split that exists, sorted by name.
 
     Args:
-        layout: what to look for.
-        names: paths of the files that are there.
-        folder: name of the folder that holds them, which may be part of a spelling.
+        layout: The layout of the data set.
+        names: The paths of the files that exist.
+        folder: The name of the folder that holds the files. It may match a part of a
+            spelling.
 
     Returns:
-        Split -> pairs, at least one each; empty if nothing was found.
+        The pairs by split, at least one for each split. The result is empty if nothing
+        was found.
 
     Raises:
-        ValueError: if a file lacks its partner, or two claim the same place.
+        ValueError: If a file lacks its partner, or two files have the same reading.
     """
     found = _only_images(names)
     splits: dict[str, list[Pair]] = {}
@@ -76,14 +78,14 @@ def find_splits(
                 )
     if halves and not splits:
         raise ValueError(f"{next(iter(halves.values()))}.")
-    if layout.other == "mu":  # of masks, few have all kinds
+    if layout.other == "mu":  # Few users have all kinds of masks.
         for text in halves.values():
             logger.warning("%s and is left out", text)
     return splits
 
 
 def _expand(layout: Layout, names: list[str]) -> dict[str, tuple[Spelling, ...]]:
-    """The splits of a layout, with those that the user's folders name."""
+    """Returns the splits of a layout, including those that the user's folders name."""
     splits = dict(layout.splits)
     for spelling in splits.pop(SPLIT, ()):
         for (_, split), *_ in sorted(matches(spelling.clean, names)):
@@ -99,15 +101,15 @@ def _expand(layout: Layout, names: list[str]) -> dict[str, tuple[Spelling, ...]]
 
 
 def matches(pattern: str, names: Iterable[str], folder: str = "") -> dict[Reading, str]:
-    """What the placeholders of a pattern hold -> the file, for those that match.
+    """Returns the files that match a pattern, by the text of its placeholders.
 
     Args:
-        pattern: a path of a `Spelling`.
-        names: paths of images.
-        folder: see `find_splits`.
+        pattern: A path of a `Spelling`.
+        names: The paths of images.
+        folder: The name of the folder that holds the images, as in `find_splits`.
 
     Raises:
-        ValueError: if two files claim the same place.
+        ValueError: If two files give the same text.
     """
     template = Template(pattern.lstrip("/"))
     from_top, depth = pattern.startswith("/"), pattern.lstrip("/").count("/") + 1
@@ -127,11 +129,11 @@ def matches(pattern: str, names: Iterable[str], folder: str = "") -> dict[Readin
 
 
 def join(clean: dict[Reading, str], other: dict[Reading, str]) -> Joined:
-    """Each degraded image with the clean one whose placeholders it shares.
+    """Pairs each degraded image with the clean image that shares its placeholders.
 
     Args:
-        clean: what `matches` found of the clean images.
-        other: what it found of the degraded ones.
+        clean: The files that `matches` found for the clean images.
+        other: The files that `matches` found for the degraded images.
     """
     placeholders = _placeholders(clean) & _placeholders(other)
 
@@ -152,7 +154,7 @@ def join(clean: dict[Reading, str], other: dict[Reading, str]) -> Joined:
             pairs.append(Pair(_name(reading), owner, name))
         elif found:
             contested.append((name, list(found)))
-    # A template of clean names may match the degraded ones of the same folder too.
+    # The template of clean names may also match degraded images in the same folder.
     used = {owner for found in claims.values() for owner in found}
     used |= {name for name, found in claims.items() if found}
     both = dict.fromkeys([*claims, *clean.values()])
@@ -160,12 +162,12 @@ def join(clean: dict[Reading, str], other: dict[Reading, str]) -> Joined:
 
 
 def _placeholders(found: dict[Reading, str]) -> set[str]:
-    """The placeholders of the template that made the readings."""
+    """Returns the placeholders of the template that made the readings."""
     return {name for name, _ in next(iter(found), ())}
 
 
 def contest(other: str, owners: Sequence[str]) -> str:
-    """What is wrong with a degraded image that several clean ones claim."""
+    """Describes the problem of a degraded image that matches several clean ones."""
     return (
         f"{other} could belong to {' or to '.join(owners)}: which one is not clear "
         "from the names"
@@ -175,7 +177,11 @@ def contest(other: str, owners: Sequence[str]) -> str:
 def _join_all(
     split: str, clean: dict[Reading, str], other: dict[Reading, str]
 ) -> list[Pair]:
-    """The pairs of a split, sorted; ValueError if any file is left over."""
+    """Returns the sorted pairs of a split.
+
+    Raises:
+        ValueError: If a file is left over, or matches several clean images.
+    """
     joined = join(clean, other)
     if joined.contested:
         raise ValueError(f"{contest(*joined.contested[0])}. Rename one of them.")
@@ -191,7 +197,7 @@ def _join_all(
 def _cycle(
     split: str, clean: dict[Reading, str], masks: dict[Reading, str]
 ) -> list[Pair]:
-    """Each clean image with a mask, in turns."""
+    """Pairs each clean image with a mask; the masks are used in turns."""
     del split
     in_turns = sorted(masks.values())
     ordered = sorted((_name(key), name) for key, name in clean.items())
@@ -202,7 +208,7 @@ def _cycle(
 
 
 def _only_images(names: Iterable[str]) -> list[str]:
-    """The images among files; the others are named in one warning."""
+    """Returns the images among files and warns of the other files once."""
     names = list(names)
     found = [name for name in names if name.lower().endswith(images.SUFFIXES)]
     others = sorted(set(names) - set(found))

@@ -1,10 +1,11 @@
-"""Which files of a folder are a pair: by the naming schemes that public sets have.
+"""Pairing of the files of a folder by the naming schemes of public data sets.
 
-A scheme is two templates (`templates.py`), relative to the folder and without file name
-endings: `GT/norain-{id}:LQ/rain-{id}x2`. What the placeholders of both share makes a
-pair, so that one clean image may have many degraded ones. Files of the same name come
-first. Another scheme counts only if it leaves no file over and no choice between two
-partners; `--config.data.pair` gives one that is not known here.
+A scheme consists of two templates (`templates.py`), relative to the folder and without
+file name endings: `GT/norain-{id}:LQ/rain-{id}x2`. Files form a pair if the
+placeholders that both templates have hold the same text, so one clean image may have
+many degraded ones. Equal names have priority. Any other scheme is used only if it
+leaves no file over and no choice between two partners. `--config.data.pair` gives a
+scheme that is not known here.
 """
 
 import logging
@@ -25,17 +26,18 @@ _SETTING = "--config.data.pair"
 
 
 def find(root: str | os.PathLike, pair: str = "") -> Pairing:
-    """The pairs of a folder by the scheme that fits, else by the nearest one.
+    """Returns the pairs of a folder by the scheme that fits, or by the nearest one.
 
     Args:
         root: The folder.
         pair: The setting `data.pair`: schemes to try before the known ones, separated
-            by commas. A folder in which they match no pair is paired without them.
+            by commas. If they match no pair in the folder, only known ones are used.
 
     Raises:
         FileNotFoundError: If the folder is not laid out as pairs.
-        ValueError: If the setting is no scheme, two files of a side share a name, or
-            two schemes fit that make different pairs.
+        ValueError: If the setting is not a scheme, if two files give the same text for
+            a template, if the folders of two layouts are found, or if two schemes fit
+            but give different pairs.
     """
     root = Path(root)
     found = _find_asked(root, pair) or _find_known(root)
@@ -45,12 +47,17 @@ def find(root: str | os.PathLike, pair: str = "") -> Pairing:
 
 
 def require(root: str | os.PathLike, pair: str = "") -> Pairing:
-    """The pairs of a folder in which every file has one partner.
+    """Returns the pairs of a folder in which every file has one partner.
+
+    Args:
+        root: The folder.
+        pair: The setting `data.pair`, as for `find`.
 
     Raises:
-        FileNotFoundError: As `find`.
-        ValueError: As `find`, or if a file has no partner or several; some names, the
-            nearest scheme and the setting are in the message.
+        FileNotFoundError: If the folder is not laid out as pairs.
+        ValueError: If `find` raises it, if two files share a name, or if a file has no
+            partner or several. The message contains some names, the nearest scheme and
+            the setting.
     """
     pairing = find(root, pair)
     for first, second in pairing.clashes:
@@ -83,7 +90,7 @@ def require(root: str | os.PathLike, pair: str = "") -> Pairing:
 
 
 def explain(root: str | os.PathLike, pairing: Pairing) -> str:
-    """Why a pairing is not complete, and what to do."""
+    """Describes why a pairing is not complete, and what the user can do."""
     scheme, count = _text(pairing.scheme), len(pairing.pairs)
     hint = f"Name the scheme by {_SETTING}"
     if pairing.contested:
@@ -111,7 +118,7 @@ def explain(root: str | os.PathLike, pairing: Pairing) -> str:
 
 
 def has_pairs(root: str | os.PathLike, pair: str = "") -> bool:
-    """Whether a folder is laid out as pairs, and not as clean images alone."""
+    """Returns whether a folder is laid out as pairs, not as clean images alone."""
     root = Path(root)
     if _find_asked(root, pair) is not None or (root / schemes.PLAIN_CLEAN).is_dir():
         return True
@@ -123,7 +130,7 @@ def has_pairs(root: str | os.PathLike, pair: str = "") -> bool:
 
 
 def clean_paths(root: str | os.PathLike, pair: str = "") -> list[Path]:
-    """The clean images of a folder, which may be laid out as pairs."""
+    """Returns the clean images of a folder, which may be laid out as pairs."""
     root = Path(root)
     if asked := _find_asked(root, pair):
         return [root / name for name in dict.fromkeys(p.clean for p in asked.pairs)]
@@ -138,7 +145,7 @@ def clean_paths(root: str | os.PathLike, pair: str = "") -> list[Path]:
 
 
 def _find_asked(root: Path, pair: str) -> Pairing | None:
-    """The pairs by the user's schemes; None if no pair of files matches them."""
+    """Returns the pairs by the user's schemes, or None if they match no pair."""
     asked = schemes.parse(pair)
     if not asked or not folder_layouts.has_images(root, recursive=True):
         return None
@@ -151,7 +158,7 @@ def _find_asked(root: Path, pair: str) -> Pairing | None:
 
 
 def _find_known(root: Path) -> Pairing | None:
-    """The pairs by the known schemes; None if the folder is not laid out as pairs."""
+    """Returns the pairs by the known schemes, or None without a layout of pairs."""
     layout = folder_layouts.find_layout(root)
     if layout is None:
         return None
@@ -161,7 +168,7 @@ def _find_known(root: Path) -> Pairing | None:
     plain = apply_strictly(first, layout)
     if plain.is_complete:
         return plain
-    # A scheme that does not match the first files cannot match all of them.
+    # Schemes that do not match the first files cannot match all, so they are skipped.
     few = Files(*(names[:1] for names in layout.files))
     promising = [s for s in others if layout.is_flat or not apply(s, few).unmatched]
     found = [apply_strictly(scheme, layout) for scheme in promising]
@@ -174,12 +181,12 @@ def _find_known(root: Path) -> Pairing | None:
     ]
     nearest = max(found, key=lambda pairing: (not pairing.alone, len(pairing.pairs)))
     if layout.is_flat and nearest.alone and not nearest.pairs:
-        return None  # images that are no pairs
+        return None  # The images are not pairs.
     return nearest
 
 
 def _check_agreement(root: Path, fitting: Sequence[Pairing]) -> None:
-    """Raises if schemes that fit make different pairs."""
+    """Raises ValueError if schemes that fit give different pairs."""
     made = [{pair[1:] for pair in pairing.pairs} for pairing in fitting]
     if any(pairs != made[0] for pairs in made[1:]):
         texts = " and ".join(_text(pairing.scheme) for pairing in fitting)
@@ -203,5 +210,5 @@ def _no_layout(root: Path, pair: str) -> str:
 
 
 def _text(scheme: Spelling) -> str:
-    """A scheme as the setting spells it."""
+    """Returns a scheme in the notation of the setting."""
     return f"{scheme.clean}:{scheme.other}"

@@ -1,8 +1,8 @@
-"""Where training images come from: folders of files, or arrays in memory.
+"""Sources of training images: folders of files and arrays in memory.
 
-A source has a length and gives, for an index, one record: `{"x0": clean}` or
-`{"x0": clean, "mu": degraded}`, whole images as float32 [H, W, C] in [0, 1]. That is
-all the pipeline knows of it, so a new source is one class with three members.
+A source has a length and returns one record for an index: `{"x0": clean}` or `{"x0":
+clean, "mu": degraded}`, with whole images as float32 [H, W, C] in [0, 1]. The pipeline
+uses nothing else, so a new source is a class with three members.
 """
 
 import functools
@@ -24,14 +24,14 @@ Record = dict[str, np.ndarray]
 
 CLEAN_FOLDER, DEGRADED_FOLDER = schemes.PLAIN_CLEAN, schemes.PLAIN_DEGRADED
 MASK_FOLDER = "mask"
-"""Folders of paired images: ground truth, and low quality or keep-masks."""
+"""The folder of keep-masks, which is used instead of `DEGRADED_FOLDER`."""
 
 
 class Source(Protocol):
-    """Whole images by index.
+    """A sequence of records with whole images.
 
     Attributes:
-        names: what to call each image in a message, one per image.
+        names: The names of the images in messages, one per image.
     """
 
     names: list[str]
@@ -44,21 +44,21 @@ class Source(Protocol):
 class PairedFolder:
     """Clean images and their degraded versions, such as `root/GT` and `root/LQ`.
 
-    Files are matched by name: `GT/7.png` belongs to `LQ/7.jpg`, and see `pairing` for
-    other names. They are given as they are; `sources.open_source` sees to it that both
-    have one size.
+    Files are matched by name: `GT/7.png` belongs to `LQ/7.jpg`. Other naming schemes
+    are in `pairing`. Images are returned in their own sizes, and `sources.open_source`
+    brings both images of a pair to one size.
 
     Args:
-        root: the folder that holds them.
-        channels: of the images given; grey files are repeated to 3.
-        data_range: see `images.read_image`.
-        pair: The setting `data.pair`, see `pairing.find`.
+        root: The folder that holds both folders.
+        channels: The number of channels of the images. Grey files are repeated to 3.
+        data_range: The values of black and white, as in `images.read_image`.
+        pair: The setting `data.pair`, as in `pairing.find`.
 
     Attributes:
-        pairing: Which files are pairs, and by which scheme.
+        pairing: The pairs of files, and the scheme that gave them.
 
     Raises:
-        ValueError: if an image lacks its partner, or two in a folder share a stem.
+        ValueError: If an image lacks its partner, or two in a folder share a stem.
     """
 
     def __init__(
@@ -89,16 +89,16 @@ class PairedFolder:
 
 
 class MaskedFolder:
-    """Clean images in `root/GT` and keep-masks in `root/mask`: white is kept.
+    """Clean images in `root/GT` and keep-masks in `root/mask`, where white is kept.
 
-    The degraded image has holes of 1.0, which `hole_masks.read` finds as it does for
-    `--mask`. A mask belongs to the image of its stem; where the stems are others, the
-    masks are taken in turns.
+    The degraded image has the value 1.0 in the holes. `hole_masks.read` finds them as
+    it does for `--mask`. A mask belongs to the image with the same stem. If any image
+    has no mask with its stem, all masks are used in turns.
 
     Args:
-        root: the folder that holds both folders.
-        channels: of the images given; grey files are repeated to 3.
-        data_range: see `images.read_image`.
+        root: The folder that holds both folders.
+        channels: The number of channels of the images. Grey files are repeated to 3.
+        data_range: The values of black and white, as in `images.read_image`.
     """
 
     def __init__(
@@ -132,13 +132,13 @@ class MaskedFolder:
 
 
 class CleanFolder:
-    """Clean images alone, in one folder; degrading them is left to the user.
+    """Clean images in one folder, without degraded versions.
 
     Args:
-        folder: the folder that holds the images.
-        channels: of the images given; grey files are repeated to 3.
-        data_range: see `images.read_image`.
-        paths: Its images that are wanted; None takes those in the folder itself.
+        folder: The folder that holds the images.
+        channels: The number of channels of the images. Grey files are repeated to 3.
+        data_range: The values of black and white, as in `images.read_image`.
+        paths: The images to use. None means those directly in the folder.
     """
 
     def __init__(
@@ -165,11 +165,11 @@ class CleanFolder:
 
 
 class ArrayPairs:
-    """Images that are in memory.
+    """Images in memory.
 
     Args:
-        x0: clean images, each [H, W, C], uint8, uint16 or floats in [0, 1].
-        mu: their degraded versions, of the same shapes; None for clean images alone.
+        x0: The clean images, each [H, W, C], uint8, uint16 or floats in [0, 1].
+        mu: The degraded images in the same shapes, or None for clean images alone.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class ArrayPairs:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    """The images of a folder by stem, in order."""
+    """Returns the images of a folder in order, by the stem of their names."""
     paths: dict[str, Path] = {}
     for path in images.list_images(folder):
         if path.stem in paths:
@@ -211,7 +211,11 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def _read_opaque(path: Path, channels: int, data_range: DataRange) -> np.ndarray:
-    """The pixels of a file, float32 [H, W, channels]; transparency is an error."""
+    """Returns the pixels of a file, float32 [H, W, channels].
+
+    Raises:
+        ValueError: If the image has transparent pixels.
+    """
     image = images.read_image(path, data_range)
     if image.alpha is not None and (image.alpha < 1).any():
         raise ValueError(
@@ -222,7 +226,7 @@ def _read_opaque(path: Path, channels: int, data_range: DataRange) -> np.ndarray
 
 
 def _to_float_images(name: str, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The arrays as float32 [H, W, C] in [0, 1]."""
+    """Converts the arrays to float32 [H, W, C] in [0, 1]."""
     found = []
     for index, array in enumerate(arrays):
         try:

@@ -1,47 +1,47 @@
 """The names and folders of pairs that are known without a setting.
 
-`FOLDERS` says where the clean and the degraded images may be, and `NAMES` how the names
-of a pair may differ. Each was met in a public data set, which a comment names.
-`folder_layouts` finds the folders.
+`FOLDERS` lists where the clean and the degraded images may be, and `NAMES` lists how
+the names of a pair may differ. Each entry was found in a public data set, which a
+comment names. `folder_layouts` finds the folders.
 """
 
 from irsde_jax.data.sources.layouts import Spelling
 from irsde_jax.data.sources.templates import Template
 
 PLAIN_CLEAN, PLAIN_DEGRADED = "GT", "LQ"
-"""Folders of ground truth and of low quality: ours, and official IR-SDE's."""
+"""The folders of ground truth and low quality, as here and in the official IR-SDE."""
 
 PLAIN = Spelling(f"{PLAIN_CLEAN}/{{id}}", f"{PLAIN_DEGRADED}/{{id}}")
-"""The scheme of files that have the same names in both folders."""
+"""The scheme for files that have the same names in both folders."""
 
 FOLDERS = (
     Spelling(PLAIN_CLEAN, PLAIN_DEGRADED),
     Spelling("clean", "noisy"),
     Spelling("sharp", "blur"),  # GoPro
-    Spelling("norain", "rain"),  # Rain100, the newer archives
+    Spelling("norain", "rain"),  # newer archives of Rain100
     Spelling("gt", "hazy"),  # RESIDE
     Spelling("clear", "hazy"),  # RESIDE
     Spelling("HR", "LR"),
     Spelling("high", "low"),  # LOL
     Spelling("target", "input"),  # the test sets of MPRNet
 )
-"""Folders of clean and of degraded images, in the folder of a set."""
+"""The folders of clean and of degraded images in the folder of a set."""
 
 SEQUENCES = (
     Spelling("sharp", "blur"),
     Spelling("sharp", "blur_gamma"),
 )
-"""Folders within a folder for each sequence, as GoPro has them."""
+"""The folders inside the folder of each sequence, as in GoPro."""
 
 MARKED = (
-    Spelling("norain-{id}", "rain-{id}"),  # Rain100, the older archives
+    Spelling("norain-{id}", "rain-{id}"),  # older archives of Rain100
     Spelling("{id}_HR", "{id}_LR"),  # Set5 and Urban100 of SelfExSR: img_001_SRF_4_HR
     *(Spelling("{id}_HR", f"{{id}}_LR{scale}") for scale in (2, 3, 4)),  # RealSR
     Spelling("{id}_GT", "{id}_LQ"),
     Spelling("{id}_clean", "{id}_noisy"),
     Spelling("sharp_{id}", "blur_{id}"),  # samples of DeblurGAN
 )
-"""Names that tell the clean image from the degraded one in one folder."""
+"""The naming schemes that distinguish clean and degraded images in one folder."""
 
 NAMES = (
     Spelling("{id}", "{id}"),
@@ -49,14 +49,14 @@ NAMES = (
     *(Spelling("{id}", f"{{id}}x{scale}") for scale in (2, 3, 4, 8)),  # DIV2K, Rain100
     Spelling("{id}", "{id}_{level}"),  # RESIDE: 1400_1, and 1_1_0.9
 )
-"""Names of a clean image and of its degraded versions. The first has priority."""
+"""The naming schemes of clean and degraded images. The first has priority."""
 
 
 def parse(setting: str) -> list[Spelling]:
-    """The schemes that `data.pair` gives: CLEAN:DEGRADED, separated by commas.
+    """Parses the setting `data.pair`: CLEAN:DEGRADED, separated by commas.
 
     Raises:
-        ValueError: If one of them is no scheme.
+        ValueError: If one of the parts is not a scheme.
     """
     found = []
     for text in filter(None, (part.strip() for part in setting.split(","))):
@@ -82,7 +82,7 @@ def parse(setting: str) -> list[Spelling]:
 
 
 def _rejoined_kinds(parts: list[str]) -> list[str]:
-    """The sides of a scheme, whose placeholders hold colons as well: `{id:int}`."""
+    """Joins parts of placeholders such as `{id:int}` that were split at their colon."""
     sides: list[str] = []
     for part in parts:
         if sides and sides[-1].count("{") > sides[-1].count("}"):

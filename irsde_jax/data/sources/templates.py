@@ -1,9 +1,9 @@
-"""Templates of file names: `norain-{id}` stands for `norain-1`, `norain-2` and so on.
+"""Templates of file names: `norain-{id}` matches `norain-1`, `norain-2` and so on.
 
-A placeholder stands for text without a slash; `{id:int}` stands for digits alone, and
-`{folder:path}` for text that may hold slashes. Upper and lower case are alike, except
-in the text of a placeholder. Some names can be read in several ways: `{id}_{level}`
-reads `1_2_3` as 1 and 2_3, or as 1_2 and 3. All readings are given; none is preferred.
+A placeholder matches text without a slash. `{id:int}` matches digits only, and
+`{folder:path}` matches text that may contain slashes. Case is ignored, except in the
+text of a placeholder. Some names can be read in several ways: `{id}_{level}` reads
+`1_2_3` as 1 and 2_3, or as 1_2 and 3. All readings are given, and none has priority.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 Reading = tuple[tuple[str, str], ...]
-"""What the placeholders of a template hold: (placeholder, text), in their order."""
+"""The text of each placeholder of a template: (placeholder, text), in their order."""
 
 _KINDS = {"": r"[^/]+", "int": r"[0-9]+", "path": r"(?s:.+)"}
 _PARTS = re.compile(r"\{([^{}]*)\}")
@@ -19,7 +19,7 @@ _PLACEHOLDER = re.compile(r"([A-Za-z]\w*)(?::(\w+))?")
 
 
 class _Placeholder(NamedTuple):
-    """A placeholder, and what its text must be."""
+    """A placeholder and the pattern of the text that it matches."""
 
     name: str
     allowed: re.Pattern[str]
@@ -29,14 +29,15 @@ class Template:
     """A name with placeholders.
 
     Args:
-        text: such as "img_{id}_HR". The same placeholder stands for the same text.
+        text: The text of the template, such as "img_{id}_HR". If a placeholder occurs
+            repeatedly, it matches the same text each time.
 
     Attributes:
-        placeholders: their names, in order.
+        placeholders: The names of the placeholders, in order.
 
     Raises:
-        ValueError: if it has braces without a placeholder, a placeholder of an unknown
-            kind, or two placeholders with nothing between them.
+        ValueError: If the text has braces that do not form a placeholder, a placeholder
+            of an unknown kind, or two placeholders with nothing between them.
     """
 
     def __init__(self, text: str):
@@ -62,13 +63,13 @@ class Template:
                 )
 
     def readings(self, name: str) -> Iterator[Reading]:
-        """All ways to read a name; none if the template does not stand for it."""
+        """Yields all ways to read a name, or nothing if it does not match."""
         yield from (tuple(found.items()) for found in self._read(name, 0, 0, {}))
 
     def _read(
         self, name: str, start: int, index: int, found: dict[str, str]
     ) -> Iterator[dict[str, str]]:
-        """The readings of what is left of a name, by the parts that are left."""
+        """Yields the readings of the rest of a name by the remaining parts."""
         if index == len(self._parts):
             if start == len(name):
                 yield found
@@ -84,7 +85,7 @@ class Template:
                 yield from self._read(name, end, index + 1, found | {part.name: text})
 
     def _ends(self, name: str, start: int, index: int) -> Iterator[int]:
-        """Where a placeholder may end: before every occurrence of what follows it."""
+        """Yields where a placeholder may end: before each match of the next part."""
         if index + 1 == len(self._parts):
             yield len(name)
             return
