@@ -115,7 +115,7 @@ def run(folder: Path, sheet: Path, side: int = SIDE) -> None:
         side: of the crops of the photographs, in pixels.
 
     Raises:
-        ModuleNotFoundError: if scikit-image, whose photographs these are, is missing.
+        ModuleNotFoundError: If scikit-image, whose photographs these are, is missing.
     """
     start = time.perf_counter()
     write_photographs(folder / "photographs", ["test"])

@@ -42,7 +42,7 @@ def run(restorer: Restorer, **crops: int) -> Iterator[tuple[str, list[Result]]]:
         A case, and the result of each photograph.
 
     Raises:
-        ValueError: if `CASES` has none for the task of the weights.
+        ValueError: If `CASES` has none for the task of the weights.
     """
     task = restorer.config.task
     if task not in CASES:

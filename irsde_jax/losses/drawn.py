@@ -19,7 +19,7 @@ class Drawn(NamedTuple):
         t: The steps in 1..T, shape [batch].
         x0: The clean images, shape of `x`.
         mu: The means, shape of `x`; None for the Denoising process, whose mean is `x0`.
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
     """
 
     x: Array
@@ -50,7 +50,7 @@ def draw(
 
     Args:
         keys: One key per example, shape [batch].
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
         x0: Clean images, shape [batch, H, W, C].
         mu: Degraded images, shape of `x0`; None for the Denoising process, whose mean
             is x0.

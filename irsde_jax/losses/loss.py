@@ -70,7 +70,7 @@ def noise_loss(
 
     Args:
         keys: One key per example, shape [batch].
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
         noise_fn: The network, called with x [batch, H, W, C] and t [batch].
         x0: Clean images, shape [batch, H, W, C].
         mu: Degraded images, shape of `x0`; None for the Denoising process, whose mean

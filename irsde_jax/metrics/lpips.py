@@ -55,7 +55,7 @@ def load_lpips(alexnet: str | os.PathLike, linear: str | os.PathLike) -> LpipsWe
 
     Raises:
         FileNotFoundError: for a missing file.
-        ValueError: if a file lacks a tensor or holds one of another shape.
+        ValueError: If a file lacks a tensor or holds one of another shape.
     """
     layers = [f"features.{index}" for index, _, _ in _LAYERS]
     names = [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]

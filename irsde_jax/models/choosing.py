@@ -39,7 +39,7 @@ def make_network(name: str, *, conditional: bool = True, **options: Any) -> Netw
     Raises:
         ValueError: for an unknown name, option or dtype, or a value of another type; or
             if the module of the name is not trusted, see `irsde_jax.registry`.
-        TypeError: if what is named returns no network.
+        TypeError: If what is named returns no network.
     """
     if name.startswith(OBJECT):
         raise ValueError(

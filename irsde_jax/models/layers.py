@@ -145,7 +145,7 @@ def network_input(x: Array, mu: Array, channels: int, conditional: bool) -> Arra
     """[x - mu, mu] on channels, or x alone where the network is not conditional.
 
     Raises:
-        ValueError: if shapes differ, or are not those that the network was built for.
+        ValueError: If shapes differ, or are not those that the network was built for.
     """
     if x.ndim != 4 or x.shape[-1] != channels:
         raise ValueError(

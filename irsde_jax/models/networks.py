@@ -87,7 +87,7 @@ def as_network(network: Network | nn.Module, channels: int | None = None) -> Net
             module, which then needs an attribute `channels`.
 
     Raises:
-        TypeError: if it is neither of the two.
+        TypeError: If it is neither of the two.
     """
     if isinstance(network, nn.Module):
         if channels is None:

@@ -64,7 +64,7 @@ class ConditionalUNet(nn.Module):
 
         Args:
             x: states, shape [batch, H, W, C], any height and width.
-            mu: degraded images, same shape as `x`; ignored by the denoising variant.
+            mu: The degraded images, same shape as `x`; ignored by the denoising variant.
             t: steps, integers or floats, shape [batch].
 
         Returns:

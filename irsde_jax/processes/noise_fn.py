@@ -25,7 +25,7 @@ def make_noise_fn(
 
     Args:
         process: The process, see `make_process`.
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
         network: `(x, mu, t) -> noise`, or what `process.prediction` names.
         given: The degraded images, see `prepare`.
         debias: Whether the network was trained with the `euler` loss, whose minimiser

@@ -111,7 +111,7 @@ def prepare(process: Process, degraded: Array, hole: Array | None = None) -> Giv
             elsewhere are known. None stands for the holes that `holes.find` finds.
 
     Raises:
-        ValueError: if there are holes and the process fills none.
+        ValueError: If there are holes and the process fills none.
     """
     if hole is not None and process.known is None:
         raise ValueError(

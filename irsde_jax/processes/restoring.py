@@ -25,7 +25,7 @@ def restore(
     Args:
         key: The random key, shape [] or [batch], see `samplers.sample`.
         process: The process, see `make_process`.
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
         network: `(x, mu, t) -> noise`, or what `process.prediction` names.
         given: The degraded images, see `prepare`.
         solver: A key of `samplers.SOLVERS`, "package.module:name", or a `Solver`.

@@ -95,7 +95,7 @@ def make_process(
             which is still accepted here and means the same.
 
     Raises:
-        ValueError: if there is none, or if schedule or prediction do not fit.
+        ValueError: If there is none, or if schedule or prediction do not fit.
     """
     process = registry.find(name, PROCESSES, "process")
     if not isinstance(process, Process):

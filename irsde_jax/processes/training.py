@@ -38,13 +38,13 @@ def training_loss(
         loss: What is drawn and compared, see `losses.make_loss`.
         process: The process, see `make_process`.
         keys: One key per example, shape [batch].
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
         network: `(x, mu, t) -> noise`, or what `process.prediction` names.
         x0: Clean images in [0, 1], shape [batch, H, W, C].
         degraded: Degraded images, shape of `x0`; None for an unconditional process.
 
     Raises:
-        ValueError: if a conditional process is given no degraded images.
+        ValueError: If a conditional process is given no degraded images.
     """
     if not process.conditional:
         degraded = x0  # neither the mean nor the network is given it

@@ -58,7 +58,7 @@ def timestep_grid(
         Strictly decreasing steps, int32, shape [num_evals + 1].
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is out of range.
     """
     if spacing not in SPACINGS:
         raise ValueError(f"spacing={spacing!r} is not one of {sorted(SPACINGS)}.")

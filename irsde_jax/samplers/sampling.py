@@ -62,9 +62,9 @@ def sample(
 
     Args:
         key: shape [] (image i then uses `fold_in(key, i)`) or [batch].
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
         noise_fn: predicts the noise in x, called as `noise_fn(x, mu, t)`, t [batch].
-        mu: degraded images, shape [batch, H, W, C]; None for the Denoising process,
+        mu: The degraded images, shape [batch, H, W, C]; None for the Denoising process,
             whose mean is the clean image itself: `noise_fn` is then called with mu=x.
         solver: A key of `SOLVERS`, "package.module:name", or a `Solver`.
         timesteps: strictly decreasing steps, shape [num_evals + 1], from

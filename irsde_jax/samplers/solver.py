@@ -21,7 +21,7 @@ class StepInputs(NamedTuple):
     """What a solver is given for one step.
 
     Attributes:
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
         x: The state at step t, shape [...].
         mu: The mean, shape of `x`; None for the Denoising process.
         noise: The network's prediction of the noise in `x`, shape of `x`.

@@ -56,7 +56,7 @@ def make_tiles(
         blend: see `Tiles`; None: half of the overlap.
 
     Raises:
-        ValueError: if one is out of range.
+        ValueError: If one is out of range.
     """
     overlap = min(side // 4, 64) if overlap is None else overlap
     if side < 2 or not 1 <= overlap <= side // 2:
@@ -88,7 +88,7 @@ def canvas_length(num_values: int) -> int:
     one, so that less than a third of a large canvas is left empty.
 
     Raises:
-        ValueError: if positions in the canvas do not fit into 32-bit integers.
+        ValueError: If positions in the canvas do not fit into 32-bit integers.
     """
     length = 1 << max(int(num_values) - 1, 1).bit_length()
     if length > _LARGE and num_values <= 3 * length // 4:
