@@ -20,7 +20,7 @@ _trusted: set[str] = set()
 
 
 def trust(*modules: str) -> None:
-    """Allows `find` to import the given modules, such as "my_networks"."""
+    """Allows `find` to import modules, such as "my_networks", in this process."""
     _trusted.update(modules)
 
 

@@ -82,7 +82,10 @@ class HeadProjections(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> list[tuple[Array, Array, Array]]:
-        """Returns (q, k, v) for each head, [batch, N, HEAD_SIZE], from x [batch, N, C]."""
+        """Returns (q, k, v) for each head, given x of shape [batch, N, C].
+
+        Each of them has the shape [batch, N, HEAD_SIZE].
+        """
         channels = x.shape[-1]
         shape = (channels, 3 * NUM_HEADS * HEAD_SIZE)
         kernel = self.param("kernel", KERNEL_INIT, shape).astype(self.dtype)
@@ -106,7 +109,7 @@ class LinearAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Attends globally over x, shape [batch, H, W, C]."""
+        """Applies the attention to all pixels of x, shape [batch, H, W, C]."""
         pixels = _flatten_pixels(ChannelNorm(name="norm")(x))
         outs = []
         for q, k, v in HeadProjections(self.dtype, name="to_qkv")(pixels):
@@ -126,7 +129,7 @@ class FullAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Attends globally over x, shape [batch, H, W, C]."""
+        """Applies the attention to all pixels of x, shape [batch, H, W, C]."""
         pixels = _flatten_pixels(ChannelNorm(name="norm")(x))
         outs = []
         for q, k, v in HeadProjections(self.dtype, name="to_qkv")(pixels):

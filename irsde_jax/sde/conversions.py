@@ -23,7 +23,10 @@ def noise_to_score(schedule: Schedule, noise: Array, t: Step) -> Array:
 
 
 def score_to_noise(schedule: Schedule, score: Array, t: Step) -> Array:
-    """Returns the noise for a score:  -score std_t, with the shape of `score`."""
+    """Returns the noise that corresponds to `score`:  -score std_t.
+
+    The noise has the shape of `score`. This is the inverse of `noise_to_score`.
+    """
     return -score * marginal_std(schedule, t)
 
 
@@ -83,7 +86,7 @@ def v_to_noise(schedule: Schedule, x: Array, mu: Array, v: Array, t: Step) -> Ar
 
 
 def noise_to_v(schedule: Schedule, x: Array, mu: Array, noise: Array, t: Step) -> Array:
-    """Returns the v for the noise in `x`, the inverse of `v_to_noise`.
+    """Returns the v that corresponds to the noise in `x`; inverts `v_to_noise`.
 
         (noise - std_t (x - mu) / lambda^2) e^theta_bar_t
 

@@ -130,12 +130,12 @@ def add_noise(schedule: Schedule, x0: Array, mu: Array, noise: Array, t: Step) -
 def reverse_sde_drift(
     schedule: Schedule, x: Array, mu: Array, score: Array, t: Step, s: Step
 ) -> Array:
-    """Returns what an Euler-Maruyama step of the reverse SDE from t to s subtracts.
+    """Returns the drift term of an Euler-Maruyama step of the reverse SDE.
 
         D (mu - x) - 2 lambda^2 D score,    D = theta_bar_t - theta_bar_s
 
-    The noise of the step is not included; `reverse_noise_std` is its standard
-    deviation.
+    A step from t to s subtracts this term from x. It does not include the noise of the
+    step, whose standard deviation is `reverse_noise_std`.
 
     Args:
         schedule: The coefficients of the SDE.
@@ -158,11 +158,12 @@ def reverse_sde_drift(
 def reverse_ode_drift(
     schedule: Schedule, x: Array, mu: Array, score: Array, t: Step, s: Step
 ) -> Array:
-    """Returns what an Euler step of the probability-flow ODE from t to s subtracts.
+    """Returns the drift term of an Euler step of the probability-flow ODE.
 
         D (mu - x) - lambda^2 D score,    D = theta_bar_t - theta_bar_s
 
-    The arguments and the shape of the result are those of `reverse_sde_drift`.
+    A step from t to s subtracts this term from x. The arguments and the shape of the
+    result are those of `reverse_sde_drift`.
 
     References:
         Song et al. (2021), https://arxiv.org/abs/2011.13456, eq. 13.

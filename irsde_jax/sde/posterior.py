@@ -112,8 +112,8 @@ def bias_noise(
 def _euler_bias(schedule: Schedule, t: Step) -> tuple[Array, Array]:
     """Returns sinh(D)/D and std_t (e^D - 1 - D) / (2 lambda^2 D), each of shape []."""
     increment = schedule.theta_bar[t] - schedule.theta_bar[t - 1]
-    # For small D, a plain sinh and the difference e^D - 1 - D would lose their digits:
-    # sinh is computed from expm1, and (e^D - 1 - D) / D from its power series.
+    # For small D, expm1 preserves the digits of sinh(D), but e^D - 1 - D would still be
+    # mostly rounding error, so (e^D - 1 - D) / D is computed from its power series.
     gain = (jnp.expm1(increment) - jnp.expm1(-increment)) / (2 * increment)
     series = increment / 2 * (1 + increment / 3 * (1 + increment / 4))
     growth = (jnp.expm1(increment) - increment) / increment

@@ -90,8 +90,8 @@ def make_schedule(
         thetas: The theta schedule: a key of `THETAS`, or "package.module:name" for a
             function of your own with the same signature (`registry.find`).
         delta: The fraction of x0 - mu that remains at step T, in (0, 1).
-        dtype: The type of the stored table. It is always computed in float64; storing
-            it in float64 requires `jax_enable_x64`.
+        dtype: The type of the stored values. They are always computed in float64;
+            storing them in float64 requires `jax_enable_x64`.
 
     Raises:
         ValueError: If an argument is out of range, or if `dtype` is float64 but JAX
