@@ -1,9 +1,9 @@
 """A trial of weights on photographs of scikit-image with synthetic degradations.
 
 The photographs come from a package, and the random keys of the degradations and solvers
-are fixed. The same weights therefore give the same scores everywhere, up to the last
-digits. The demo shows the results, and the model cards of shipped weights contain the
-scores.
+are fixed. The same weights therefore give the same scores on every machine, except for
+rounding errors. The demo shows the results, and the model cards of the shipped weights
+contain the scores.
 """
 
 from collections.abc import Iterator

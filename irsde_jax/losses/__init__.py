@@ -12,7 +12,8 @@ your own needs two lines:
 The maximum likelihood loss compares one-step means. Its `exact` form, the default, uses
 the optimal reverse state with the predicted x0; its minimiser is the noise. Its `euler`
 form, which is that of the released code, uses the Euler-Maruyama mean. Its minimiser is
-not the noise but `sde.bias_noise` of it, which differs by a few percent at T = 100.
+not the noise but the result of `sde.bias_noise`, which differs from the noise by a few
+percent at T = 100.
 """
 
 from irsde_jax.losses.distances import (

@@ -39,7 +39,8 @@ def make_network(name: str, *, conditional: bool = True, **options: Any) -> Netw
 
     Raises:
         ValueError: If a name, option or dtype is unknown, if a value has the wrong
-            type, or if the module of the name is not trusted (`irsde_jax.registry`).
+            type, if a Flax module has no number of channels, or if the module of the
+            name is not trusted (`irsde_jax.registry`).
         TypeError: If the named function does not return a network.
     """
     if name.startswith(OBJECT):

@@ -10,8 +10,8 @@
 `inpainting` is not in the paper. It differs from IR-SDE in two ways. First, the paper's
 mean is white in the holes, which carries no information about the missing pixels; here
 the holes of the mean are filled smoothly, so less is left to restore. Second, outside
-the holes the clean image is known, and so is the noise: the prediction of the network
-is replaced by it there.
+the holes the clean image is known, so the known noise replaces the prediction of the
+network there.
 """
 
 import dataclasses

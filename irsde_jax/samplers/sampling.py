@@ -79,8 +79,8 @@ def sample(
 
     Raises:
         ValueError: If the solver is unknown or has no Denoising form while `mu` is
-            None, if the steps do not decrease or leave 0..T, if shapes differ, or if
-            both `mu` and `x_init` are None.
+            None, if the steps are not strictly decreasing integers in 0..T, if shapes
+            differ, or if both `mu` and `x_init` are None.
     """
     chosen = _find_allowed(solver, mu)
     timesteps = _checked_timesteps(schedule, timesteps)

@@ -27,7 +27,7 @@ class StepInputs(NamedTuple):
         z: A standard normal draw, shape of `x`. For a solver that is not stochastic,
             `samplers.sample` passes zeros.
         t: The step of `x`, shape [].
-        s: The step to go to, s < t, shape [].
+        s: The next step, s < t, shape [].
     """
 
     schedule: Schedule

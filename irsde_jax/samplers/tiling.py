@@ -4,8 +4,8 @@ Tiles that are restored separately differ where they meet, because each has its 
 noise. Here the tiles are joined in every step: the predictions on overlapping tiles are
 blended into one noise field, and the solver's step and its random noise act on the
 whole image. If the receptive field of the network is at most `overlap - blend` pixels,
-the result is the same as without tiles. Layers that see the whole image (the attention
-of the U-Net, the channel attention of NAFNet) see only a tile.
+the result is the same as without tiles. The attention of the U-Net and the channel
+attention of NAFNet cover only a tile instead of the whole image.
 
 The image is flattened into the first entries of a *canvas*, an array of shape
 [batch, 1, 1, length] with one of a few lengths. Solvers work on each pixel separately,

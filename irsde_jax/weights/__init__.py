@@ -15,14 +15,14 @@ FOLDER = Path(__file__).parent
 LICENCE = Path(__file__).with_name("LICENSE.md")
 SUFFIX = ".safetensors"
 PYTORCH_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
-"""Suffixes of PyTorch files. Their contents are checked when they are read."""
+"""Suffixes of PyTorch files. The format of the contents is detected when reading."""
 
 CARD = {
     "task": str,  # the degradation to remove, the kind of images, the range of levels
     "licence": str,  # the permitted use, and whose terms require this
     "default": str,  # the default solver and number of evaluations
     "data": str,  # the training data
-    "excluded": str,  # the images excluded from it, and the test sets unseen therefore
+    "excluded": str,  # the images excluded from it, and the unseen test sets
     "command": str,  # the command of the training
     "hardware": str,  # the hardware of the training
     "time": str,  # the duration of the training
