@@ -4,9 +4,9 @@
     >>> restore = irsde_jax.load("runs/deraining")  # doctest: +SKIP
     >>> restored = restore(images)  # doctest: +SKIP
 
-The names below are loaded when they are first used: the mathematics (`irsde_jax.sde`,
-`irsde_jax.samplers`, `irsde_jax.losses`) needs no neural-network library, and restoring
-needs no input pipeline.
+The names in `__all__` are imported when they are first used, because the mathematics
+(`irsde_jax.sde`, `irsde_jax.samplers`, `irsde_jax.losses`) does not need a
+neural-network library and restoring images does not need the input pipeline.
 """
 
 import importlib
@@ -50,7 +50,8 @@ _MODULE_OF = {
 }
 
 
-# `import irsde_jax; irsde_jax.sde.make_schedule()` works as well.
+# These modules are imported on first use too, so that `irsde_jax.sde.make_schedule()`
+# works after `import irsde_jax` alone.
 _MODULES = (
     "checkpoints",
     "data",
@@ -71,7 +72,7 @@ def __getattr__(name: str) -> Any:
         value = importlib.import_module(f"irsde_jax.{name}")
     else:
         raise AttributeError(f"module 'irsde_jax' has no attribute {name!r}")
-    globals()[name] = value  # the next access is an ordinary one
+    globals()[name] = value  # Later accesses no longer call this function.
     return value
 
 

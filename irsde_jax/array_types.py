@@ -1,4 +1,4 @@
-"""The vocabulary of all signatures: arrays, keys and the network seen as a function."""
+"""Type aliases used in all signatures: arrays, random keys and noise functions."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -6,13 +6,19 @@ from typing import TypeAlias
 import jax
 
 Array: TypeAlias = jax.Array
-"""An array; in mathematics a Python number will do where the shape is []."""
+"""A JAX array. Functions also accept a Python number where the shape is []."""
 
 PRNGKey: TypeAlias = jax.Array
-"""A typed JAX random key, shape [] or, for `keys`, [batch]."""
+"""A typed JAX random key, shape []; arguments named `keys` have the shape [batch]."""
 
 NoiseFn: TypeAlias = Callable[[Array, Array, Array], Array]
-"""`noise_fn(x, mu, t)`: predicted noise; all images [batch, H, W, C], t [batch]."""
+"""A function `noise_fn(x, mu, t)` that returns the predicted noise.
+
+`x`, `mu` and the result have the shape [batch, H, W, C]; `t` has the shape [batch].
+"""
 
 Batch: TypeAlias = dict[str, Array]
-"""`{"x0": clean}` or `{"x0": clean, "mu": degraded}`: [batch, H, W, C], in [0, 1]."""
+"""A training batch: `{"x0": clean}` or `{"x0": clean, "mu": degraded}`.
+
+The images have the shape [batch, H, W, C] and values in [0, 1].
+"""

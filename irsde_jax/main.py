@@ -1,9 +1,10 @@
-"""The command line: `irsde-jax`, or `python -m irsde_jax.main`; --help explains it.
+"""The command-line program: `irsde-jax`, or `python -m irsde_jax.main`.
 
-The exit code is 0 for success, 1 for an error of the library (a missing folder, a value
-out of range, images that would ruin a training), 2 for a mistake on the command line
-and 75 for a training that was stopped and that the same command continues. Errors are
-one line on standard error; `--verbosity=1` adds their traceback.
+`--help` lists the modes and the flags. The exit code is 0 for success, 1 for an error
+of the library (such as a missing folder, a value out of range or unsuitable training
+images), 2 for an invalid command line, and 75 for a training run that was stopped and
+that the same command continues. Errors are printed as one line on standard error;
+`--verbosity=1` adds the traceback.
 """
 
 import sys
@@ -34,7 +35,7 @@ __all__ = [
 
 
 def main() -> None:
-    """The program: parses the flags of this process, runs the mode and exits."""
+    """Parses the command-line flags, runs the selected mode and exits."""
     file_names.escape_on_consoles()
     values = flags.FLAGS
     define_flags(values)

@@ -1,12 +1,12 @@
-"""Finding things by name: those of a table here, and those of a user's own modules.
+"""Lookup of objects by name, in the tables of this package or in external modules.
 
 A configuration names a network, a solver, a process, a degradation, a theta schedule or
-a source of images. A plain name, such as "nafnet", is a key of the table of that kind.
+an image source. A plain name, such as "nafnet", is a key of the table of that kind.
 A name of the form "package.module:Name" is an object in a module outside this package.
 
-Importing a module runs its code, and a configuration may come with weights that a
-stranger made. So a module is imported only if the user has named it: in a configuration
-or an override of their own, or by `trust`.
+Importing a module runs its code, and a configuration may come with weights from an
+untrusted source. A module is therefore imported only if the user has named it, either
+in a configuration or an override of their own, or by calling `trust`.
 """
 
 import difflib
@@ -20,31 +20,31 @@ _trusted: set[str] = set()
 
 
 def trust(*modules: str) -> None:
-    """Allows `find` to import these modules, such as "my_networks", in this process."""
+    """Allows `find` to import modules, such as "my_networks", in this process."""
     _trusted.update(modules)
 
 
 def is_external(name: str) -> bool:
-    """Whether a name stands for an object in a module outside this package."""
+    """Returns whether a name refers to an object in a module outside this package."""
     return ":" in name
 
 
 def module_of(name: str) -> str:
-    """The module of an external name: "my.networks" of "my.networks:Net"."""
+    """Returns the module of an external name: "my.networks" for "my.networks:Net"."""
     return name.partition(":")[0]
 
 
 def find(name: str, table: Mapping[str, Value], what: str) -> Value:
-    """The object of that name.
+    """Returns the object with the given name.
 
     Args:
-        name: A key of `table`, or "package.module:Name".
-        table: The objects of this package by name.
-        what: What kind of object it is and where it was named, for messages, such as
-            "model.name".
+        name: A key of `table`, or a name of the form "package.module:Name".
+        table: The objects of this package, by name.
+        what: The setting that holds the name, such as "model.name". Error messages
+            mention it.
 
     Raises:
-        ValueError: if there is no such object, or if its module is not trusted.
+        ValueError: If there is no such object, or if its module is not trusted.
     """
     if not is_external(name):
         if name not in table:

@@ -1,1 +1,1 @@
-"""`make demo` and `make demo-train`: the library at work, in minutes."""
+"""The demos `make demo` and `make demo-train`, which run in minutes."""

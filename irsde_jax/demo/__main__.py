@@ -1,4 +1,4 @@
-"""`make demo`, or `python -m irsde_jax.demo`."""
+"""The entry point of `make demo` and `python -m irsde_jax.demo`."""
 
 from irsde_jax.demo.contact_sheet import main
 

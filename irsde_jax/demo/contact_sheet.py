@@ -1,7 +1,7 @@
-"""`make demo`: photographs, degraded and restored by the weights that ship.
+"""`make demo`: degrades photographs and restores them with the shipped weights.
 
-Every image is written as a PNG file, the contact sheet shows one of each case, and a
-table says what came out. `--sheet=docs/demo.jpg` makes the README's picture.
+Every image is written as a PNG file. The contact sheet shows one photograph for each
+case, and a table shows the scores. `--sheet=docs/demo.jpg` makes the README's picture.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from irsde_jax.evaluation.scores import Result
 from irsde_jax.restoration import loading
 
 FOLDER = Path("demo")
-SIDE = 256  # pixels, of the crops of the photographs
+SIDE = 256  # The side of the crops of the photographs, in pixels.
 
-# What a picture calls the versions of an image, and what a `Result` does.
+# Labels of the versions of an image -> their keys in the images of a `Result`.
 _VERSIONS = {"degraded": "degraded", "restored": "restored", "original": "reference"}
 _HEADING = (
     "case",
@@ -40,12 +40,12 @@ _JPEG_QUALITY = 80
 
 
 class Tried(NamedTuple):
-    """What weights made of photographs that were degraded in one way.
+    """The results of one set of weights for one degradation.
 
     Attributes:
-        weights: their name.
-        case: one of `trial.CASES`.
-        results: of each photograph.
+        weights: The name of the weights.
+        case: The name of a case in `trial.CASES`.
+        results: The result for each photograph.
     """
 
     weights: str
@@ -54,7 +54,7 @@ class Tried(NamedTuple):
 
 
 def try_shipped(side: int) -> Iterator[Tried]:
-    """All weights that ship, in every case of their tasks."""
+    """Yields the results of all shipped weights, for every case of their tasks."""
     for known in weights.list_weights():
         print(f"{known.name} ...", flush=True)
         for case, results in trial.run(loading.load(known.name), side=side):
@@ -62,7 +62,7 @@ def try_shipped(side: int) -> Iterator[Tried]:
 
 
 def missing_tasks(tried: Sequence[Tried]) -> list[str]:
-    """The tasks that no weights ship for."""
+    """Returns the tasks of `trial.CASES` without shipped weights."""
     done = {each.case for each in tried}
     return [task for task, cases in trial.CASES.items() if done.isdisjoint(cases)]
 
@@ -80,7 +80,7 @@ def write_images(tried: Sequence[Tried], folder: Path) -> None:
 
 
 def contact_sheet(tried: Sequence[Tried], side: int) -> Image.Image:
-    """A row for each case, every one with another photograph."""
+    """Returns the contact sheet: one row per case, with a different photograph each."""
     rows, captions = [], []
     for index, each in enumerate(tried):
         result = each.results[index % len(each.results)]
@@ -92,7 +92,7 @@ def contact_sheet(tried: Sequence[Tried], side: int) -> Image.Image:
 
 
 def table(tried: Sequence[Tried]) -> str:
-    """The means over the photographs, a line for each case."""
+    """Returns a table of the means over the photographs, with one line per case."""
     rows = []
     for each in tried:
         mean = scores.summarise([result.row() for result in each.results])
@@ -107,15 +107,16 @@ def table(tried: Sequence[Tried]) -> str:
 
 
 def run(folder: Path, sheet: Path, side: int = SIDE) -> None:
-    """Restores, writes and measures; says where to look.
+    """Runs the demo: restores photographs, writes the images and prints the scores.
 
     Args:
-        folder: for all images, made if it is missing.
-        sheet: file of the contact sheet; its suffix says the format.
-        side: of the crops of the photographs, in pixels.
+        folder: The folder for all images. It is created if necessary.
+        sheet: The file of the contact sheet. Its suffix selects the image format.
+        side: The side of the crops of the photographs, in pixels.
 
     Raises:
-        ModuleNotFoundError: if scikit-image, whose photographs these are, is missing.
+        ModuleNotFoundError: If scikit-image, which provides the photographs, is not
+            installed.
     """
     start = time.perf_counter()
     write_photographs(folder / "photographs", ["test"])
@@ -137,7 +138,7 @@ def run(folder: Path, sheet: Path, side: int = SIDE) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command `python -m irsde_jax.demo`."""
+    """Runs the command `python -m irsde_jax.demo`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     help_text = "of the contact sheet, by default demo/sheet.png"
     parser.add_argument("--sheet", type=Path, help=help_text)

@@ -1,7 +1,7 @@
-"""`make demo-train`: trains a small denoiser, then judges it on unseen photographs.
+"""`make demo-train`: trains a small denoiser and evaluates it on unseen photographs.
 
-The photographs are those that scikit-image ships, so nothing is downloaded. Training
-takes minutes on two CPU cores; run again, the demo goes on where it stopped.
+The photographs come with scikit-image, so nothing is downloaded. Training takes minutes
+on two CPU cores. If the demo was interrupted, run it again to continue.
 """
 
 import shlex
@@ -18,7 +18,7 @@ FOLDER = Path("demo")
 
 
 def main() -> None:
-    """Trains, evaluates, and says where to look."""
+    """Trains the network, evaluates it and prints where the results are."""
     set_up_logging(None)
     photographs, workdir = FOLDER / "photographs", FOLDER / "run"
     write_photographs(photographs)

@@ -1,8 +1,9 @@
-"""Weights tried on photographs of scikit-image, degraded by the library itself.
+"""A trial of weights on photographs of scikit-image with synthetic degradations.
 
-The same weights give the same figures wherever they are tried, to the last digits: the
-photographs come with a package, and the keys of degradations and solvers are fixed. The
-demo shows what comes out, and the cards of shipped weights state it.
+The photographs come from a package, and the random keys of the degradations and solvers
+are fixed. The same weights therefore give the same scores on every machine, except for
+rounding errors. The demo shows the results, and the model cards of the shipped weights
+contain the scores.
 """
 
 from collections.abc import Iterator
@@ -23,26 +24,27 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     "super-resolution": {"bicubic x4": dict(name="bicubic", factor=4)},
     "inpainting": {"thin strokes": dict(name="thin_mask")},
 }
-"""Task of a configuration -> what to call a case -> `make_degradation`'s arguments."""
+"""Task of a configuration -> name of a case -> arguments of `make_degradation`."""
 
-_CHECKED = dict(side=128, count=2)  # pixels and photographs: seconds on a CPU
+# 2 crops of 128 x 128 pixels take only seconds on a CPU.
+_CHECKED = dict(side=128, count=2)
 
 
 def run(restorer: Restorer, **crops: int) -> Iterator[tuple[str, list[Result]]]:
-    """Degrades, restores and measures photographs, in every case of the task.
+    """Degrades, restores and scores photographs for every case of the task.
 
-    Everything is at its default: solver, evaluations, and a noise level that is
-    estimated where the weights are told none.
+    The solver and the number of evaluations are the defaults of the weights. Where they
+    need a noise level, it is estimated from the image.
 
     Args:
-        restorer: the weights.
-        **crops: arguments of `photographs.UpperCrops`.
+        restorer: The restorer with the weights to try.
+        **crops: The arguments of `photographs.UpperCrops`.
 
     Yields:
-        A case, and the result of each photograph.
+        The name of a case and the results for its photographs.
 
     Raises:
-        ValueError: if `CASES` has none for the task of the weights.
+        ValueError: If `CASES` does not contain the task of the weights.
     """
     task = restorer.config.task
     if task not in CASES:
@@ -57,10 +59,11 @@ def run(restorer: Restorer, **crops: int) -> Iterator[tuple[str, list[Result]]]:
 
 
 def check(restorer: Restorer) -> dict[str, float]:
-    """PSNR (RGB, dB) of restored 128 x 128 crops, as a card has it in "check".
+    """Returns the PSNR of restored 128 x 128 crops, the "check" of a model card.
 
     Returns:
-        Case and photograph, as in "light rain: astronaut" -> PSNR.
+        A dictionary from case and photograph, such as "light rain: astronaut", to the
+        PSNR in dB over all RGB channels.
     """
     return {
         f"{case}: {result.name}": round(result.scores["restored_psnr_rgb"], 3)

@@ -1,17 +1,19 @@
 """The training losses: noise matching, maximum likelihood, and the clean image.
 
-A loss has two halves. `draw` draws a step t in 1..T and a noise for each example and
-perturbs its clean image with them. The `*_at` functions compare a network's prediction
-with what was drawn; they are pure functions and draw nothing. The mean is over
-everything, and nothing is weighted by t. A training loop of your own needs two lines:
+A loss has two parts. `draw` draws a step t in 1..T and a noise for each example and
+perturbs its clean image with them. The `*_at` functions compare the prediction of a
+network with the target; they draw no random numbers. The loss is the mean over all
+examples, pixels and channels, without a weight that depends on t. A training loop of
+your own needs two lines:
 
     drawn = losses.draw(keys, schedule, x0, mu)
     loss = losses.noise_loss_at(drawn, network(drawn.x, mu, drawn.t))
 
-The maximum likelihood loss compares one-step means. Its `exact` form, the default,
-takes the optimal reverse state with the predicted x0; its minimiser is the noise. Its
-`euler` form, the released code's, takes the Euler-Maruyama mean; its minimiser is *not*
-the noise but what `sde.bias_noise` computes, a shift of a few percent at T = 100.
+The maximum likelihood loss compares one-step means. Its `exact` form, the default, uses
+the optimal reverse state with the predicted x0; its minimiser is the noise. Its `euler`
+form, which is that of the released code, uses the Euler-Maruyama mean. Its minimiser is
+not the noise but the result of `sde.bias_noise`, which differs from the noise by a few
+percent at T = 100.
 """
 
 from irsde_jax.losses.distances import (

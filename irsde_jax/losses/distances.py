@@ -1,4 +1,4 @@
-"""The losses, as functions of what was drawn and of the noise that was predicted."""
+"""The losses as functions of perturbed images and of the predicted noise."""
 
 import functools
 from collections.abc import Callable
@@ -17,23 +17,23 @@ NORMS: dict[str, Callable[[Array], Array]] = {"l1": jnp.abs, "l2": jnp.square}
 
 
 class LossAt(Protocol):
-    """A loss of what was drawn and of the noise that was predicted from it."""
+    """A loss function of perturbed images and of the noise predicted in them."""
 
     def __call__(
         self, drawn: Drawn, prediction: Array, /, *, per_example: bool = False
     ) -> Array:
-        """Returns the mean, shape [], or that of each example, shape [batch]."""
+        """Returns the loss, shape [], or with `per_example` that of each, [batch]."""
 
 
 def noise_loss_at(
     drawn: Drawn, prediction: Array, *, norm: str = "l1", per_example: bool = False
 ) -> Array:
-    """Noise matching, the mean of |prediction - noise|, shape [].
+    """Returns the noise matching loss, the mean of |prediction - noise|, shape [].
 
     Args:
-        drawn: What was drawn, see `draw`.
+        drawn: The perturbed images, as `draw` returns them.
         prediction: The predicted noise, shape of `drawn.x`.
-        norm: "l1" or "l2" (the mean square).
+        norm: The norm: "l1", or "l2" for the mean square.
         per_example: Whether to return the mean of each example, shape [batch].
 
     References:
@@ -51,13 +51,16 @@ def max_likelihood_loss_at(
     norm: str = "l1",
     per_example: bool = False,
 ) -> Array:
-    """Mean distance of the one-step mean from the optimal reverse state, shape [].
+    """Returns the mean distance of a step from the optimal reverse state, shape [].
+
+    The step goes from t to t - 1 with the predicted noise and without random noise.
 
     Args:
-        drawn: What was drawn, see `draw`.
+        drawn: The perturbed images, as `draw` returns them.
         prediction: The predicted noise, shape of `drawn.x`.
-        form: A key of `STEP_MEANS`, see the module.
-        norm: "l1" or "l2" (the mean square).
+        form: The kind of step, a key of `STEP_MEANS`. `irsde_jax.losses` describes
+            both.
+        norm: The norm: "l1", or "l2" for the mean square.
         per_example: Whether to return the mean of each example, shape [batch].
 
     References:
@@ -68,7 +71,8 @@ def max_likelihood_loss_at(
     x, x0, mu, t = drawn.x, drawn.x0, drawn.mu, drawn.t
     chex.assert_equal_shape([prediction, x, x0])
     step_mean = functools.partial(STEP_MEANS[form], drawn.schedule)
-    # The Denoising mean is unknown to the prediction but known to its target.
+    # In the Denoising process, the prediction must not use the mean x0, but the target
+    # may.
     mean_axis = None if mu is None else 0
     reached = jax.vmap(step_mean, (0, mean_axis, 0, 0))(x, mu, prediction, t)
     optimal = jax.vmap(sde.optimal_reverse_state, (None, 0, 0, 0, 0, 0))(
@@ -80,15 +84,16 @@ def max_likelihood_loss_at(
 def x0_loss_at(
     drawn: Drawn, prediction: Array, *, norm: str = "l1", per_example: bool = False
 ) -> Array:
-    """Mean distance of the clean image that the prediction implies from x0, shape [].
+    """Returns the mean distance between the x0 that `prediction` implies and x0.
 
-    It weighs the steps near T, whose noise says least of the image, as they weigh in a
-    result of few evaluations. With "l2" its minimiser is that of noise matching, the
-    expected noise. The arguments are those of `noise_loss_at`.
+    Compared with noise matching, it gives more weight to the steps near T, where a
+    small error in the noise is a large error in the image. These steps matter most when
+    sampling with few evaluations. With "l2", its minimiser is the expected noise, as
+    for noise matching. The arguments and the shape are those of `noise_loss_at`.
 
     References:
-        Salimans & Ho (2022), https://arxiv.org/abs/2202.00512, Section 4: the loss in
-        x, without their truncation.
+        Salimans & Ho (2022), https://arxiv.org/abs/2202.00512, Section 4. This is their
+        loss in x without the truncation.
     """
     chex.assert_equal_shape([prediction, drawn.x, drawn.x0])
     mean_axis = None if drawn.mu is None else 0
@@ -100,7 +105,7 @@ def x0_loss_at(
 def exact_step_mean(
     schedule: Schedule, x: Array, mu: Array | None, noise: Array, t: Array
 ) -> Array:
-    """The optimal reverse state at t - 1, x0 from the predicted noise, of one image."""
+    """Returns the optimal reverse state of one image at t - 1 for the predicted x0."""
     mean, x0_hat = sde.mean_and_x0(schedule, x, mu, noise, t)
     return sde.optimal_reverse_state(schedule, x, x0_hat, mean, t, t - 1)
 
@@ -108,7 +113,7 @@ def exact_step_mean(
 def euler_step_mean(
     schedule: Schedule, x: Array, mu: Array | None, noise: Array, t: Array
 ) -> Array:
-    """The Euler-Maruyama mean at t - 1, as the released code has it, for one image."""
+    """Returns the Euler-Maruyama mean of one image at t - 1, like the released code."""
     mean, _ = sde.mean_and_x0(schedule, x, mu, noise, t)
     score = sde.noise_to_score(schedule, noise, t)
     return x - sde.reverse_sde_drift(schedule, x, mean, score, t, t - 1)
@@ -126,17 +131,17 @@ LOSSES: dict[str, Callable[..., Array]] = {
 
 
 def check_norm(norm: str) -> None:
-    """Raises a ValueError unless `norm` is a key of `NORMS`."""
+    """Raises a `ValueError` unless `norm` is a key of `NORMS`."""
     if norm not in NORMS:
         raise ValueError(f"norm={norm!r} is not one of {sorted(NORMS)}.")
 
 
 def _mean(distances: Array, per_example: bool) -> Array:
-    """The mean over everything, or over all axes but the first."""
+    """Returns the mean over all axes, or over all axes but the first."""
     return distances.mean(axis=tuple(range(1, distances.ndim)) if per_example else None)
 
 
 def _norm(norm: str) -> Callable[[Array], Array]:
-    """The norm of that name."""
+    """Returns the norm with the given name."""
     check_norm(norm)
     return NORMS[norm]

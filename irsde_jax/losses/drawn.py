@@ -1,4 +1,4 @@
-"""What a loss is computed from: perturbed images, their noise and their steps."""
+"""The inputs of a loss: perturbed images, their noise and their steps."""
 
 from typing import NamedTuple, Protocol
 
@@ -11,7 +11,7 @@ from irsde_jax.sde import Schedule
 
 
 class Drawn(NamedTuple):
-    """A batch of perturbed images, and all that a loss knows of them.
+    """A batch of perturbed images, with everything that a loss needs.
 
     Attributes:
         x: The perturbed images x_t, shape [batch, H, W, C].
@@ -19,7 +19,7 @@ class Drawn(NamedTuple):
         t: The steps in 1..T, shape [batch].
         x0: The clean images, shape of `x`.
         mu: The means, shape of `x`; None for the Denoising process, whose mean is `x0`.
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
     """
 
     x: Array
@@ -31,12 +31,12 @@ class Drawn(NamedTuple):
 
 
 class Draw(Protocol):
-    """A function that draws what a loss is computed from, such as `draw`."""
+    """A function that draws steps and noise and perturbs images, such as `draw`."""
 
     def __call__(
         self, keys: PRNGKey, schedule: Schedule, x0: Array, mu: Array | None, /
     ) -> Drawn:
-        """Returns the perturbed images. The arguments are those of `draw`."""
+        """Returns the perturbed images; the arguments are those of `draw`."""
 
 
 def draw(
@@ -49,11 +49,11 @@ def draw(
     """Draws a step and a noise for each example and perturbs its clean image.
 
     Args:
-        keys: One key per example, shape [batch].
-        schedule: SDE coefficients.
-        x0: Clean images, shape [batch, H, W, C].
-        mu: Degraded images, shape of `x0`; None for the Denoising process, whose mean
-            is x0.
+        keys: The random keys, one per example, shape [batch].
+        schedule: The coefficients of the SDE.
+        x0: The clean images, shape [batch, H, W, C].
+        mu: The degraded images, shape of `x0`; None for the Denoising process, whose
+            mean is `x0`.
         t: The steps in 1..T, shape [batch]. By default they are drawn uniformly.
     """
     mean = x0 if mu is None else mu
@@ -71,11 +71,11 @@ def draw(
 
 
 def predict(noise_fn: NoiseFn, drawn: Drawn) -> Array:
-    """The noise that a network predicts in what was drawn, shape of `drawn.x`."""
+    """Returns the noise that `noise_fn` predicts in `drawn.x`, with the same shape."""
     return noise_fn(drawn.x, drawn.x if drawn.mu is None else drawn.mu, drawn.t)
 
 
 def _draw_step(key: PRNGKey, schedule: Schedule) -> Array:
-    """Draws t uniform in 1..T, from the first half of the key."""
+    """Draws t uniformly from 1..T, with the first of the two halves of the key."""
     t_key, _ = jax.random.split(key)
     return jax.random.randint(t_key, (), 1, schedule.num_steps + 1)

@@ -1,4 +1,4 @@
-"""Losses that draw, ask the network and compare: what training uses."""
+"""Complete losses for training: they perturb images, run the network and compare."""
 
 import dataclasses
 import functools
@@ -12,11 +12,11 @@ from irsde_jax.sde import Schedule
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """A loss for training: what is drawn, and the loss of a prediction from it.
+    """A loss for training, made of two functions.
 
     Attributes:
-        at: The loss of (drawn, prediction), such as `noise_loss_at`.
-        draw: The function that draws, called as `draw(keys, schedule, x0, mu)`.
+        at: The loss `at(drawn, prediction)` of a prediction, such as `noise_loss_at`.
+        draw: The function `draw(keys, schedule, x0, mu)` that perturbs the images.
     """
 
     at: LossAt
@@ -32,18 +32,18 @@ class Loss:
         *,
         per_example: bool = False,
     ) -> Array:
-        """Draws, predicts and compares. The arguments are those of `noise_loss`."""
+        """Returns the loss; the arguments are those of `noise_loss`."""
         drawn = self.draw(keys, schedule, x0, mu)
         prediction = predict(noise_fn, drawn)
         return self.at(drawn, prediction, per_example=per_example)
 
 
 def make_loss(name: str, norm: str = "l1") -> Loss:
-    """The loss of that name and norm.
+    """Returns the loss with the given name and norm.
 
     Args:
-        name: A key of `LOSSES`.
-        norm: A key of `NORMS`: "l1", or "l2" for the mean square.
+        name: The name of the loss, a key of `LOSSES`.
+        norm: The name of the norm, a key of `NORMS`: "l1", or "l2" for the mean square.
 
     Raises:
         ValueError: If there is no such loss or norm.
@@ -66,16 +66,17 @@ def noise_loss(
     norm: str = "l1",
     per_example: bool = False,
 ) -> Array:
-    """`noise_loss_at` of what `draw` draws and `noise_fn` predicts, shape [].
+    """Returns `noise_loss_at` for images that `draw` perturbs, shape [].
 
     Args:
-        keys: One key per example, shape [batch].
-        schedule: SDE coefficients.
-        noise_fn: The network, called with x [batch, H, W, C] and t [batch].
-        x0: Clean images, shape [batch, H, W, C].
-        mu: Degraded images, shape of `x0`; None for the Denoising process, whose mean
-            is x0 (`noise_fn` is then called with mu=x).
-        norm: "l1" or "l2" (the mean square).
+        keys: The random keys, one per example, shape [batch].
+        schedule: The coefficients of the SDE.
+        noise_fn: The network `noise_fn(x, mu, t)`, with x of shape [batch, H, W, C] and
+            t of shape [batch].
+        x0: The clean images, shape [batch, H, W, C].
+        mu: The degraded images, shape of `x0`; None for the Denoising process, whose
+            mean is `x0`. `noise_fn` is then called with x as mu.
+        norm: The norm: "l1", or "l2" for the mean square.
         per_example: Whether to return the mean of each example, shape [batch].
     """
     drawn = draw(keys, schedule, x0, mu)
@@ -96,7 +97,7 @@ def max_likelihood_loss(
     norm: str = "l1",
     per_example: bool = False,
 ) -> Array:
-    """`max_likelihood_loss_at` of what `draw` draws and `noise_fn` predicts, shape [].
+    """Returns `max_likelihood_loss_at` for images that `draw` perturbs, shape [].
 
     The arguments are those of `noise_loss`, and `form` is a key of `STEP_MEANS`.
     """
@@ -116,7 +117,7 @@ def x0_loss(
     norm: str = "l1",
     per_example: bool = False,
 ) -> Array:
-    """`x0_loss_at` of what `draw` draws and `noise_fn` predicts, shape [].
+    """Returns `x0_loss_at` for images that `draw` perturbs, shape [].
 
     The arguments are those of `noise_loss`.
     """

@@ -1,4 +1,4 @@
-"""Measures of images: PSNR and SSIM, LPIPS, and how certain their means are."""
+"""Image quality metrics: PSNR, SSIM, LPIPS and confidence intervals of their means."""
 
 from irsde_jax.metrics.distortion import luma, psnr, ssim
 

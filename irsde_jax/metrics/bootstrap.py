@@ -1,4 +1,4 @@
-"""How certain a mean over a test set is: a bootstrap confidence interval."""
+"""Bootstrap confidence intervals for means over a test set."""
 
 import math
 from collections.abc import Sequence
@@ -13,18 +13,20 @@ SEED = 0
 
 
 def mean_and_interval(values: Sequence[float]) -> dict[str, Any]:
-    """The mean of the images and its percentile bootstrap interval.
+    """Returns the mean over images and its percentile bootstrap interval.
 
-    What varies is which images are in the test set; the same images always give the
-    same interval. It takes the images for independent, and of a handful of them it is
-    too narrow.
+    The interval describes the uncertainty that comes from the choice of test images.
+    The random seed is fixed, so the same scores always give the same interval. The
+    images are assumed to be independent. For very few images, the interval is too
+    narrow.
 
     Args:
-        values: a score for each image; NaN stands for an image without it.
+        values: The score of each image. NaN stands for an image without a score.
 
     Returns:
-        "mean", "low", "high" and "num_images". Without images all are None; the
-        interval is None for one image, or where a score is infinite.
+        A dictionary with "mean", "low", "high" and "num_images", the number of images
+        with a score. "mean" is None if this number is 0. "low" and "high" are None for
+        fewer than two images, or if a score is infinite.
 
     References:
         Efron and Tibshirani (1993), "An Introduction to the Bootstrap", Section 13.3.
@@ -40,7 +42,7 @@ def mean_and_interval(values: Sequence[float]) -> dict[str, Any]:
         (known,),
         np.mean,
         n_resamples=NUM_RESAMPLES,
-        batch=max(1, 10**7 // len(known)),  # of 80 MB
+        batch=max(1, 10**7 // len(known)),  # at most 80 MB
         confidence_level=LEVEL,
         method="percentile",
         rng=np.random.default_rng(SEED),

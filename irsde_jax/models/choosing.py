@@ -1,4 +1,4 @@
-"""The choice of a network by its name and its options, checked before it is built."""
+"""Construction of networks by name, with checked options."""
 
 import dataclasses
 import difflib
@@ -21,25 +21,27 @@ MODELS: dict[str, Callable[..., Any]] = {
 }
 
 OBJECT = "<object "
-"""How `model.name` begins where a network was given as an object, see `train`."""
+"""The prefix of `model.name` if `train` was given the network as an object."""
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def make_network(name: str, *, conditional: bool = True, **options: Any) -> Network:
-    """Returns the network of that name, built with options of a configuration.
+    """Returns the network with the given name, built from configuration options.
 
     Args:
-        name: A key of `MODELS`, or "package.module:Name": a Flax module class, or a
+        name: A key of `MODELS`, or "package.module:Name" for a Flax module class or a
             function that returns a `Network`. It is called with `options`, and with
-            `conditional` if it takes it.
+            `conditional` if it has this parameter.
         conditional: Whether the network sees the degraded images.
-        **options: See `make_model`. The number of channels is `channels`.
+        **options: The options of the network, as in `make_model`. The option `channels`
+            is the number of channels of the images.
 
     Raises:
-        ValueError: for an unknown name, option or dtype, or a value of another type; or
-            if the module of the name is not trusted, see `irsde_jax.registry`.
-        TypeError: if what is named returns no network.
+        ValueError: If a name, option or dtype is unknown, if a value has the wrong
+            type, if a Flax module has no number of channels, or if the module of the
+            name is not trusted (`irsde_jax.registry`).
+        TypeError: If the named function does not return a network.
     """
     if name.startswith(OBJECT):
         raise ValueError(
@@ -68,15 +70,16 @@ def make_network(name: str, *, conditional: bool = True, **options: Any) -> Netw
 
 
 def make_model(name: str, **options: Any) -> nn.Module:
-    """Returns the Flax module of that name, its fields set from plain values.
+    """Returns the Flax module with the given name, with fields set from plain values.
 
     Args:
-        name: A key of `MODELS`, or "package.module:Name" of a Flax module class.
-        **options: The fields of that module. Sequences may be lists, and `dtype` is the
-            name "float32" or "bfloat16" (or that type itself).
+        name: A key of `MODELS`, or "package.module:Name" for a Flax module class.
+        **options: The fields of the module. Sequences may be lists. `dtype` is
+            "float32" or "bfloat16", or the type itself.
 
     Raises:
-        ValueError: for an unknown name, option or dtype, or a value of another type.
+        ValueError: If a name, option or dtype is unknown, or if a value has the wrong
+            type.
     """
     return _make_flax(name, registry.find(name, MODELS, "model.name"), options)
 
@@ -86,7 +89,7 @@ def _is_flax(found: Any) -> bool:
 
 
 def _fields(model: Any) -> list[str]:
-    """The names of the fields of a Flax module class that a configuration may set."""
+    """Returns the fields of a Flax module class that a configuration may set."""
     names = {field.name for field in dataclasses.fields(model)}
     return sorted(names - {"parent", "name"})
 
@@ -115,7 +118,10 @@ def _check_names(name: str, options: Iterable[str], allowed: list[str]) -> None:
 
 
 def _check_type(option: str, value: Any, default: Any) -> None:
-    """Raises if an option has another type than its default; `dtype` may have any."""
+    """Raises a `ValueError` if an option has another type than its default.
+
+    `dtype` is not checked here, because it may be a name or a type.
+    """
     if option == "dtype":
         return
     if isinstance(default, tuple):
@@ -125,7 +131,7 @@ def _check_type(option: str, value: Any, default: Any) -> None:
         is_right, wanted = isinstance(value, bool), "True or False"
     elif isinstance(default, int):
         is_right, wanted = _is_integer(value), "an integer"
-    else:  # a module of a user's own, which has other types
+    else:  # Modules of the user may have options of other types.
         return
     if not is_right:
         raise ValueError(f"model {option}={value!r} must be {wanted}.")
@@ -136,7 +142,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _compute_dtype(dtype: Any) -> Any:
-    """The JAX type that `dtype`, a name or a type, stands for."""
+    """Returns the JAX type for `dtype`, which is a name or a type."""
     for name, value in _DTYPES.items():
         if dtype is value or (isinstance(dtype, str) and dtype == name):
             return value

@@ -1,8 +1,9 @@
 """The 3x3 depthwise convolution as nine shifted multiply-adds.
 
 XLA's grouped convolution is tens of times slower on CPUs (`benchmarks/depthwise.py`
-measures by how much). Derived automatically, the gradient of the kernel would be nine
-reductions over all pixels, which XLA does not vectorise on CPUs: it has its own rule.
+compares the two). The gradient with respect to the kernel has a custom rule, because
+automatic differentiation would give nine reductions over all pixels, which XLA does not
+vectorise on CPUs.
 """
 
 import jax
@@ -15,16 +16,17 @@ _TAPS = [(row, column) for row in range(3) for column in range(3)]
 
 @jax.custom_vjp
 def depthwise_conv(x: Array, kernel: Array) -> Array:
-    """Convolves each channel with its own 3x3 kernel, zero-padded by 1.
+    """Convolves each channel with its own 3x3 kernel, with zero padding of 1.
 
-    Sums are taken in float32, whatever the type of `x`.
+    The sums are computed in float32 for any type of `x`.
 
     Args:
-        x: images, shape [batch, H, W, C].
-        kernel: shape [3, 3, 1, C], as of a grouped convolution with C groups.
+        x: The images, shape [batch, H, W, C].
+        kernel: The kernels, shape [3, 3, 1, C], in the layout of a grouped convolution
+            with C groups.
 
     Returns:
-        The convolved images, shape and type of `x`.
+        The convolved images, with the shape and type of `x`.
     """
     height, width = x.shape[1:3]
     kernel = kernel.astype(jnp.float32)
@@ -57,7 +59,10 @@ def _zero_border(x: Array) -> Array:
 
 
 def _kernel_gradient(x: Array, gradient: Array) -> Array:
-    """Sums over pixels of gradient times each of the nine shifts, [3, 3, 1, C]."""
+    """Returns the gradient with respect to the kernel, shape [3, 3, 1, C].
+
+    It is the sum over pixels of `gradient` times each of the nine shifts of `x`.
+    """
     height, width, channels = x.shape[1:]
     padded = _zero_border(x.astype(jnp.float32))
     sums = []
@@ -68,7 +73,10 @@ def _kernel_gradient(x: Array, gradient: Array) -> Array:
 
 
 def _kernel_gradient_by_rows(x: Array, gradient: Array) -> Array:
-    """The same, one image row at a time: no reduction until the last, small one."""
+    """Computes `_kernel_gradient` by accumulating one image row at a time.
+
+    Only the last, small sum is a reduction. XLA does not vectorise reductions on CPUs.
+    """
     batch, height, width, channels = x.shape
     padded = _zero_border(x)
 

@@ -1,4 +1,4 @@
-"""Layers that both networks are built from: steps, norms, attention and padding."""
+"""Layers of both networks: step embeddings, norms, attention and padding."""
 
 from typing import Any
 
@@ -9,22 +9,22 @@ import numpy as np
 
 from irsde_jax.array_types import Array
 
-# Neither network normalises its residual path, so a third of the variance that would
-# preserve the signal is a calm start.
+# Neither network normalises its residual path. A third of the variance that preserves
+# the size of the signal therefore gives a more stable start of training.
 KERNEL_INIT = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 NUM_HEADS, HEAD_SIZE = 4, 32
 
 
 def time_embedding(t: Array, size: int) -> Array:
-    """[sin(t w), cos(t w)] with w_i = exp(-log(10000) i / (size / 2 - 1)).
+    """Returns [sin(t w), cos(t w)] with w_i = exp(-log(10000) i / (size / 2 - 1)).
 
     Args:
-        t: steps, integers or floats, shape [batch].
-        size: even, at least 4.
+        t: The steps, integers or floats, shape [batch].
+        size: The size of an embedding, even and at least 4.
 
     Returns:
-        Embeddings in float32, shape [batch, size].
+        The embeddings in float32, shape [batch, size].
     """
     exponents = np.arange(size // 2) / (size // 2 - 1)
     frequencies = jnp.asarray(np.exp(-np.log(10000.0) * exponents), jnp.float32)
@@ -33,7 +33,7 @@ def time_embedding(t: Array, size: int) -> Array:
 
 
 def dense(features: int, name: str, dtype: Any, use_bias: bool = True) -> nn.Dense:
-    """A linear layer on the last axis: the fastest 1x1 convolution."""
+    """Returns a linear layer on the last axis, the fastest 1x1 convolution."""
     return nn.Dense(
         features, use_bias=use_bias, dtype=dtype, kernel_init=KERNEL_INIT, name=name
     )
@@ -42,7 +42,7 @@ def dense(features: int, name: str, dtype: Any, use_bias: bool = True) -> nn.Den
 def conv(
     features: int, size: int, name: str, dtype: Any, use_bias: bool = True
 ) -> nn.Conv:
-    """A convolution with an odd kernel, zero-padded to keep the image size."""
+    """Returns a convolution with an odd kernel that preserves the image size."""
     return nn.Conv(
         features,
         (size, size),
@@ -55,11 +55,14 @@ def conv(
 
 
 class ChannelNorm(nn.Module):
-    """LayerNorm over the channels of each pixel: a gain, no bias, float32 inside."""
+    """LayerNorm over the channels of each pixel, with a gain and without a bias.
+
+    It is computed in float32.
+    """
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Normalises x, shape [..., C]."""
+        """Returns x, of shape [..., C], normalised over C."""
         gain = self.param("gain", nn.initializers.ones, (x.shape[-1],))
         wide = x.astype(jnp.float32)
         centred = wide - wide.mean(-1, keepdims=True)
@@ -68,17 +71,21 @@ class ChannelNorm(nn.Module):
 
 
 class HeadProjections(nn.Module):
-    """Queries, keys and values by one bias-free linear layer, head by head.
+    """Queries, keys and values of all heads, from one linear layer without bias.
 
-    A product per head instead of one large product that is then cut and transposed:
-    on CPUs those copies cost several times the products, most of all in the gradient.
+    The product is computed for each head separately. One large product would have to be
+    split and transposed; on CPUs, these copies take several times as long as the
+    products, especially in the gradient.
     """
 
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> list[tuple[Array, Array, Array]]:
-        """x, shape [batch, N, C], to (q, k, v) of [batch, N, HEAD_SIZE] per head."""
+        """Returns (q, k, v) for each head, given x of shape [batch, N, C].
+
+        Each of them has the shape [batch, N, HEAD_SIZE].
+        """
         channels = x.shape[-1]
         shape = (channels, 3 * NUM_HEADS * HEAD_SIZE)
         kernel = self.param("kernel", KERNEL_INIT, shape).astype(self.dtype)
@@ -91,17 +98,18 @@ class HeadProjections(nn.Module):
 
 
 class LinearAttention(nn.Module):
-    """x + norm(attention(norm(x))), linear in the number of pixels.
+    """Linear attention: x + norm(attention(norm(x))).
 
-    Queries are softmaxed over their entries and keys over the pixels, so that keys and
-    values meet first, in one small matrix per head.
+    The softmax of the queries is over their entries and that of the keys over the
+    pixels. Keys and values are multiplied first, which gives one small matrix per head,
+    so the cost is linear in the number of pixels.
     """
 
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Attends globally over x, shape [batch, H, W, C]."""
+        """Applies the attention to all pixels of x, shape [batch, H, W, C]."""
         pixels = _flatten_pixels(ChannelNorm(name="norm")(x))
         outs = []
         for q, k, v in HeadProjections(self.dtype, name="to_qkv")(pixels):
@@ -115,13 +123,13 @@ class LinearAttention(nn.Module):
 
 
 class FullAttention(nn.Module):
-    """x + attention(norm(x)) with the softmax over all pairs of pixels."""
+    """Full attention: x + attention(norm(x)), with weights for all pairs of pixels."""
 
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Attends globally over x, shape [batch, H, W, C]."""
+        """Applies the attention to all pixels of x, shape [batch, H, W, C]."""
         pixels = _flatten_pixels(ChannelNorm(name="norm")(x))
         outs = []
         for q, k, v in HeadProjections(self.dtype, name="to_qkv")(pixels):
@@ -132,20 +140,21 @@ class FullAttention(nn.Module):
 
 
 def _flatten_pixels(x: Array) -> Array:
-    """[batch, H, W, C] -> [batch, H * W, C]."""
+    """Reshapes [batch, H, W, C] to [batch, H * W, C]."""
     return x.reshape(x.shape[0], -1, x.shape[-1])
 
 
 def _softmax(x: Array, axis: int) -> Array:
-    """Softmax in float32, returned in the type of x."""
+    """Returns the softmax in the type of x, computed in float32."""
     return jax.nn.softmax(x.astype(jnp.float32), axis=axis).astype(x.dtype)
 
 
 def network_input(x: Array, mu: Array, channels: int, conditional: bool) -> Array:
-    """[x - mu, mu] on channels, or x alone where the network is not conditional.
+    """Returns [x - mu, mu] along the channels, or x if the network is unconditional.
 
     Raises:
-        ValueError: if shapes differ, or are not those that the network was built for.
+        ValueError: If the shapes of `x` and `mu` differ, or if the images do not have
+            `channels` channels.
     """
     if x.ndim != 4 or x.shape[-1] != channels:
         raise ValueError(
@@ -160,13 +169,14 @@ def network_input(x: Array, mu: Array, channels: int, conditional: bool) -> Arra
 
 
 def pad_to_multiple(x: Array, multiple: int, mode: str) -> Array:
-    """Pads images at the bottom and right until both sides are multiples.
+    """Pads images at the bottom and right to multiples of `multiple`.
 
     Args:
-        x: images of any size, shape [batch, H, W, C].
-        multiple: what the new height and width are multiples of.
-        mode: "zero", or "reflect": mirrored about the last pixel, back and forth as
-            often as it takes; a side of one pixel is repeated.
+        x: The images, of any size, shape [batch, H, W, C].
+        multiple: The number of which the new height and width are multiples.
+        mode: The kind of padding: "zero" or "reflect". "reflect" mirrors the image
+            about its last pixel, repeatedly if necessary. A side of one pixel is
+            repeated.
 
     Returns:
         The padded images, shape [batch, H', W', C].
@@ -185,7 +195,7 @@ def pad_to_multiple(x: Array, multiple: int, mode: str) -> Array:
 
 
 def _reflected_indices(size: int, padded_size: int) -> np.ndarray:
-    """0, 1, .., size - 1, size - 2, .., 0, 1, ..: as many as `padded_size`."""
+    """Returns the first `padded_size` of 0, 1, .., size - 1, size - 2, .., 0, 1, .."""
     period = max(2 * (size - 1), 1)
     indices = np.arange(padded_size) % period
     return np.minimum(indices, period - indices) if size > 1 else indices

@@ -1,6 +1,7 @@
 """The conditional NAFNet of Refusion, compatible with the official weights.
 
-A U-shaped network without activation functions: halves of channels gate each other.
+It is a U-shaped network without activation functions. Instead, the two halves of the
+channels are multiplied (`simple_gate`).
 
 References:
     Luo et al. (2023), "Refusion", https://arxiv.org/abs/2304.08291.
@@ -28,17 +29,18 @@ from irsde_jax.models.layers import (
 
 
 class ConditionalNAFNet(nn.Module):
-    """Predicts noise; 76.6 M parameters at the default size.
+    """The conditional NAFNet, with 76.6 M parameters at the default size.
 
     Attributes:
-        channels: channels of the images.
-        width: channels of the first level, even and at least 4; doubles per level.
-        enc_blocks: number of blocks of each level of the way down.
-        middle_blocks: number of blocks between the ways.
-        dec_blocks: number of blocks of each level of the way up, deepest first.
-        conditional: whether the network sees mu; the denoising variant does not.
-        dtype: type of the computation; parameters and output are float32.
-        remat: recompute each level in the backward pass instead of storing it.
+        channels: The number of channels of the images.
+        width: The number of channels of the first level, even and at least 4. It
+            doubles with each level.
+        enc_blocks: The number of blocks of each level of the encoder.
+        middle_blocks: The number of blocks between the encoder and the decoder.
+        dec_blocks: The number of blocks of each level of the decoder, deepest first.
+        conditional: Whether the network sees mu. The denoising variant does not.
+        dtype: The type of the computation. Parameters and output are float32.
+        remat: Whether to recompute each level in the backward pass, which saves memory.
     """
 
     channels: int = 3
@@ -67,12 +69,12 @@ class ConditionalNAFNet(nn.Module):
         """Predicts the noise in x.
 
         Args:
-            x: states, shape [batch, H, W, C], any height and width.
-            mu: degraded images, same shape as `x`; ignored by the denoising variant.
-            t: steps, integers or floats, shape [batch].
+            x: The states, shape [batch, H, W, C], of any height and width.
+            mu: The degraded images, shape of `x`. The denoising variant ignores them.
+            t: The steps, integers or floats, shape [batch].
 
         Returns:
-            Noise in float32, same shape as `x`.
+            The noise in float32, with the shape of `x`.
         """
         height, width = x.shape[1:3]
         num_levels = len(self.enc_blocks)
@@ -96,7 +98,7 @@ class ConditionalNAFNet(nn.Module):
 
 
 class GatedTimeMLP(nn.Module):
-    """Embeds steps, [batch] -> [batch, 4 width], in float32."""
+    """Embedding of steps in float32, [batch] -> [batch, 4 width]."""
 
     width: int
 
@@ -108,7 +110,7 @@ class GatedTimeMLP(nn.Module):
 
 
 class Level(nn.Module):
-    """Blocks, one after another, at one resolution."""
+    """A sequence of blocks at one resolution."""
 
     num_blocks: int
     dtype: Any = jnp.float32
@@ -121,7 +123,7 @@ class Level(nn.Module):
 
 
 class NAFBlock(nn.Module):
-    """Depthwise convolution with channel attention, then a gated pointwise layer."""
+    """A depthwise convolution with channel attention and a gated pointwise layer."""
 
     dtype: Any = jnp.float32
 
@@ -131,7 +133,7 @@ class NAFBlock(nn.Module):
         modulation = dense(4 * width, "time", jnp.float32)(simple_gate(time))
         modulation = modulation.astype(dtype)[:, None, None, :]
         shift_att, scale_att, shift_ffn, scale_ffn = jnp.split(modulation, 4, axis=-1)
-        # The residual paths start closed.
+        # These gains start at 0, so that the block is the identity at first.
         beta = self.param("beta", nn.initializers.zeros, (width,)).astype(dtype)
         gamma = self.param("gamma", nn.initializers.zeros, (width,)).astype(dtype)
 
@@ -148,7 +150,7 @@ class NAFBlock(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
-    """A 3x3 convolution of each channel by itself, with bias."""
+    """A 3x3 convolution of each channel separately, with bias."""
 
     dtype: Any = jnp.float32
 
@@ -163,7 +165,8 @@ class DepthwiseConv(nn.Module):
 class Downsample(nn.Module):
     """A 2x2 convolution of stride 2: [batch, H, W, c] -> [batch, H/2, W/2, 2c].
 
-    Its patches do not overlap, so it is one matrix product, faster than a convolution.
+    Its patches do not overlap, so it is computed as one matrix product, which is faster
+    than a convolution.
     """
 
     dtype: Any = jnp.float32
@@ -180,13 +183,16 @@ class Downsample(nn.Module):
 
 
 def simple_gate(x: Array) -> Array:
-    """The product of the two halves of the channels, [..., 2c] -> [..., c]."""
+    """Returns the product of the two halves of the channels, [..., 2c] -> [..., c]."""
     first, second = jnp.split(x, 2, axis=-1)
     return first * second
 
 
 def pixel_shuffle(x: Array) -> Array:
-    """[batch, H, W, 4c] -> [batch, 2H, 2W, c]: 4k + 2i + j goes to row i, column j."""
+    """Rearranges [batch, H, W, 4c] to [batch, 2H, 2W, c].
+
+    Channel 4k + 2i + j becomes channel k at row i and column j of a 2 x 2 block.
+    """
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height, width, channels // 4, 2, 2)
     x = x.transpose(0, 1, 4, 2, 5, 3)

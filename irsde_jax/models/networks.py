@@ -1,7 +1,7 @@
-"""Networks as the rest of the library knows them, whatever library they are made with.
+"""The interface of networks, which is independent of any neural-network library.
 
-A network is an object with `channels`, `init` and `apply`. A Flax module is wrapped by
-`FlaxNetwork`; a network of any other library is an object of the user's own.
+A network is an object with `channels`, `init` and `apply`. `FlaxNetwork` wraps a Flax
+module. For a network of another library, write an object with these members.
 """
 
 import dataclasses
@@ -17,9 +17,9 @@ from irsde_jax.array_types import Array, PRNGKey
 
 @runtime_checkable
 class Network(Protocol):
-    """A network: two functions, and the number of channels of its images.
+    """A network: any object with these three members.
 
-    A network that is hashable shares compiled programs with all that are equal to it.
+    If networks are hashable, equal networks share compiled programs.
     """
 
     @property
@@ -27,19 +27,19 @@ class Network(Protocol):
         """The number of channels of the images."""
 
     def init(self, key: PRNGKey) -> Any:
-        """Returns fresh parameters: any pytree of floating point arrays.
+        """Returns new parameters: any pytree of floating-point arrays.
 
         Args:
-            key: The key of the random numbers, shape [].
+            key: The random key, shape [].
         """
 
     def apply(self, params: Any, x: Array, mu: Array, t: Array) -> Array:
-        """Returns the prediction, shape of `x`.
+        """Returns the prediction, with the shape of `x`.
 
         Args:
-            params: What `init` returned, trained or not.
+            params: The parameters, with the structure that `init` returns.
             x: The states, shape [batch, H, W, C].
-            mu: The degraded images, shape of `x`. In the Denoising process it is `x`.
+            mu: The degraded images, shape of `x`. In the Denoising process, it is `x`.
             t: The step of each image, shape [batch].
         """
 
@@ -49,45 +49,46 @@ class FlaxNetwork:
     """A Flax module as a `Network`.
 
     Attributes:
-        module: A module that is called with (x, mu, t) and has parameters alone.
-        channels: The number of channels of its images.
+        module: A module that is called with (x, mu, t). Its only variables must be
+            parameters.
+        channels: The number of channels of the images.
     """
 
     module: nn.Module
     channels: int
 
     def init(self, key: PRNGKey) -> chex.ArrayTree:
-        """Returns fresh parameters; their shapes are the same for all image sizes."""
+        """Returns new parameters; their shapes do not depend on the image size."""
         x = jnp.zeros((1, 16, 16, self.channels))
-        # Jitted: operation by operation it takes ten times as long.
+        # Without `jit`, this takes ten times as long.
         return jax.jit(self.module.init)(key, x, x, jnp.zeros(1))["params"]
 
     def apply(self, params: chex.ArrayTree, x: Array, mu: Array, t: Array) -> Array:
-        """Returns the prediction, shape of `x`; see `Network.apply`."""
+        """Returns the prediction; the arguments are those of `Network.apply`."""
         prediction: Array = self.module.apply({"params": params}, x, mu, t)  # type: ignore[assignment]
         return prediction
 
 
 def init_params(network: Network | nn.Module, key: PRNGKey) -> Any:
-    """Returns fresh parameters of a network, or of a module of `irsde_jax.models`."""
+    """Returns new parameters of a network, or of a Flax module of this package."""
     return as_network(network).init(key)
 
 
 def abstract_params(network: Network | nn.Module) -> Any:
-    """Returns shapes and types of a network's parameters, without computing any."""
+    """Returns the shapes and types of the parameters, without computing them."""
     return jax.eval_shape(lambda: init_params(network, jax.random.key(0)))
 
 
 def as_network(network: Network | nn.Module, channels: int | None = None) -> Network:
-    """Returns a `Network` as it is, and a Flax module as a `FlaxNetwork`.
+    """Returns a `Network` unchanged, and a Flax module as a `FlaxNetwork`.
 
     Args:
-        network: The network or the module.
-        channels: The number of channels of the images of a module. None is that of the
-            module, which then needs an attribute `channels`.
+        network: The network or the Flax module.
+        channels: The number of channels of the images, for a Flax module. By default,
+            it is the attribute `channels` of the module.
 
     Raises:
-        TypeError: if it is neither of the two.
+        TypeError: If `network` is neither a `Network` nor a Flax module.
     """
     if isinstance(network, nn.Module):
         if channels is None:

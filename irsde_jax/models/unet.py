@@ -1,7 +1,8 @@
 """The conditional U-Net of IR-SDE, compatible with the official weights.
 
-Residual blocks are scaled and shifted by the step, each level attends linearly over
-its pixels, and each level of the way up gets both states kept on the way down.
+The step scales and shifts the features of the residual blocks, each level has linear
+attention over its pixels, and each level of the decoder gets two skip connections from
+the encoder.
 
 References:
     Luo et al. (2023), https://arxiv.org/abs/2301.11699.
@@ -27,16 +28,17 @@ from irsde_jax.models.layers import (
 
 
 class ConditionalUNet(nn.Module):
-    """Predicts noise; 137.15 M parameters at the default size.
+    """The conditional U-Net, with 137.15 M parameters at the default size.
 
     Attributes:
-        channels: channels of the images.
-        features: width of the first level, even and at least 4; it doubles per level.
-        depth: number of levels; images are padded to a multiple of 2^depth.
-        conditional: whether the network sees mu. The denoising variant does not, and
-            has full attention in its middle.
-        dtype: type of the computation; parameters and output are float32.
-        remat: recompute each level in the backward pass instead of storing it.
+        channels: The number of channels of the images.
+        features: The number of channels of the first level, even and at least 4. It
+            doubles with each level.
+        depth: The number of levels. Images are padded to a multiple of 2^depth.
+        conditional: Whether the network sees mu. The denoising variant does not, and
+            has full attention in the middle.
+        dtype: The type of the computation. Parameters and output are float32.
+        remat: Whether to recompute each level in the backward pass, which saves memory.
     """
 
     channels: int = 3
@@ -63,12 +65,12 @@ class ConditionalUNet(nn.Module):
         """Predicts the noise in x.
 
         Args:
-            x: states, shape [batch, H, W, C], any height and width.
-            mu: degraded images, same shape as `x`; ignored by the denoising variant.
-            t: steps, integers or floats, shape [batch].
+            x: The states, shape [batch, H, W, C], of any height and width.
+            mu: The degraded images, shape of `x`. The denoising variant ignores them.
+            t: The steps, integers or floats, shape [batch].
 
         Returns:
-            Noise in float32, same shape as `x`.
+            The noise in float32, with the shape of `x`.
         """
         height, width = x.shape[1:3]
         time = TimeMLP(self.features, name="time_mlp")(t)
@@ -84,7 +86,7 @@ class ConditionalUNet(nn.Module):
         return h[:, :height, :width].astype(jnp.float32)
 
     def _levels(self, h: Array, time: Array) -> Array:
-        """Down, through the middle, and up again: [batch, H, W, features] both ways."""
+        """Applies encoder, middle and decoder; h and the result are [..., features]."""
         kept = []
         for i in range(self.depth):
             level = self._rematerialised(DownLevel)
@@ -114,7 +116,7 @@ class ConditionalUNet(nn.Module):
 
 
 class TimeMLP(nn.Module):
-    """Embeds steps, [batch] -> [batch, 4 features], in float32."""
+    """Embedding of steps in float32, [batch] -> [batch, 4 features]."""
 
     features: int
 
@@ -122,13 +124,16 @@ class TimeMLP(nn.Module):
     def __call__(self, t: Array) -> Array:
         h = time_embedding(t, self.features)
         h = dense(4 * self.features, "hidden", jnp.float32)(h)
-        # The erf form: the tanh form is off by up to 1e-3.
+        # The official weights use the exact form; the tanh form differs by up to 1e-3.
         h = jax.nn.gelu(h, approximate=False)
         return dense(4 * self.features, "out", jnp.float32)(h)
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, the first scaled and shifted by the step, beside a skip."""
+    """Two convolutions and a skip connection.
+
+    The step scales and shifts the output of the first convolution.
+    """
 
     features: int
     dtype: Any = jnp.float32
@@ -148,9 +153,10 @@ class ResidualBlock(nn.Module):
 
 
 class DownLevel(nn.Module):
-    """[batch, H, W, c] -> [batch, H/2, W/2, 2c], and two states kept for the way up.
+    """A level of the encoder, [batch, H, W, c] -> [batch, H/2, W/2, 2c].
 
-    The last level doubles the channels but keeps the size.
+    It also returns two states for the skip connections. The last level doubles the
+    number of channels but preserves the size.
     """
 
     is_last: bool
@@ -178,9 +184,10 @@ class DownLevel(nn.Module):
 
 
 class UpLevel(nn.Module):
-    """[batch, H, W, 2c] and the kept [batch, H, W, c] -> [batch, 2H, 2W, c].
+    """A level of the decoder, [batch, H, W, 2c] -> [batch, 2H, 2W, c].
 
-    The last level, back at the full size, keeps it.
+    The two states of the skip connections have the shape [batch, H, W, c]. The last
+    level, which already has the full size, preserves it.
     """
 
     is_last: bool

@@ -1,6 +1,7 @@
-"""The processes: one SDE, with another mean and another start for each of them.
+"""The processes: uses of the same SDE with different means and starts.
 
-Read `table` for the processes of this package, `process` for what a process is.
+The module `table` lists the processes of this package; `process` defines what a process
+is.
 """
 
 from irsde_jax.processes.noise_fn import make_noise_fn

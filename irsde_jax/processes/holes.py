@@ -1,9 +1,9 @@
-"""Holes of images: where they are, and a smooth surface over them.
+"""Holes in images: how they are found and filled smoothly.
 
-A hole is a pixel of which nothing is known. Arrays of a data set mark it: it is white,
-exactly `HOLE` in all channels, as in the published inpainting sets (`find`). Files that
-people paint do not keep to that: `irsde_jax.data.image_files.painted_holes` finds their
-holes, and hands them down as a mask of their own.
+A hole is a pixel whose value is unknown. In the arrays of a data set it is white, that
+is, exactly `HOLE` in all channels, as in the published inpainting sets; `find` finds
+such pixels. In image files that users paint, holes are not exactly white:
+`irsde_jax.data.image_files.painted_holes` finds these and passes them on as a mask.
 """
 
 import jax
@@ -14,24 +14,25 @@ from irsde_jax.array_types import Array
 HOLE = 1.0
 """The value of a hole, in image units."""
 
-# Of Jacobi on each level: more of them gain hundredths of a decibel.
+# Number of Jacobi sweeps on each level. More sweeps gain only hundredths of a decibel.
 _SWEEPS = 16
-_NOTHING_KNOWN = 0.5  # the value of an image that is one hole
+_NOTHING_KNOWN = 0.5  # the value of a filled image in which no pixel is known
 
 
 def find(image: Array) -> Array:
-    """Where an image [..., H, W, C] is to be filled, bool [..., H, W].
+    """Returns where an image [..., H, W, C] has holes, bool [..., H, W].
 
-    A white pixel of the photograph is taken for a hole too: that is what a user who has
-    the degraded image alone would get.
+    A pixel that is white in the photograph itself counts as a hole too, because the
+    degraded image alone does not distinguish the two.
     """
     return (image == HOLE).all(axis=-1)
 
 
 def outside(hole: Array, images: Array) -> Array:
-    """Where images are no hole, bool, shape of `images`.
+    """Returns where images have no holes, bool, with the shape of `images`.
 
-    It has all channels, because solvers work on canvases that have no pixels.
+    The result has all channels, because solvers also work on canvases, where the
+    channels of a pixel have no axis of their own.
 
     Args:
         hole: The pixels of the holes, bool [batch, H, W].
@@ -41,22 +42,23 @@ def outside(hole: Array, images: Array) -> Array:
 
 
 def fill_smoothly(image: Array, hole: Array | None = None) -> Array:
-    """The image with its holes filled by what is known around them, without edges.
+    """Returns the image with its holes filled smoothly from the pixels around them.
 
-    It is nearly the harmonic function that joins the borders of a hole, each pixel the
-    mean of its four neighbours; nothing flows over the borders of the image. Coarse
-    levels carry colours far, from one to the next, and a few sweeps settle each.
+    The filling approximates a harmonic function, in which each pixel is the mean of its
+    four neighbours, with zero gradient across the borders of the image. It is computed
+    from coarse to fine: coarse levels carry colours over long distances, and each finer
+    level needs only a few Jacobi sweeps.
 
     Args:
         image: The image with its holes, shape [H, W, C].
-        hole: The pixels to fill, bool [H, W]. None stands for those that `find` finds.
+        hole: The pixels to fill, bool [H, W]. By default, they are those of `find`.
 
     Returns:
-        The image, shape of `image`; where it was known it is as it was.
+        The filled image, with the shape of `image`. Known pixels are unchanged.
 
     References:
         Bornemann & Deuflhard (1996), "The cascadic multigrid method for elliptic
-        problems", Numerische Mathematik 75, for the order of the levels.
+        problems", Numerische Mathematik 75, describe this order of the levels.
     """
     hole = find(image) if hole is None else hole
     weight = 1.0 - hole[..., None].astype(image.dtype)
@@ -74,7 +76,11 @@ def fill_smoothly(image: Array, hole: Array | None = None) -> Array:
 
 
 def _coarsen(value: Array, weight: Array) -> tuple[Array, Array]:
-    """Means of what is known in squares of four, and 1 where anything is; else 0, 0."""
+    """Returns the next coarser level: 2 x 2 means of the known pixels, and weights.
+
+    The weight is 1 where any of the four pixels is known. Otherwise the mean and the
+    weight are 0.
+    """
     sides = [(0, size % 2) for size in value.shape[:2]]
     value, weight = (jnp.pad(array, [*sides, (0, 0)]) for array in (value, weight))
     height, width, _ = value.shape
@@ -85,7 +91,7 @@ def _coarsen(value: Array, weight: Array) -> tuple[Array, Array]:
 
 
 def _settle(value: Array, is_known: Array, guess: Array) -> Array:
-    """Sweeps of Jacobi from `guess` on, with the values that are known held fast."""
+    """Returns `guess` after some Jacobi sweeps that keep the known values fixed."""
 
     def sweep(_: Array, filled: Array) -> Array:
         beside = jnp.pad(filled, ((1, 1), (1, 1), (0, 0)), mode="edge")

@@ -1,4 +1,4 @@
-"""What losses and solvers take for the noise, from what the network predicts."""
+"""Noise functions for losses and solvers, made from a network and a process."""
 
 import jax
 import jax.numpy as jnp
@@ -18,21 +18,22 @@ def make_noise_fn(
     debias: bool = False,
     clip: bool = False,
 ) -> NoiseFn:
-    """The noise that losses and solvers see, from what the network predicts.
+    """Returns the noise function that losses and solvers use, from a network.
 
-    Where the clean image is known, the noise is known too, and the network is not
-    asked.
+    Where the clean image is known, the noise follows from it, and the prediction of the
+    network is ignored.
 
     Args:
-        process: The process, see `make_process`.
-        schedule: SDE coefficients.
-        network: `(x, mu, t) -> noise`, or what `process.prediction` names.
-        given: The degraded images, see `prepare`.
-        debias: Whether the network was trained with the `euler` loss, whose minimiser
-            is not the noise: see `sde.debias_noise`.
-        clip: Whether the clean image that each prediction implies is clipped to [0, 1].
-            Near step T a small error of the noise is a large one of the image, 1/delta
-            times: with few evaluations clipping tames it (static thresholding,
+        process: The process, as `make_process` returns it.
+        schedule: The coefficients of the SDE.
+        network: The network `(x, mu, t) -> prediction`, which returns the quantity
+            that `process.prediction` names.
+        given: The degraded images, as `prepare` returns them.
+        debias: Whether to remove the bias of a network that was trained with the
+            `euler` loss, whose minimiser is not the noise (`sde.debias_noise`).
+        clip: Whether to clip the clean image that each prediction implies to [0, 1].
+            Near step T, the error of the image is lambda/delta times that of the noise.
+            Clipping limits it, which matters with few evaluations (static thresholding,
             Saharia et al. 2022, https://arxiv.org/abs/2205.11487, Section 2.3).
     """
     noise_fn = _bind(process, schedule, network, given)
@@ -49,13 +50,13 @@ def make_noise_fn(
 def _bind(
     process: Process, schedule: Schedule, network: NoiseFn, given: Given
 ) -> NoiseFn:
-    """The network as a `NoiseFn`, whatever it predicts and is shown."""
+    """Returns the network as a `NoiseFn` with its proper inputs and output."""
     predict = process.bind(network, given.state)
     return _from_v(schedule, predict) if process.prediction == "v" else predict
 
 
 def _from_v(schedule: Schedule, v_fn: NoiseFn) -> NoiseFn:
-    """The noise of a network that predicts v."""
+    """Returns the noise function of a network that predicts v."""
     to_noise = jax.vmap(sde.v_to_noise, (None, 0, 0, 0, 0))
 
     def noise_fn(x: Array, mu: Array, t: Array) -> Array:
@@ -66,7 +67,7 @@ def _from_v(schedule: Schedule, v_fn: NoiseFn) -> NoiseFn:
 
 
 def _with_known(schedule: Schedule, noise_fn: NoiseFn, given: Given) -> NoiseFn:
-    """`noise_fn`, and the noise itself where the clean image is known."""
+    """Returns `noise_fn` with the exact noise where the clean image is known."""
     known, clean = given.known, given.state
     if known is None:
         return noise_fn
@@ -80,7 +81,7 @@ def _with_known(schedule: Schedule, noise_fn: NoiseFn, given: Given) -> NoiseFn:
 
 
 def _debiased(schedule: Schedule, noise_fn: NoiseFn, has_mean: bool) -> NoiseFn:
-    """`noise_fn` with the bias of the `euler` loss taken out."""
+    """Returns `noise_fn` without the bias of the `euler` loss."""
     mean_axis = 0 if has_mean else None
     debias = jax.vmap(sde.debias_noise, (None, 0, mean_axis, 0, 0))
 
@@ -97,7 +98,7 @@ def _clipped(
     bounds: tuple[Array, Array],
     has_mean: bool,
 ) -> NoiseFn:
-    """`noise_fn` as if the clean image that it implies were clipped to `bounds`."""
+    """Returns `noise_fn` with the clean image that it implies clipped to `bounds`."""
     lowest, highest = bounds
 
     def clip_one(x: Array, mu: Array | None, noise: Array, t: Array) -> Array:

@@ -1,8 +1,7 @@
-"""What a process is: one SDE, with a mean, a start and an encoding of images.
+"""The definition of a process: a mean, a start and an image encoding for the SDE.
 
-A process is where a network and degraded images meet the losses and the sampler. The
-kernels know nothing of it: a process is a few small functions and facts, not a second
-implementation.
+A process connects a network and degraded images with the losses and the sampler. It
+consists of a few small functions and settings. The kernels do not depend on it.
 """
 
 import dataclasses
@@ -17,49 +16,51 @@ from irsde_jax.processes import holes
 from irsde_jax.samplers import Solver
 
 MeanFn: TypeAlias = Callable[[Array, Array | None], Array]
-"""(encoded degraded images, where they are known) -> mu of the kernels."""
+"""A function from encoded degraded images and the mask of known values to the mean."""
 
 PREDICTIONS = ("noise", "v")
-"""What a network's output may be."""
+"""The quantities that a network may predict."""
 
 
 def identity(x: Array) -> Array:
-    """Images as they are: the encoding of a process whose states lie in [0, 1]."""
+    """Returns `x` unchanged: the encoding of a process with states in [0, 1]."""
     return x
 
 
 def see_mean(network: NoiseFn, degraded: Array) -> NoiseFn:
-    """Binds a network that is shown what it is called with: mu, or x where mu=None."""
+    """Returns `network` unchanged: it sees the mu with which it is called."""
     del degraded
     return network
 
 
 def see_degraded(network: NoiseFn, degraded: Array) -> NoiseFn:
-    """Binds a network that is shown the degraded image, where the mean is another."""
+    """Returns a function that shows `network` the degraded image instead of mu."""
     return lambda x, mu, t: network(x, degraded, t)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Process:
-    """How a process uses the SDE. It is hashable, as a static argument must be.
+    """A process: how the SDE is used for images.
+
+    A process is hashable, because it is a static argument of compiled programs.
 
     Attributes:
-        name: The name for messages.
+        name: The name for error messages.
         conditional: Whether the network sees the degraded image.
         starts_at_input: Whether the reverse process starts at the degraded image
-            itself, at the step of its noise level, rather than at mu + lambda z at
-            step T.
-        mean: (encoded degraded images, where they are known) -> mu of the kernels;
-            None if the mean is the unknown clean image.
-        bind: (network, encoded degraded images) -> the `NoiseFn` of losses and
-            samplers: `see_mean` or `see_degraded`.
-        encode: Images in [0, 1] -> states.
-        decode: States -> images in [0, 1].
-        known: Encoded degraded images -> where they are clean already, bool, of their
-            shape; None if that cannot be told.
-        max_sigma: The only lambda that the process can have; None if it is free.
-        prediction: What the network's output is, one of `PREDICTIONS`: the noise, as
-            in the paper, or the velocity v of `sde.v_to_noise`.
+            itself, at the step of its noise level. Otherwise it starts at
+            mu + lambda z and step T.
+        mean: The function from encoded degraded images and the mask of known values
+            to the mean mu; None if the mean is the unknown clean image.
+        bind: The function from a network and encoded degraded images to the `NoiseFn`
+            of losses and samplers: `see_mean` or `see_degraded`.
+        encode: The function from images in [0, 1] to states.
+        decode: The function from states to images in [0, 1].
+        known: The function from encoded degraded images to the mask of values that
+            are clean already, bool, of the same shape; None if no value is known.
+        max_sigma: The only lambda that the process supports; None if any is allowed.
+        prediction: The quantity that the network predicts, one of `PREDICTIONS`: the
+            noise, as in the paper, or the velocity v of `sde.v_to_noise`.
     """
 
     name: str
@@ -75,12 +76,15 @@ class Process:
 
 
 class Given(NamedTuple):
-    """Degraded images as a process takes them: each pixel by itself from here on.
+    """Degraded images, prepared for the losses and the sampler.
+
+    All later operations outside the network work on each value separately.
 
     Attributes:
         state: The encoded images, shape [batch, H, W, C].
-        mean: mu of the kernels, shape of `state`; None for the clean images.
-        known: Where they are clean already, bool, shape of `state`; None: nowhere.
+        mean: The mean mu, shape of `state`; None if it is the unknown clean image.
+        known: The mask of values that are clean already, bool, shape of `state`; None
+            if no value is known.
     """
 
     state: Array
@@ -89,29 +93,29 @@ class Given(NamedTuple):
 
 
 def allows(process: Process, solver: str | Solver) -> bool:
-    """Whether a process can be run with a solver: some solvers need a known mean."""
+    """Returns whether a process supports a solver; some solvers need a known mean."""
     chosen = samplers.find_solver(solver)
     return process.mean is not None or not samplers.needs_mean(chosen)
 
 
 def draws_noise(process: Process, solver: str | Solver) -> bool:
-    """Whether two restorations of one image differ with a solver that is allowed."""
+    """Returns whether restoring with a solver is random: whether it uses the key."""
     chosen = samplers.find_solver(solver)
     return chosen.is_stochastic or not process.starts_at_input
 
 
 def prepare(process: Process, degraded: Array, hole: Array | None = None) -> Given:
-    """What a process takes from degraded images.
+    """Encodes degraded images and computes their mean and their known values.
 
     Args:
-        process: The process, see `make_process`.
+        process: The process, as `make_process` returns it.
         degraded: The degraded images in [0, 1], shape [batch, H, W, C].
-        hole: Where they are to be filled, bool [batch, H, W], for a process that fills
-            holes. What the images show there is not looked at, and white pixels
-            elsewhere are known. None stands for the holes that `holes.find` finds.
+        hole: The mask of pixels to fill, bool [batch, H, W], for a process that fills
+            holes. The values of the images there are ignored, and all other pixels are
+            known, even white ones. By default, `holes.find` finds the holes.
 
     Raises:
-        ValueError: if there are holes and the process fills none.
+        ValueError: If `hole` is given and the process does not fill holes.
     """
     if hole is not None and process.known is None:
         raise ValueError(
@@ -119,7 +123,7 @@ def prepare(process: Process, degraded: Array, hole: Array | None = None) -> Giv
             "out, or use weights of process='inpainting'."
         )
     if hole is not None:
-        # The network learnt from holes that are white.
+        # The network was trained on images whose holes are white.
         degraded = jnp.where(hole[..., None], holes.HOLE, degraded)
     state = process.encode(degraded)
     if process.known is None:

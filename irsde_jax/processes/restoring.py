@@ -1,4 +1,4 @@
-"""Restoring with a process: the sampler with its mean, its start and its network."""
+"""Restoration with a process: the sampler with the mean and start of the process."""
 
 from irsde_jax import samplers
 from irsde_jax.array_types import Array, NoiseFn, PRNGKey
@@ -20,19 +20,22 @@ def restore(
     debias: bool = False,
     clip: bool = False,
 ) -> Array:
-    """Restores degraded images, shape [batch, H, W, C], in [0, 1] but for overshoot.
+    """Returns restored images, shape [batch, H, W, C].
+
+    Values slightly outside [0, 1] are possible, because the result is not clipped.
 
     Args:
-        key: The random key, shape [] or [batch], see `samplers.sample`.
-        process: The process, see `make_process`.
-        schedule: SDE coefficients.
-        network: `(x, mu, t) -> noise`, or what `process.prediction` names.
-        given: The degraded images, see `prepare`.
+        key: The random key, shape [] or [batch], as in `samplers.sample`.
+        process: The process, as `make_process` returns it.
+        schedule: The coefficients of the SDE.
+        network: The network `(x, mu, t) -> prediction`, which returns the quantity
+            that `process.prediction` names.
+        given: The degraded images, as `prepare` returns them.
         solver: A key of `samplers.SOLVERS`, "package.module:name", or a `Solver`.
-        timesteps: The grid; a process that starts at its input needs one that starts at
-            `sde.start_step(schedule, sigma)`.
-        debias: Whether the bias of the `euler` loss is removed, see `make_noise_fn`.
-        clip: Whether the image that each prediction implies is clipped to [0, 1].
+        timesteps: The step grid. For a process that starts at its input, it must start
+            at `sde.start_step(schedule, sigma)`.
+        debias: Whether to remove the bias of the `euler` loss, as in `make_noise_fn`.
+        clip: Whether to clip the image that each prediction implies to [0, 1].
     """
     noise_fn = make_noise_fn(
         process, schedule, network, given, debias=debias, clip=clip

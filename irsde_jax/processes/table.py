@@ -1,16 +1,17 @@
-"""The processes by name: one SDE, another mean, another start.
+"""The processes of this package, which use the same SDE with other means and starts.
 
-| process | mean mu | the network sees | the reverse starts at |
+| process | mean mu | the network sees | the reverse process starts at |
 |---|---|---|---|
 | `irsde` | the degraded image | x - mu and mu | mu + lambda z, step T |
 | `inpainting` | the same, its holes filled | x and the degraded image | as above |
 | `denoising` | the unknown clean image | x alone | the noisy image, its step t* |
 | `ddpm` (images in [-1, 1], lambda = 1) | 0 | x and the degraded image | z, step T |
 
-`inpainting` is ours: IR-SDE with two things that the degraded image says. White, the
-mean of the paper, says nothing of what is missing; a smooth surface over the hole says
-much, and the nearer the mean is, the less is left to restore. And where there is no
-hole, the clean image is known, and so is the noise: the network is not asked.
+`inpainting` is not in the paper. It differs from IR-SDE in two ways. First, the paper's
+mean is white in the holes, which carries no information about the missing pixels; here
+the holes of the mean are filled smoothly, so less is left to restore. Second, outside
+the holes the clean image is known, so the known noise replaces the prediction of the
+network there.
 """
 
 import dataclasses
@@ -24,12 +25,12 @@ from irsde_jax.processes import holes
 from irsde_jax.processes.process import PREDICTIONS, Process, see_degraded
 from irsde_jax.sde import Schedule
 
-# Names of `prediction` in configurations and weights of earlier versions.
+# Configurations and weights of earlier versions store these names of `prediction`.
 _OLD_PREDICTIONS = {"velocity": "v"}
 
 
 def _degraded(state: Array, known: Array | None) -> Array:
-    """The mean of the paper."""
+    """Returns the mean of the paper, which is the degraded image."""
     del known
     return state
 
@@ -40,7 +41,7 @@ def _zeros(state: Array, known: Array | None) -> Array:
 
 
 def _filled(state: Array, known: Array | None) -> Array:
-    """The degraded images, with a smooth surface where they are not known."""
+    """Returns the degraded images with their unknown pixels filled smoothly."""
     assert known is not None
     return jax.vmap(holes.fill_smoothly)(state, ~known[..., 0])
 
@@ -67,7 +68,7 @@ _ALL = (
         bind=see_degraded,
         known=_is_no_hole,
     ),
-    # The variance-preserving diffusion, conditional as in SR3.
+    # The variance-preserving diffusion, with the degraded image as in SR3.
     Process(
         name="ddpm",
         conditional=True,
@@ -84,18 +85,20 @@ PROCESSES: dict[str, Process] = {process.name: process for process in _ALL}
 def make_process(
     name: str, schedule: Schedule | None = None, prediction: str = "noise"
 ) -> Process:
-    """The process of that name.
+    """Returns the process with the given name.
 
     Args:
         name: A key of `PROCESSES`, or "package.module:name" for a `Process` of your
-            own, see `registry.find`.
-        schedule: The schedule that it is to be used with, to be checked.
-        prediction: What the network's output is: "noise", as in the paper, or "v", the
-            velocity of `sde.v_to_noise`. Earlier versions stored "v" as "velocity",
-            which is still accepted here and means the same.
+            own (`registry.find`).
+        schedule: The schedule that will be used. If it is given, its `max_sigma` is
+            checked.
+        prediction: The quantity that the network predicts: "noise", as in the paper, or
+            "v", the velocity of `sde.v_to_noise`. "velocity", the name of "v" in
+            earlier versions, is accepted too.
 
     Raises:
-        ValueError: if there is none, or if schedule or prediction do not fit.
+        ValueError: If there is no such process, or if it does not support the schedule
+            or the prediction.
     """
     process = registry.find(name, PROCESSES, "process")
     if not isinstance(process, Process):

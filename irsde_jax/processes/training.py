@@ -1,4 +1,4 @@
-"""Training with a process: the loss of a network on pairs of images."""
+"""Training with a process: the loss of a network on image pairs."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ class ExampleLosses(NamedTuple):
 
     Attributes:
         values: The losses, shape [batch].
-        t: The steps that they were computed at, in 1..T, shape [batch].
+        t: The steps at which the losses were computed, in 1..T, shape [batch].
     """
 
     values: Array
@@ -32,22 +32,24 @@ def training_loss(
     x0: Array,
     degraded: Array | None,
 ) -> ExampleLosses:
-    """The loss of a network on pairs of images, for each of them.
+    """Returns the loss of a network on each pair of a batch.
 
     Args:
-        loss: What is drawn and compared, see `losses.make_loss`.
-        process: The process, see `make_process`.
-        keys: One key per example, shape [batch].
-        schedule: SDE coefficients.
-        network: `(x, mu, t) -> noise`, or what `process.prediction` names.
-        x0: Clean images in [0, 1], shape [batch, H, W, C].
-        degraded: Degraded images, shape of `x0`; None for an unconditional process.
+        loss: The loss, as `losses.make_loss` returns it.
+        process: The process, as `make_process` returns it.
+        keys: The random keys, one per example, shape [batch].
+        schedule: The coefficients of the SDE.
+        network: The network `(x, mu, t) -> prediction`, which returns the quantity
+            that `process.prediction` names.
+        x0: The clean images in [0, 1], shape [batch, H, W, C].
+        degraded: The degraded images, shape of `x0`; None for a process that is not
+            conditional.
 
     Raises:
-        ValueError: if a conditional process is given no degraded images.
+        ValueError: If a conditional process is given no degraded images.
     """
     if not process.conditional:
-        degraded = x0  # neither the mean nor the network is given it
+        degraded = x0  # only a placeholder: mean and network ignore it
     elif degraded is None:
         raise ValueError(
             'this process learns from pairs: the batch needs degraded images, "mu".'

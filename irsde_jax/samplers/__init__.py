@@ -1,4 +1,4 @@
-"""The samplers: grids of steps, solvers, and the one `lax.scan` that runs them."""
+"""Samplers of the reverse process: step grids, solvers and the sampling loop."""
 
 from irsde_jax.samplers.grids import SPACINGS, timestep_grid
 from irsde_jax.samplers.sampling import image_keys, sample

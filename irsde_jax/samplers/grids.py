@@ -1,6 +1,6 @@
-"""Grids of steps: which steps a sampler visits.
+"""Step grids, which define the steps that a sampler visits.
 
-Networks are trained on integer steps, so a grid is a falling sequence of integers.
+Networks are trained on integer steps, so a grid is a decreasing sequence of integers.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,16 @@ def _minus_log_snr(schedule: Schedule) -> np.ndarray:
     return -sde.log_snr_table(schedule)
 
 
-# In what a grid is uniform: a rising function of the step, shape [T + 1].
 SPACINGS: dict[str, Callable[[Schedule], np.ndarray]] = {
     "uniform": _uniform,
     "theta_bar": _theta_bar,
     "log_snr": _minus_log_snr,
 }
+"""The spacings of a grid by name.
+
+Each is an increasing function of the step, tabulated with shape [T + 1]. The points of
+a grid are equally spaced in it.
+"""
 
 
 def timestep_grid(
@@ -40,25 +44,25 @@ def timestep_grid(
     start: int | None = None,
     end: int = 0,
 ) -> Array:
-    """The steps a sampler visits, from `start` down to `end`.
+    """Returns the steps that a sampler visits, from `start` down to `end`.
 
-    Steps are integers because networks are trained on integers: the positions are
-    rounded to steps, then moved apart where two fell together.
+    Steps are integers because networks are trained on integer steps. Equally spaced
+    positions are rounded to the nearest step; steps that coincide are then moved apart.
 
     Args:
-        schedule: a concrete (not traced) schedule.
-        num_evals: number of network evaluations, 1..(start - end).
-        spacing: a key of `SPACINGS`: uniform in t, in theta_bar, or in the log
-            signal-to-noise ratio (whose last stride, to step 0, is infinite: the others
-            are then uniform down to step 1).
-        start: first step; None means T.
-        end: last step, 0 for the clean image.
+        schedule: The schedule, which must be concrete (not traced).
+        num_evals: The number of network evaluations, in 1..(start - end).
+        spacing: The quantity in which the grid is uniform, a key of `SPACINGS`: the
+            step t, theta_bar, or the log signal-to-noise ratio. That ratio is infinite
+            at step 0; a grid that ends there is uniform down to step 1.
+        start: The first step. By default it is T.
+        end: The last step. The default 0 stands for the clean image.
 
     Returns:
-        Strictly decreasing steps, int32, shape [num_evals + 1].
+        The strictly decreasing steps, int32, shape [num_evals + 1].
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is out of range.
     """
     if spacing not in SPACINGS:
         raise ValueError(f"spacing={spacing!r} is not one of {sorted(SPACINGS)}.")
@@ -85,7 +89,8 @@ def timestep_grid(
     nearest = np.abs(position[None, :] - targets[:-1, None]).argmin(axis=1)
     steps = np.append(nearest, end)
     count = np.arange(num_evals + 1)
-    # Room for the steps that follow, then strictly decreasing: steps + count must fall.
+    # First leave enough steps for the rest of the grid. Then make the grid strictly
+    # decreasing, which means that steps + count must not increase.
     steps = np.maximum(steps, end + num_evals - count)
     steps = np.minimum.accumulate(np.minimum(steps, start - count) + count) - count
     return jnp.asarray(steps, jnp.int32)

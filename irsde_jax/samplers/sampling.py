@@ -1,4 +1,4 @@
-"""The sampler: the one `lax.scan` that runs any solver over any grid of steps."""
+"""The sampler: one `lax.scan` that runs any solver over any step grid."""
 
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, overload
@@ -13,8 +13,8 @@ from irsde_jax.samplers.solver import Solver, State, StepInputs, needs_mean
 from irsde_jax.samplers.solvers import find_solver
 from irsde_jax.sde import Schedule
 
-_Carry: TypeAlias = tuple[Array, State]  # x and the state of the solver
-_Step: TypeAlias = tuple[Array, Array, Array]  # the number of the step, t and s
+_Carry: TypeAlias = tuple[Array, State]  # x and the solver's state
+_Step: TypeAlias = tuple[Array, Array, Array]  # the index of the step, t and s
 
 
 @overload
@@ -56,31 +56,31 @@ def sample(
     x_init: Array | None = None,
     return_path: bool = False,
 ) -> Array | tuple[Array, Array]:
-    """Runs the reverse process: one `lax.scan`, one network evaluation a step.
+    """Runs the reverse process, with one network evaluation per step.
 
-    An image's result depends on its own key alone, not on the batch it is in.
+    The result for an image depends only on its own key, not on the rest of the batch.
 
     Args:
-        key: shape [] (image i then uses `fold_in(key, i)`) or [batch].
-        schedule: SDE coefficients.
-        noise_fn: predicts the noise in x, called as `noise_fn(x, mu, t)`, t [batch].
-        mu: degraded images, shape [batch, H, W, C]; None for the Denoising process,
-            whose mean is the clean image itself: `noise_fn` is then called with mu=x.
+        key: The random key, shape [] or [batch]. With [], image i uses fold_in(key, i).
+        schedule: The coefficients of the SDE.
+        noise_fn: The noise prediction `noise_fn(x, mu, t)`, with t of shape [batch].
+        mu: The degraded images, shape [batch, H, W, C]. None selects the Denoising
+            process, whose mean is the clean image; `noise_fn` then gets x as mu.
         solver: A key of `SOLVERS`, "package.module:name", or a `Solver`.
-        timesteps: strictly decreasing steps, shape [num_evals + 1], from
-            `timestep_grid`; None means all from T to 0. May end above 0.
-        x_init: state at `timesteps[0]`, shape [batch, H, W, C]; None draws
-            mu + max_sigma z.
-        return_path: whether to return the states at all of `timesteps` too.
+        timesteps: The decreasing steps, shape [num_evals + 1], from `timestep_grid`.
+            They may end above 0. By default they are all steps from T to 0.
+        x_init: The state at `timesteps[0]`, shape [batch, H, W, C]. By default,
+            mu + max_sigma z is drawn.
+        return_path: Whether to return the states at all `timesteps` as well.
 
     Returns:
-        x at the last step, shape [batch, H, W, C], and if `return_path` the path, shape
-        [num_evals + 1, batch, H, W, C], `x_init` first.
+        The state at the last step, shape [batch, H, W, C]. With `return_path`, also all
+        states from `x_init` on, shape [num_evals + 1, batch, H, W, C].
 
     Raises:
-        ValueError: unknown solver, a solver that has no Denoising form with `mu=None`,
-            a grid that repeats or rises or leaves 0..T, shapes that differ, neither
-            `mu` nor `x_init`.
+        ValueError: If the solver is unknown or has no Denoising form while `mu` is
+            None, if the steps are not strictly decreasing integers in 0..T, if shapes
+            differ, or if both `mu` and `x_init` are None.
     """
     chosen = _find_allowed(solver, mu)
     timesteps = _checked_timesteps(schedule, timesteps)
@@ -109,7 +109,7 @@ def _make_advance(
     mu: Array | None,
     keys: PRNGKey,
 ) -> Callable[[_Carry, _Step], _Carry]:
-    """One evaluation of the network and one step of the solver, as a function."""
+    """Returns the body of the scan: one network evaluation and one solver step."""
 
     def advance(carry: _Carry, step: _Step) -> _Carry:
         x, state = carry
@@ -128,7 +128,7 @@ def _make_advance(
 
 
 def _normal(keys: PRNGKey, like: Array) -> Array:
-    """Standard normal draws of the shape and type of `like`, a key for each image."""
+    """Returns standard normal draws like `like`, with one key for each image."""
 
     def draw(key: PRNGKey) -> Array:
         return jax.random.normal(key, like.shape[1:], like.dtype)
@@ -137,7 +137,7 @@ def _normal(keys: PRNGKey, like: Array) -> Array:
 
 
 def _find_allowed(solver: str | Solver, mu: Array | None) -> Solver:
-    """The solver of that name, which must have a Denoising form if `mu` is None."""
+    """Returns the named solver; raises if `mu` is None and the solver needs a mean."""
     found = find_solver(solver)
     if mu is None and needs_mean(found):
         raise ValueError(
@@ -148,7 +148,7 @@ def _find_allowed(solver: str | Solver, mu: Array | None) -> Solver:
 
 
 def _template(mu: Array | None, x_init: Array | None) -> Array:
-    """The image batch that fixes shape and dtype."""
+    """Returns the images that determine the shape and type: `x_init`, or else `mu`."""
     if x_init is None and mu is None:
         raise ValueError(
             "mu=None is the Denoising process, which starts at the noisy image: pass "
@@ -174,7 +174,7 @@ def _template(mu: Array | None, x_init: Array | None) -> Array:
 
 
 def _checked_timesteps(schedule: Schedule, timesteps: Array | None) -> Array:
-    """The grid as an array; a wrong one is an error unless it is traced."""
+    """Returns the steps as an array. They are checked unless they are traced."""
     if timesteps is None:
         return jnp.arange(schedule.num_steps, -1, -1)
     if not isinstance(timesteps, jax.core.Tracer):
@@ -198,10 +198,14 @@ def _checked_timesteps(schedule: Schedule, timesteps: Array | None) -> Array:
 
 
 def image_keys(key: PRNGKey, batch: int) -> PRNGKey:
-    """A key per image, shape [batch], from one for all (shape []) or as many.
+    """Returns one key per image, shape [batch].
+
+    Args:
+        key: The random key: one for all images, shape [], or one per image, [batch].
+        batch: The number of images.
 
     Raises:
-        ValueError: for another number of keys.
+        ValueError: If `key` has another shape.
     """
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.wrap_key_data(key)

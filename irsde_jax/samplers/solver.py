@@ -1,9 +1,8 @@
-"""What a solver of the reverse process is.
+"""The interface of solvers of the reverse process.
 
-A solver takes one step, from step t to an earlier step s, from one prediction of the
-noise. It uses the increments of whatever grid it is given: t and s need not be
-neighbours. `mu=None` means the Denoising process, whose mean is the unknown clean
-image: the current estimate of the clean image stands in for mu.
+A solver goes from step t to an earlier step s, given one prediction of the noise. The
+two steps need not be consecutive. `mu=None` selects the Denoising process, whose mean
+is the unknown clean image; the current estimate of the clean image then replaces mu.
 """
 
 import dataclasses
@@ -14,21 +13,21 @@ from irsde_jax.array_types import Array
 from irsde_jax.sde import Schedule
 
 State: TypeAlias = Any
-"""What a solver carries from step to step: any pytree of arrays."""
+"""The solver's state, which is passed from step to step: any pytree of arrays."""
 
 
 class StepInputs(NamedTuple):
-    """What a solver is given for one step.
+    """The inputs of one solver step.
 
     Attributes:
-        schedule: SDE coefficients.
+        schedule: The coefficients of the SDE.
         x: The state at step t, shape [...].
         mu: The mean, shape of `x`; None for the Denoising process.
         noise: The network's prediction of the noise in `x`, shape of `x`.
-        z: A standard normal draw, shape of `x`. `samplers.sample` gives zeros to a
-            solver that is not stochastic.
+        z: A standard normal draw, shape of `x`. For a solver that is not stochastic,
+            `samplers.sample` passes zeros.
         t: The step of `x`, shape [].
-        s: The step to go to, s < t, shape [].
+        s: The next step, s < t, shape [].
     """
 
     schedule: Schedule
@@ -42,11 +41,11 @@ class StepInputs(NamedTuple):
 
 @runtime_checkable
 class Solver(Protocol):
-    """A reverse-time solver. Any object with these four members is one.
+    """A reverse-time solver: any object with these four members.
 
     A solver is a static argument of compiled programs, so it must be hashable. A solver
-    that has no Denoising form also has the attribute `needs_mean = True`; without that
-    attribute its `step` must handle `inputs.mu is None`.
+    that does not support the Denoising process must also have the attribute
+    `needs_mean = True`. Without this attribute, `step` must handle `inputs.mu is None`.
     """
 
     @property
@@ -61,9 +60,9 @@ class Solver(Protocol):
         """Returns the solver's state before the first step, which starts at `x`."""
 
     def step(self, state: State, inputs: StepInputs, /) -> tuple[Array, State]:
-        """Returns the image at step s, shape of `inputs.x`, and the next state.
+        """Returns x at step s, shape of `inputs.x`, and the new state of the solver.
 
-        The next state must have the shapes and types of `state`.
+        The new state must have the same shapes and types as `state`.
         """
 
 
@@ -72,11 +71,12 @@ class FunctionSolver:
     """A `Solver` made of two functions.
 
     Attributes:
-        init: x -> state.
-        step: (state, inputs) -> (x at step s, state).
+        init: The function x -> state, as `Solver.init`.
+        step: The function (state, inputs) -> (x at step s, state), as `Solver.step`.
         order: The order of convergence in the stride; the weak order if stochastic.
         is_stochastic: Whether a step uses the standard normal draw `inputs.z`.
-        needs_mean: Whether the solver has no Denoising form.
+        needs_mean: Whether the solver needs a known mean, that is, does not support
+            the Denoising process.
     """
 
     init: Callable[[Array], State]
@@ -87,5 +87,5 @@ class FunctionSolver:
 
 
 def needs_mean(solver: Solver) -> bool:
-    """Whether a solver needs a known mean, and so has no Denoising form (mu=None)."""
+    """Returns whether a solver needs a known mean, that is, rejects `mu=None`."""
     return bool(getattr(solver, "needs_mean", False))

@@ -1,9 +1,10 @@
-"""The solvers of this package: one function each, and the table of their names.
+"""The solvers of this package: one function for each, and the table of their names.
 
-In y = x - mu the process is a variance-preserving diffusion scaled by lambda, and
-L = log(a_t / std_t) is its log signal-to-noise ratio, `sde.log_snr`. The `mr_*` solvers
-are exact in the linear part and differ in how they extrapolate the data prediction (MR
-Sampler, ICLR 2025, https://arxiv.org/abs/2502.07856: DPM-Solver++ in y).
+In y = x - mu, the process is a variance-preserving diffusion scaled by lambda, and
+L = log(a_t / std_t) with a_t = e^-theta_bar_t is its log signal-to-noise ratio
+(`sde.log_snr`). The `mr_*` solvers solve the linear part exactly and differ in how they
+extrapolate the data prediction. They are those of MR Sampler (ICLR 2025,
+https://arxiv.org/abs/2502.07856), which is DPM-Solver++ in y.
 """
 
 from typing import NamedTuple
@@ -16,13 +17,13 @@ from irsde_jax.samplers.solver import FunctionSolver, Solver, State, StepInputs
 
 
 def _no_state(x: Array) -> tuple[()]:
-    """The state of a one-step method."""
+    """Returns the empty state of a one-step method."""
     del x
     return ()
 
 
 def _euler_sde(state: State, inputs: StepInputs) -> tuple[Array, State]:
-    """Euler-Maruyama on the reverse-time SDE, with noise at its last step too."""
+    """Euler-Maruyama on the reverse-time SDE, with noise in the last step as well."""
     schedule, x, mu, noise, z, t, s = inputs
     mean, _ = sde.mean_and_x0(schedule, x, mu, noise, t)
     score = sde.noise_to_score(schedule, noise, t)
@@ -39,12 +40,12 @@ def _euler_ode(state: State, inputs: StepInputs) -> tuple[Array, State]:
 
 
 def _mean_ode(state: State, inputs: StepInputs) -> tuple[Array, State]:
-    """The reverse SDE's drift without its noise (GOUB's "mean ODE")."""
+    """Euler-Maruyama step without its noise, the "mean ODE" of GOUB."""
     return _euler_sde(state, inputs._replace(z=jnp.zeros_like(inputs.z)))
 
 
 def _posterior(state: State, inputs: StepInputs) -> tuple[Array, State]:
-    """Draws x_s from q(x_s | x_t, x0_hat): ancestral sampling at any stride."""
+    """Draws x_s from q(x_s | x_t, x0_hat): ancestral sampling with any stride."""
     schedule, x, mu, noise, z, t, s = inputs
     mean, x0_hat = sde.mean_and_x0(schedule, x, mu, noise, t)
     optimal = sde.optimal_reverse_state(schedule, x, x0_hat, mean, t, s)
@@ -52,20 +53,28 @@ def _posterior(state: State, inputs: StepInputs) -> tuple[Array, State]:
 
 
 def _mr_ode_1(state: State, inputs: StepInputs) -> tuple[Array, State]:
-    """First-order exponential integrator of the ODE; it is DDIM in y = x - mu."""
+    """First-order exponential integrator of the ODE, which is DDIM in y = x - mu."""
     x, _ = _exponential_ode(None, inputs)
     return x, state
 
 
 class Previous(NamedTuple):
-    """The state of a two-step method: the step before; h is inf before the first."""
+    """The state of a two-step method: quantities of the previous step.
+
+    Attributes:
+        data: The data prediction, with the shape of x.
+        h: The stride in log-SNR, shape []. It is inf before the first step.
+    """
 
     data: Array
     h: Array
 
 
 def _mr_ode_2(state: Previous, inputs: StepInputs) -> tuple[Array, Previous]:
-    """Second order: the data prediction is extrapolated linearly in log-SNR."""
+    """Second-order exponential integrator of the ODE.
+
+    The data prediction is extrapolated linearly in log-SNR.
+    """
     return _exponential_ode(state, inputs)
 
 
@@ -86,23 +95,23 @@ def _mr_sde_2(state: Previous, inputs: StepInputs) -> tuple[Array, Previous]:
 
 
 def _nothing_before(x: Array) -> Previous:
-    """An infinite last stride: the first step is then of order 1 by itself."""
+    """Returns a state with an infinite stride, which makes the first step order 1."""
     return Previous(jnp.zeros_like(x), jnp.full((), jnp.inf, x.dtype))
 
 
 def _remember(data: Array, h: Array, x: Array) -> Previous:
-    """The state after a step, in the type of x, as it was before the step."""
+    """Returns the state after a step, in the type of x, which `lax.scan` requires."""
     return Previous(data.astype(x.dtype), h.astype(x.dtype))
 
 
 def _exponential_ode(
     previous: Previous | None, inputs: StepInputs
 ) -> tuple[Array, Previous]:
-    """y_s = (std_s/std_t) y_t + a_s (1 - e^-h) y0_hat, plus the second order.
+    """Computes y_s = (std_s/std_t) y_t + a_s (1 - e^-h) y0_hat plus a correction.
 
-    The Denoising process (mu=None) has the marginal x0 + std_t noise: the same rows
-    hold for x itself with a = 1 and L = -log std. Without `previous` the step is of
-    first order.
+    The correction makes the step second order; without `previous` it is left out. The
+    Denoising process (mu=None) has the marginal x0 + std_t noise, so the same formula
+    holds for x itself with a = 1 and L = -log std.
     """
     schedule, x, mu, noise, _, t, s = inputs
     mean, x0_hat = sde.mean_and_x0(schedule, x, mu, noise, t)
@@ -120,14 +129,14 @@ def _exponential_ode(
 
 
 def _second_order_weight(h: Array) -> Array:
-    """1 - (1 - e^-h) / h."""
+    """Returns 1 - (1 - e^-h) / h."""
     return 1.0 + jnp.expm1(-h) / h
 
 
 def _extrapolation(previous: Previous, data: Array, h: Array) -> Array:
-    """The backward difference of the data prediction, scaled to the stride h.
+    """Returns the backward difference of the data prediction, scaled to the stride h.
 
-    0 at h = inf, that is at s = 0, where the methods fall back to order 1.
+    It is 0 for h = inf, that is for s = 0, where the step is of first order.
     """
     stride = jnp.where(jnp.isinf(h), 0.0, h / previous.h)
     return (data - previous.data) * stride
@@ -140,7 +149,7 @@ SOLVERS: dict[str, Solver] = {
     "posterior": FunctionSolver(_no_state, _posterior, 1, is_stochastic=True),
     "mr_ode_1": FunctionSolver(_no_state, _mr_ode_1, 1, is_stochastic=False),
     "mr_ode_2": FunctionSolver(_nothing_before, _mr_ode_2, 2, is_stochastic=False),
-    # The first-order SDE solver *is* posterior sampling, at any stride.
+    # The first-order exponential integrator of the SDE is posterior sampling.
     "mr_sde_1": FunctionSolver(_no_state, _posterior, 1, is_stochastic=True),
     "mr_sde_2": FunctionSolver(
         _nothing_before, _mr_sde_2, 2, is_stochastic=True, needs_mean=True
@@ -149,14 +158,14 @@ SOLVERS: dict[str, Solver] = {
 
 
 def find_solver(solver: str | Solver) -> Solver:
-    """The solver of that name.
+    """Returns the solver with the given name.
 
     Args:
         solver: A key of `SOLVERS`, "package.module:name" for a solver of your own (see
-            `registry.find`), or a `Solver`, which is returned as it is.
+            `registry.find`), or a `Solver`, which is returned unchanged.
 
     Raises:
-        ValueError: If there is no such solver, or if the name is not that of a solver.
+        ValueError: If there is no object of that name, or if it is not a solver.
     """
     found = solver
     if isinstance(solver, str):

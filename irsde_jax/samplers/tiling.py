@@ -1,18 +1,18 @@
-"""Large images: the network runs on tiles, the solver on the whole image.
+"""Tiling for large images: the network runs on tiles, the solver on the whole image.
 
-Tiles that are restored one by one disagree where they meet: each has noise of its own
-and drifts its own way. Here they meet *inside* every step: the network's predictions on
-overlapping windows are blended into one noise field, and the solver's step and its
-fresh noise act on the whole image. With a network whose field of view is at most
-`overlap - blend` pixels the result is that of the whole image; attention over a whole
-image (the U-Net's, NAFNet's channel attention) sees a tile instead.
+Tiles that are restored separately differ where they meet, because each has its own
+noise. Here the tiles are joined in every step: the predictions on overlapping tiles are
+blended into one noise field, and the solver's step and its random noise act on the
+whole image. If the receptive field of the network is at most `overlap - blend` pixels,
+the result is the same as without tiles. The attention of the U-Net and the channel
+attention of NAFNet cover only a tile instead of the whole image.
 
-The image lies flat in the first entries of a *canvas*, one of a few lengths, as
-[batch, 1, 1, length]: solvers work pixel by pixel and do not mind. Height and width are
-traced, and so is the number of tiles, so that images of all sizes share the few
-programs, and nothing but the image ever enters the network. JAX draws the same numbers
-for the first entries of an array whatever its length, so that the noise of a pixel is
-that of the whole image, too.
+The image is flattened into the first entries of a *canvas*, an array of shape
+[batch, 1, 1, length] with one of a few lengths. Solvers work on each pixel separately,
+so they accept this shape. The height, the width and the number of tiles are traced, so
+images of many sizes share a few compiled programs, and the network never sees the empty
+end of the canvas. JAX draws the same numbers for the first entries of an array of any
+length, so the noise of a pixel is also the same as without tiles.
 """
 
 from typing import NamedTuple
@@ -23,21 +23,21 @@ import numpy as np
 
 from irsde_jax.array_types import Array, NoiseFn
 
-# A tile meets those two places before and after it: strides are at least half a side.
+# The stride is at least half a side, so a tile overlaps at most two tiles on each side.
 _NEIGHBOURS = 2
 
-_LARGE = 2**22  # values of a canvas: 16 MiB an array
+_LARGE = 2**22  # number of values: 16 MiB per float32 array
 
 
 class Tiles(NamedTuple):
-    """How an image is cut into squares.
+    """The sizes of square tiles.
 
     Attributes:
-        side: of a tile, in pixels.
-        overlap: pixels that neighbours share, at most half the side; the last row and
-            column are shifted inwards and share more.
-        blend: pixels, in the middle of the overlap, over which one tile gives way to
-            the next: 1..overlap. The rest of the overlap is context alone.
+        side: The side of a tile, in pixels.
+        overlap: The number of pixels that neighbours share, at most half the side. The
+            last row and column are shifted inwards and share more.
+        blend: The width of the cross-fade in the middle of the overlap, in pixels,
+            1..overlap. The rest of the overlap is only context for the network.
     """
 
     side: int
@@ -48,15 +48,15 @@ class Tiles(NamedTuple):
 def make_tiles(
     side: int, overlap: int | None = None, blend: int | None = None
 ) -> Tiles:
-    """Tiles of that side.
+    """Returns tiles after checking their sizes.
 
     Args:
-        side: in pixels, at least 2.
-        overlap: see `Tiles`; None: a quarter of the side, at most 64.
-        blend: see `Tiles`; None: half of the overlap.
+        side: The side of a tile in pixels, at least 2.
+        overlap: The overlap of `Tiles`. The default is side / 4, at most 64.
+        blend: The blend of `Tiles`. The default is half of the overlap.
 
     Raises:
-        ValueError: if one is out of range.
+        ValueError: If an argument is out of range.
     """
     overlap = min(side // 4, 64) if overlap is None else overlap
     if side < 2 or not 1 <= overlap <= side // 2:
@@ -71,24 +71,24 @@ def make_tiles(
 
 
 def count(tiles: Tiles, size: Array | int) -> Array | int:
-    """How many tiles lie along an axis of `size` pixels; `size` may be traced."""
+    """Returns the number of tiles along an axis of `size` (perhaps traced) pixels."""
     stride = tiles.side - tiles.overlap
     return -(-(size - tiles.side) // stride) + 1
 
 
 def place(tiles: Tiles, index: Array | int, size: Array | int) -> Array:
-    """The first pixel of tile `index` along an axis of `size` pixels."""
+    """Returns the first pixel of tile `index` along an axis of `size` pixels."""
     return jnp.minimum(index * (tiles.side - tiles.overlap), size - tiles.side)
 
 
 def canvas_length(num_values: int) -> int:
-    """The canvas for an image of that many values, pixels times channels.
+    """Returns the length of the canvas for an image of `num_values` values.
 
-    One of few: a power of two, or, where memory begins to matter, three quarters of
-    one, so that less than a third of a large canvas is left empty.
+    It is a power of two or, for large images, three quarters of one, so that less than
+    a third of a large canvas is empty. The values are pixels times channels.
 
     Raises:
-        ValueError: if positions in the canvas do not fit into 32-bit integers.
+        ValueError: If positions in the canvas do not fit into 32-bit integers.
     """
     length = 1 << max(int(num_values) - 1, 1).bit_length()
     if length > _LARGE and num_values <= 3 * length // 4:
@@ -102,22 +102,22 @@ def canvas_length(num_values: int) -> int:
 
 
 def canvas_shape(shape: tuple[int, ...], tiles: Tiles) -> tuple[int, ...]:
-    """Of the canvas of images of that shape, [batch, H, W, C]."""
+    """Returns the shape of the canvas for images of shape [batch, H, W, C]."""
     batch, *sizes, channels = shape
     height, width = (max(size, tiles.side) for size in sizes)
     return (batch, 1, 1, canvas_length(height * width * channels))
 
 
 def to_canvas(images: np.ndarray, tiles: Tiles) -> tuple[np.ndarray, np.ndarray]:
-    """Images on a canvas; those smaller than a tile are reflected up to it.
+    """Puts images on a canvas. Images smaller than a tile are padded by reflection.
 
     Args:
-        images: shape [batch, H, W, C].
-        tiles: that will lie on it.
+        images: The images, shape [batch, H, W, C].
+        tiles: The tiles that `on_tiles` will use.
 
     Returns:
-        The canvas, [batch, 1, 1, length], of the type of `images`, and the height and
-        width that `on_tiles` takes, int32 [2].
+        The canvas, [batch, 1, 1, length], with the type of `images`, and the height and
+        width for `on_tiles`, int32 [2].
     """
     missing = [max(tiles.side - size, 0) for size in images.shape[1:3]]
     if any(missing):
@@ -132,12 +132,12 @@ def to_canvas(images: np.ndarray, tiles: Tiles) -> tuple[np.ndarray, np.ndarray]
 def from_canvas(
     canvas: np.ndarray, size: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """The images of `to_canvas`, of their [..., H, W, C], from canvases.
+    """Returns the images on a canvas, the inverse of `to_canvas`.
 
     Args:
-        canvas: shape [..., 1, 1, length].
-        size: the height and width that `to_canvas` returned.
-        shape: of the images, [..., H, W, C].
+        canvas: The canvas, shape [..., 1, 1, length].
+        size: The height and width that `to_canvas` returned.
+        shape: The shape of the images, [..., H, W, C].
     """
     (height, width), channels = size, shape[-1]
     flat = canvas.reshape(*canvas.shape[:-3], -1)[..., : height * width * channels]
@@ -146,18 +146,18 @@ def from_canvas(
 
 
 def on_tiles(network: NoiseFn, tiles: Tiles, size: Array, channels: int) -> NoiseFn:
-    """A network on canvases, from one on tiles.
+    """Returns a noise function of canvases that runs `network` on tiles.
 
     Args:
-        network: `(x, mu, t) -> noise` of [batch, side, side, channels].
-        tiles: how the images are cut.
-        size: height and width of the images, int32 [2], both at least a side; they may
-            be traced.
-        channels: of the images.
+        network: The function `(x, mu, t) -> noise` of [batch, side, side, channels].
+        tiles: The sizes of the tiles.
+        size: The height and width of the images, int32 [2], each at least
+            `tiles.side`. They may be traced.
+        channels: The number of channels of the images.
 
     Returns:
-        `(x, mu, t) -> noise` of canvases, [batch, 1, 1, length]: within the images the
-        blended predictions, beyond them 0.
+        A function `(x, mu, t) -> noise` of canvases, [batch, 1, 1, length]. The noise
+        is the blended predictions within the images and 0 after them.
     """
     height, width = size
     num_rows, num_columns = count(tiles, height), count(tiles, width)
@@ -188,10 +188,10 @@ def on_tiles(network: NoiseFn, tiles: Tiles, size: Array, channels: int) -> Nois
 
 
 def _window(tiles: Tiles, start: Array, size: Array, positions: Array) -> Array:
-    """The share that a tile claims of pixels along an axis, 0..1, before they add to 1.
+    """Returns the unnormalised weight, in 0..1, of a tile at pixels along an axis.
 
-    It rises over the blend in the middle of the overlap, and is 1 up to the border of
-    the image, where nobody else is.
+    It rises linearly over the blend in the middle of the overlap. It stays 1 up to the
+    border of the image, where the tile has no neighbour.
     """
     context = (tiles.overlap - tiles.blend) / 2
     end = start + tiles.side
@@ -205,9 +205,9 @@ def _window(tiles: Tiles, start: Array, size: Array, positions: Array) -> Array:
 
 
 def _weights(tiles: Tiles, index: Array, size: Array) -> Array:
-    """What tile `index` counts at each of its pixels along an axis, shape [side].
+    """Returns the weights of tile `index` at its pixels along an axis, shape [side].
 
-    At every pixel the weights of all tiles add to 1.
+    At every pixel, the weights of all tiles add to 1.
     """
     positions = place(tiles, index, size) + jnp.arange(tiles.side)
     others = index + jnp.arange(-_NEIGHBOURS, _NEIGHBOURS + 1)[:, None]
@@ -218,7 +218,7 @@ def _weights(tiles: Tiles, index: Array, size: Array) -> Array:
 
 
 def _cut(flat: Array, starts: Array, side: int, channels: int) -> Array:
-    """Windows of flat images, [batch, side, side, channels], by their rows' starts."""
+    """Returns windows [batch, side, side, channels] whose rows begin at `starts`."""
 
     def cut_row(start: Array) -> Array:
         return jax.lax.dynamic_slice_in_dim(flat, start, side * channels, axis=1)
@@ -228,12 +228,12 @@ def _cut(flat: Array, starts: Array, side: int, channels: int) -> Array:
 
 
 def _add(flat: Array, starts: Array, window: Array) -> Array:
-    """Flat images with windows, [batch, side, side, channels], added where they lie."""
+    """Returns flat images after adding windows whose rows begin at `starts`."""
     rows = window.reshape(*window.shape[:2], -1)
     return jax.lax.scatter_add(
         flat,
         starts[:, None],
-        rows.transpose(1, 0, 2),  # one update a row: [side, batch, side * channels]
+        rows.transpose(1, 0, 2),  # one update per row: [side, batch, side * channels]
         jax.lax.ScatterDimensionNumbers(
             update_window_dims=(1, 2),
             inserted_window_dims=(),

@@ -1,8 +1,8 @@
-"""The mean-reverting SDE of IR-SDE: schedules, kernels, the optimal reverse state.
+"""The mean-reverting SDE of IR-SDE: schedules, kernels and the optimal reverse state.
 
-Pure functions of arrays, written for one image and one pair of steps. Nothing here
-knows a network, a file or a batch. Read `schedules`, then `kernels`, `conversions` and
-`posterior`.
+All functions are pure functions of arrays, written for one image and one pair of steps.
+They do not depend on a network, on files or on a batch axis. The modules are best read
+in the order `schedules`, `kernels`, `conversions`, `posterior`.
 """
 
 from irsde_jax.sde.conversions import (

@@ -1,12 +1,13 @@
-"""Theta schedules: the whole experiment as one table and one number.
+"""Theta schedules, which describe the SDE by one table and one number.
 
 The forward process of IR-SDE,
 
     dx = theta_t (mu - x) dt + sigma_t dw,    sigma_t^2 = 2 lambda^2 theta_t,
 
-depends on theta only through its integral. In y = x - mu and in the time theta_bar it
-is *the* stationary Ornstein-Uhlenbeck process of variance lambda^2. A schedule is
-therefore one increasing table `theta_bar[0..T]` and one number, `max_sigma` = lambda.
+depends on theta only through the integral theta_bar of theta. In y = x - mu and in the
+time theta_bar, it is the stationary Ornstein-Uhlenbeck process of variance lambda^2. A
+schedule is therefore an increasing table `theta_bar[0..T]` and the number `max_sigma`,
+which is lambda.
 """
 
 import math
@@ -22,12 +23,12 @@ from irsde_jax.array_types import Array
 
 
 class Schedule(NamedTuple):
-    """The mean-reverting SDE, discretised: all that its kernels need to know.
+    """The coefficients of the discretised mean-reverting SDE.
 
     Attributes:
-        theta_bar: integrated mean-reversion speed, shape [T + 1]: 0 at index 0 (the
-            clean image), -log(delta) at index T (the degraded one).
-        max_sigma: stationary standard deviation lambda, in image units, shape [].
+        theta_bar: The integrated mean-reversion speed, shape [T + 1]. It is 0 at index
+            0 (the clean image) and -log(delta) at index T (the degraded image).
+        max_sigma: The stationary standard deviation lambda, in image units, shape [].
     """
 
     theta_bar: Array
@@ -35,15 +36,15 @@ class Schedule(NamedTuple):
 
     @property
     def num_steps(self) -> int:
-        """T, the number of steps."""
+        """The number of steps T."""
         return self.theta_bar.shape[0] - 1
 
 
 def cosine_thetas(num_steps: int) -> np.ndarray:
-    """1 - f(i + 1) / f(0) of the flipped cosine schedule f, shape [T + 1].
+    """Returns theta_i = 1 - f(i + 1) / f(0) of the cosine schedule f, shape [T + 1].
 
-    f(i) = cos^2(pi/2 (i/N + 0.008) / 1.008) with N = T + 2 (Nichol & Dhariwal 2021,
-    eq. 17, used by IR-SDE for theta instead of alpha).
+    f(i) = cos^2(pi/2 (i/N + 0.008) / 1.008) with N = T + 2. This is eq. 17 of Nichol &
+    Dhariwal (2021), which IR-SDE uses for theta instead of alpha.
     """
     steps = np.arange(num_steps + 2, dtype=np.float64)
     signal = np.cos((steps / (num_steps + 2) + 0.008) / 1.008 * np.pi / 2) ** 2
@@ -52,17 +53,20 @@ def cosine_thetas(num_steps: int) -> np.ndarray:
 
 
 def linear_thetas(num_steps: int) -> np.ndarray:
-    """Rising from 1e-4 to 2e-2, times 1000 / (T + 1), shape [T + 1]."""
+    """Returns thetas that rise linearly, shape [T + 1].
+
+    They rise from 1e-4 to 2e-2, both multiplied by 1000 / (T + 1).
+    """
     return np.linspace(1e-4, 2e-2, num_steps + 1) * (1000 / (num_steps + 1))
 
 
 def constant_thetas(num_steps: int) -> np.ndarray:
-    """theta_t = 1, shape [T + 1]."""
+    """Returns theta_t = 1, shape [T + 1]."""
     return np.ones(num_steps + 1)
 
 
 ThetaFn: TypeAlias = Callable[[int], np.ndarray]
-"""A theta schedule: num_steps -> theta_0..theta_T before scaling, shape [T + 1]."""
+"""A theta schedule: a function from T to the unscaled theta_0..theta_T, [T + 1]."""
 
 THETAS: dict[str, ThetaFn] = {
     "cosine": cosine_thetas,
@@ -78,24 +82,24 @@ def make_schedule(
     delta: float = 0.005,
     dtype: Any = jnp.float32,
 ) -> Schedule:
-    """Tabulates a theta schedule, scaled so that theta_bar_T = -log(delta).
+    """Returns a schedule, with the thetas scaled so that theta_bar_T = -log(delta).
 
     Args:
-        num_steps: number of steps T, at least 1.
-        max_sigma: stationary standard deviation lambda in image units, in (0, 1].
+        num_steps: The number of steps T, at least 1.
+        max_sigma: The stationary standard deviation lambda in image units, in (0, 1].
         thetas: The theta schedule: a key of `THETAS`, or "package.module:name" for a
-            function of your own with the same signature, see `registry.find`.
-        delta: what is left of x0 - mu at step T, in (0, 1).
-        dtype: of the stored table; it is computed in float64 whatever this is. float64
-            needs `jax_enable_x64`.
+            function of your own with the same signature (`registry.find`).
+        delta: The fraction of x0 - mu that remains at step T, in (0, 1).
+        dtype: The type of the stored values. They are always computed in float64;
+            storing them in float64 requires `jax_enable_x64`.
 
     Raises:
-        ValueError: if an argument is outside its range, or if float64 was asked for
-            while JAX would narrow it.
+        ValueError: If an argument is out of range, or if `dtype` is float64 but JAX
+            does not have 64-bit types enabled.
 
     References:
-        Luo et al. (2023), https://arxiv.org/abs/2301.11699, Section 3.1; delta and the
-        sum without theta_0 as in the released code.
+        Luo et al. (2023), https://arxiv.org/abs/2301.11699, Section 3.1. delta, and
+        the sum without theta_0, are those of the released code.
     """
     theta_fn = registry.find(thetas, THETAS, "schedule.thetas")
     if not isinstance(num_steps, int | np.integer) or num_steps < 1:
@@ -119,10 +123,11 @@ def make_schedule(
 
 
 def _checked(values: np.ndarray, name: str, num_steps: int) -> np.ndarray:
-    """The values of a theta schedule in float64, if the process can be run with them.
+    """Returns the values of a theta schedule in float64, after checking them.
 
     Raises:
-        ValueError: if their shape is wrong or theta_1..theta_T are not all positive.
+        ValueError: If the shape is wrong, if a value is not finite, or if
+            theta_1..theta_T are not all positive.
     """
     values = np.asarray(values, np.float64)
     if values.shape != (num_steps + 1,):
@@ -139,25 +144,29 @@ def _checked(values: np.ndarray, name: str, num_steps: int) -> np.ndarray:
 
 
 def start_step(schedule: Schedule, sigma: float) -> int:
-    """The step whose marginal std is nearest `sigma`: where the Denoising-SDE starts.
+    """Returns the step at which the Denoising-SDE starts for the noise level `sigma`.
 
         t* = argmin_t |theta_bar_t + log(1 - sigma^2 / lambda^2) / 2|,   t in 0..T
 
+    It is the step whose marginal standard deviation is closest to `sigma`, measured in
+    theta_bar.
+
     Args:
-        schedule: a concrete (not traced) schedule.
-        sigma: noise level of the image in image units, in [0, max_sigma).
+        schedule: The schedule, which must be concrete (not traced).
+        sigma: The noise level of the image in image units, in [0, max_sigma).
 
     Returns:
-        t*, a Python integer.
+        The step t*, a Python integer.
 
     Raises:
-        ValueError: if `sigma` is out of range.
+        ValueError: If `sigma` is out of range.
 
     References:
         Luo et al. (2023), the Denoising-SDE of the denoising experiments.
     """
     max_sigma = float(schedule.max_sigma)
-    # Compared in the precision of the table: float32 may store lambda a little larger.
+    # Both are compared in the precision of the table, because lambda may have been
+    # rounded up when it was stored in float32.
     if not 0 <= float(np.asarray(sigma, schedule.max_sigma.dtype)) < max_sigma:
         hint = f" Did you mean {sigma} / 255?" if sigma > 1 else ""
         raise ValueError(

@@ -1,8 +1,8 @@
-"""The weights in the box: one safetensors file each, and a card beside it.
+"""The weights shipped with the package: a safetensors file and a model card for each.
 
-A file NAME.safetensors holds the network and its configuration; NAME.json, the card,
-says what it was trained on and what it reached. They are for research use: their
-licence is LICENSE.md beside them, not that of the code.
+NAME.safetensors contains the network and its configuration. NAME.json, the model card,
+describes the training data and the results. The weights are for research use: they are
+licensed under LICENSE.md in this folder, not under the licence of the code.
 """
 
 import json
@@ -15,32 +15,32 @@ FOLDER = Path(__file__).parent
 LICENCE = Path(__file__).with_name("LICENSE.md")
 SUFFIX = ".safetensors"
 PYTORCH_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".pth.tar")
-"""Suffixes of PyTorch files. What such a file holds is found when it is read."""
+"""Suffixes of PyTorch files. The format of the contents is detected when reading."""
 
 CARD = {
-    "task": str,  # what is undone, of which images, up to what level
-    "licence": str,  # what they may be used for, and whose terms say so
-    "default": str,  # solver and evaluations, as in the stored configuration
-    "data": str,  # that they were trained on
-    "excluded": str,  # from the data, and the test sets that are unseen for it
-    "command": str,  # that trained them
-    "hardware": str,  # it ran on
-    "time": str,  # it took
+    "task": str,  # the degradation to remove, the kind of images, the range of levels
+    "licence": str,  # the permitted use, and whose terms require this
+    "default": str,  # the default solver and number of evaluations
+    "data": str,  # the training data
+    "excluded": str,  # the images excluded from it, and the unseen test sets
+    "command": str,  # the command of the training
+    "hardware": str,  # the hardware of the training
+    "time": str,  # the duration of the training
     "seed": int,
-    "figures": dict,  # what was measured -> what came out, as text
-    "seconds_per_image": dict,  # size and hardware -> seconds, at the default
-    "check": dict,  # of `irsde_jax.demo.trial.check`: a test measures it again
+    "figures": dict,  # measured quantity -> value as text
+    "seconds_per_image": dict,  # size and hardware -> seconds with the default
+    "check": dict,  # the result of `irsde_jax.demo.trial.check`, which a test repeats
 }
-"""Key of a card -> the type of its value."""
+"""The keys of a model card and the types of their values."""
 
 
 class Weights(NamedTuple):
     """Weights that the package ships.
 
     Attributes:
-        name: what `irsde_jax.load` and `--weights` take.
-        path: of the file.
-        card: what NAME.json holds, see `CARD`.
+        name: The name for `irsde_jax.load` and `--weights`.
+        path: The path of the safetensors file.
+        card: The model card, with the keys of `CARD`.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Weights(NamedTuple):
 
     @property
     def megabytes(self) -> float:
-        """Size of the file."""
+        """The size of the file, in megabytes."""
         return self.path.stat().st_size / 1e6
 
     @property
     def num_parameters(self) -> int:
-        """Of the network, by the header of the file."""
+        """The number of parameters of the network, from the header of the file."""
         from safetensors import safe_open
 
         with safe_open(self.path, framework="numpy") as file:
@@ -63,7 +63,7 @@ class Weights(NamedTuple):
 
 
 def list_weights() -> list[Weights]:
-    """What is shipped, by name."""
+    """Returns the shipped weights, sorted by name."""
     return [
         Weights(path.stem, path, _read_card(path.with_suffix(".json")))
         for path in sorted(FOLDER.glob(f"*{SUFFIX}"))
@@ -71,12 +71,12 @@ def list_weights() -> list[Weights]:
 
 
 def find(name: str) -> Path | None:
-    """The file of shipped weights; None if there are none of that name."""
+    """Returns the file of shipped weights, or None if there are none of that name."""
     return next((known.path for known in list_weights() if known.name == name), None)
 
 
 def is_pytorch(source: str | os.PathLike) -> bool:
-    """Whether weights are a PyTorch file, by the name: it need not exist."""
+    """Returns whether a path names a PyTorch file. The file does not have to exist."""
     return str(source).lower().endswith(PYTORCH_SUFFIXES) and not Path(source).is_dir()
 
 
