@@ -67,7 +67,7 @@ def override(
     A leading ~ in settings that name files or folders becomes the home folder.
 
     Args:
-        config: The configuration, which stays as it is.
+        config: The configuration, which is not modified.
         overrides: The changed settings, such as `--config.train.batch_size=8`.
 
     Raises:

@@ -22,7 +22,7 @@ _PLACEHOLDER_TYPES = {kind.__name__: kind for kind in (bool, float, int, str, tu
 _NOT_COMPARED = ("model.dtype", "model.remat")
 # Values that were renamed: (setting, old name) -> the present name.
 _RENAMED = {("prediction", "velocity"): "v"}
-# Weights can only be used with the values of these settings they were trained with.
+# Weights only work with the values that these settings had in their training.
 _OF_WEIGHTS = ("task", "process", "prediction", "schedule", "model")
 
 

@@ -101,7 +101,7 @@ def evaluate_images(
     """
     seen: set[tuple[int, ...]] = set()
     any_warm = False
-    channels = 0  # of a `Restorer`, which restores grey images in one channel
+    channels = 0  # those of a `Restorer`, which restores grey images in one channel
     if isinstance(restorer, Restorer):
         sampling = sampling | dict(enlarged=True)
         channels = restorer.image_format.channels

@@ -54,7 +54,7 @@ class Watch:
 
     def __enter__(self) -> "Watch":
         if threading.current_thread() is threading.main_thread():
-            # With several processes, JAX handles the signals for `agreed`.
+            # With several processes, `agreed` uses JAX's own handler of SIGTERM.
             mine = self._agreed is None
             for number in (signal.SIGTERM, signal.SIGINT) if mine else ():
                 self._before[number] = signal.signal(number, self._receive)

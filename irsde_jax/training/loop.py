@@ -87,8 +87,8 @@ def train(
         FloatingPointError: If the loss is not finite for many steps in a row.
         MemoryError: If a device has too little memory for a step.
         OSError: If the work directory cannot be written.
-        interruption.Interrupted: If SIGTERM or SIGINT stopped the run. The state is
-            saved before.
+        interruption.Interrupted: If SIGTERM or SIGINT stopped the run. Its state
+            is saved.
     """
     registry.trust(*configuration.outside_modules(config))
     network = None if model is None else models.as_network(model)

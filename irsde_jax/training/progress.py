@@ -79,7 +79,7 @@ class Progress:
         self.close()
 
     def _make_bar(self) -> Any:
-        from tqdm import tqdm  # Modules that import this one may not need tqdm.
+        from tqdm import tqdm  # Plain lines need no tqdm.
 
         layout = (
             f"{{percentage:3.0f}}%|{{bar}}| {self._unit} {{n}}/{{total}}{{postfix}}"

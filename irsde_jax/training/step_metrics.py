@@ -86,7 +86,7 @@ class Window:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Excludes the time inside this context, such as a validation."""
+        """Excludes the time spent inside this context from the speed."""
         began = time.monotonic()
         try:
             yield

@@ -30,7 +30,7 @@ def init_train_state(
     params: chex.ArrayTree, optimizer: optax.GradientTransformation
 ) -> TrainState:
     """Returns the training state before the first step."""
-    # The copies are needed because the state is donated, each buffer only once.
+    # The state is donated, so no two of its leaves may share a buffer.
     params = jax.tree.map(jnp.array, params)
     ema_params = jax.tree.map(jnp.copy, params)
     step = jnp.zeros((), jnp.int32)
@@ -74,7 +74,7 @@ def make_train_step(
         The step. Its batch is {"x0": clean} or {"x0": clean, "mu": degraded}, each
         [batch, H, W, C] in [0, 1]. Its keys have shape [batch]. Its metrics are "loss",
         "grad_norm" (before clipping), "update_norm" and "learning_rate", each of shape
-        [], and those of `step_metrics.by_quartile`.
+        [], and those of `step_metrics.by_quartile` for the steps t that `loss` draws.
     """
     loss_fn = _loss_of_batch(apply_fn, schedule, loss, process, degrade)
     grad_fn = _in_slices(jax.value_and_grad(loss_fn, has_aux=True), accumulate)
