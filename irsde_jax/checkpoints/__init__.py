@@ -1,4 +1,4 @@
-"""Weights on disk: the official PyTorch files."""
+"""Weights on disk: checkpoints, weights files and official PyTorch files."""
 
 from irsde_jax.checkpoints.official import load_pytorch
 

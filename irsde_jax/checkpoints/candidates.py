@@ -1,9 +1,9 @@
-"""The state dicts in a file, wherever trainers have put them.
+"""Finds the state dicts in a file, whatever dictionaries and prefixes surround them.
 
 Trainers wrap a state dict in dictionaries (`params`, `state_dict`, `model`, `net_g`)
 and put prefixes before its names (`module.`, `_orig_mod.`, `net.`). No list of them is
-needed: the name of a network's first tensor shows where a state dict is, and what
-stands before that name is the prefix.
+needed: the name of a network's first tensor shows where a state dict is, and the text
+before that name is the prefix.
 """
 
 import re
@@ -18,7 +18,7 @@ Keys: TypeAlias = tuple[str, ...]
 
 _MAX_DEPTH = 6
 _MAX_CANDIDATES = 100
-# "ema" as a word, also in "modelEMA": not in "schema".
+# "ema" is found as a word and in "modelEMA", but not in "schema".
 _EMA = re.compile(r"(?<![A-Za-z])(ema|Ema|EMA)(?![a-z])|(?<=[a-z])(EMA|Ema)(?![a-z])")
 
 
@@ -27,9 +27,9 @@ class Candidate(NamedTuple):
 
     Attributes:
         keys: The keys of the dictionaries around it.
-        prefix: What its names begin with in the file.
-        state: Its tensors by their names without the prefix.
-        others: What has such a name and is no tensor, and its kind.
+        prefix: The prefix of its names in the file.
+        state: The tensors by their names without the prefix.
+        others: The kinds of the other values that have the prefix, by their names.
     """
 
     keys: Keys
@@ -39,28 +39,36 @@ class Candidate(NamedTuple):
 
     @property
     def is_ema(self) -> bool:
-        """Whether its keys and its prefix call it the EMA."""
+        """Whether its keys and its prefix say that it is the EMA."""
         for component in reversed((*self.keys, *self.prefix.split("."))):
             if "online" in component.lower():
-                return False  # of ema_pytorch: the raw weights beside the EMA
+                return False  # ema_pytorch stores the raw weights beside the EMA.
             if names_ema(component):
                 return True
         return False
 
     @property
     def label(self) -> str:
-        """Where it is in the file."""
+        """The place of the state dict in the file, for messages."""
         where = path_of(self.keys) if self.keys else "the file"
         return f"{where}, names {self.prefix}*" if self.prefix else where
 
 
 def names_ema(text: str) -> bool:
-    """Whether a key or a part of a name says that it is an EMA."""
+    """Returns whether a key or a part of a name indicates an EMA."""
     return _EMA.search(text) is not None
 
 
 def find(saved: Any, first: Sequence[str]) -> list[Candidate]:
-    """The state dicts that have one of the tensors `first`."""
+    """Returns the state dicts that have one of the tensors `first`.
+
+    Args:
+        saved: The contents of the file.
+        first: The names of tensors without a prefix, one of which a state dict has.
+
+    Raises:
+        ValueError: If there are too many state dicts.
+    """
     found: list[Candidate] = []
     for keys, mapping in mappings(saved):
         named = {
@@ -91,7 +99,7 @@ def _candidate(keys: Keys, prefix: str, values: Mapping[str, Any]) -> Candidate:
 
 
 def mappings(value: Any) -> Iterator[tuple[Keys, Mapping[Any, Any]]]:
-    """All dictionaries inside `value`, with the keys that lead to them."""
+    """Yields all dictionaries inside `value`, with the keys that lead to them."""
     seen: set[int] = set()
     stack: list[tuple[Keys, Any]] = [((), value)]
     while stack:
@@ -99,14 +107,14 @@ def mappings(value: Any) -> Iterator[tuple[Keys, Mapping[Any, Any]]]:
         items = items_of(value)
         if len(keys) > _MAX_DEPTH or not items or id(value) in seen:
             continue
-        seen.add(id(value))  # objects may hold themselves, and each other many times
+        seen.add(id(value))  # Objects may contain themselves, or each other repeatedly.
         if isinstance(value, Mapping):
             yield keys, value
         stack += [((*keys, key), item) for key, item in reversed(items)]
 
 
 def items_of(value: Any) -> list[tuple[str, Any]]:
-    """What a dictionary or a sequence holds, with names."""
+    """Returns the named items of a dictionary or a sequence; [] for other values."""
     if isinstance(value, Mapping):
         return [(key, item) for key, item in value.items() if isinstance(key, str)]
     if isinstance(value, list | tuple) and not isinstance(value, Tensor | Storage):
@@ -115,14 +123,14 @@ def items_of(value: Any) -> list[tuple[str, Any]]:
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether a value can be read as an array of numbers."""
+    """Returns whether a value can be read as an array of numbers."""
     return isinstance(value, Tensor) or (
         isinstance(value, NumpyArray) and value.shape is not None
     )
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, in a word or two."""
+    """Describes the type of a value in a few words."""
     if isinstance(value, Foreign):
         return value.kind
     if isinstance(value, Tensor | NumpyArray):
@@ -133,5 +141,5 @@ def kind_of(value: Any) -> str:
 
 
 def path_of(keys: Keys) -> str:
-    """Keys as they are written in Python, "ema['model']"."""
+    """Returns keys in Python notation, such as "ema['model']"."""
     return "".join([keys[0], *(f"[{key!r}]" for key in keys[1:])]) if keys else ""

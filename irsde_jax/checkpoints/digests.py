@@ -1,8 +1,8 @@
-"""Digests of a checkpoint's files: Orbax restores a flipped bit without a word.
+"""Digests of a checkpoint's files, because Orbax does not detect damaged files.
 
-`write` is the last thing that happens in the folder of a step before Orbax gives it its
-name. `problem` says what is wrong with a folder, and nothing where all is as written;
-`latest_intact` chooses the step to read.
+`write` stores the digests of a step after all its other files are written and before
+Orbax gives the folder its final name. `problem` checks a folder, and `latest_intact`
+chooses the step to read.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def write(folder: Path) -> None:
-    """Stores the SHA-256 of each file of a step's items, whole or not at all."""
+    """Stores the SHA-256 digest of each file of a step's items, atomically."""
     files = {
         name: {
             "sha256": _sha256(folder / name),
@@ -34,11 +34,11 @@ def write(folder: Path) -> None:
 
 
 def problem(folder: Path, contents: bool = True) -> str | None:
-    """What is wrong with the folder of a step; None if it is as it was written.
+    """Returns what is wrong with the folder of a step, or None if it is intact.
 
     Args:
-        folder: of the step.
-        contents: whether to read the files, not just look at their sizes.
+        folder: The folder of the step.
+        contents: Whether the contents of the files are checked, not only their sizes.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -68,7 +68,7 @@ def problem(folder: Path, contents: bool = True) -> str | None:
 
 
 def steps(folder: Path) -> list[int]:
-    """The steps that have a folder in `folder`, the latest first."""
+    """Returns the steps that have a folder in `folder`, the latest first."""
     if not folder.is_dir():
         return []
     names = [path.name for path in folder.iterdir() if path.name.isdigit()]
@@ -76,16 +76,16 @@ def steps(folder: Path) -> list[int]:
 
 
 def latest_intact(folder: Path, set_aside: bool) -> int | None:
-    """The latest step whose files are as they were written; None if there is none.
+    """Returns the latest step whose files are intact, or None if there is none.
 
     Args:
-        folder: of the steps.
-        set_aside: whether to move those that are damaged to `damaged` in it: for the
-            training itself, not for a reader beside it.
+        folder: The folder that holds the folders of the steps.
+        set_aside: Whether damaged steps are moved to the subfolder `damaged`. Only the
+            training run itself may do this, not another reader of its checkpoints.
     """
     latest = None
     for step in steps(folder):
-        # Reading all that is kept would take long: older steps are looked through.
+        # Reading everything would take long: older steps are checked only by size.
         trouble = problem(folder / str(step), contents=latest is None)
         if trouble is None:
             latest = step if latest is None else latest
@@ -104,7 +104,7 @@ def latest_intact(folder: Path, set_aside: bool) -> int | None:
 
 
 def _set_aside(folder: Path) -> Path:
-    """Moves the folder of a step to `damaged`; returns where to."""
+    """Moves the folder of a step to `damaged` and returns its new path."""
     parent = folder.parent / DAMAGED
     parent.mkdir(exist_ok=True)
     names = (folder.name, *(f"{folder.name}.{number}" for number in range(1, 1000)))
@@ -113,7 +113,7 @@ def _set_aside(folder: Path) -> Path:
 
 
 def _files(folder: Path) -> list[str]:
-    """The files of the items; those beside them change when Orbax ends the save."""
+    """Returns the files of the items; Orbax changes files beside them later."""
     return sorted(
         path.relative_to(folder).as_posix()
         for path in folder.glob("*/**/*")

@@ -1,7 +1,8 @@
-"""Several processes that train one network: who writes, and what all of them agree on.
+"""Functions for several processes (hosts) that train one network together.
 
-Each process has devices of its own and reads its own share of the data; the first one
-writes logs, pictures and checkpoints. With one process every function here is trivial.
+Each process has its own devices and reads its own part of the data. Only the first
+process writes logs, images and checkpoints. With one process, every function here is
+trivial.
 """
 
 import contextlib
@@ -18,18 +19,19 @@ def initialize(
     num_processes: int | None = None,
     process_id: int | None = None,
 ) -> None:
-    """Joins the other processes; before anything else of JAX is used.
+    """Joins the other processes; call it before any other function of JAX.
 
-    Without arguments they are those of the cluster's environment (a TPU pod slice,
-    Slurm, Open MPI), as `jax.distributed.initialize` finds them.
+    If arguments are None, `jax.distributed.initialize` takes them from the environment
+    of the cluster (a TPU pod slice, Slurm, Open MPI).
 
     Args:
-        coordinator: address of process 0, "host:port".
-        num_processes: how many there are.
-        process_id: of this one, 0..num_processes - 1.
+        coordinator: The address of process 0, "host:port".
+        num_processes: The number of processes.
+        process_id: The number of this process, in 0..num_processes - 1.
 
     Raises:
-        ValueError: if the environment names no cluster, or the processes do not meet.
+        ValueError: If the environment describes no cluster, or if the processes cannot
+            connect.
     """
     try:
         jax.distributed.initialize(coordinator, num_processes, process_id)
@@ -43,15 +45,16 @@ def initialize(
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes."""
+    """Returns whether this is the first process, which writes all files."""
     return jax.process_index() == 0
 
 
 def from_first(tree: Any) -> Any:
-    """What the first process has, in all of them, as host arrays.
+    """Returns the arrays of the first process, in all processes, as host arrays.
 
     Args:
-        tree: of arrays; the others need its structure, shapes and types alone.
+        tree: The arrays. In the other processes, only the structure, the shapes and the
+            types are used.
     """
     if jax.process_count() == 1:
         return tree
@@ -59,24 +62,31 @@ def from_first(tree: Any) -> Any:
 
 
 def mine(examples: Any) -> Any:
-    """Of global leaves [batch, ...] those of this process: h, h + n, ... of host h."""
+    """Returns this process's part of global leaves [batch, ...].
+
+    Process h of n gets the examples h, h + n, h + 2 n and so on.
+    """
     start, stride = jax.process_index(), jax.process_count()
     return jax.tree.map(lambda leaf: leaf[start::stride], examples)
 
 
 def stop_signal() -> Callable[[int], bool] | None:
-    """What makes several processes stop at the same step; None for one process."""
+    """Returns the function with which processes agree on the step at which they stop.
+
+    The function takes the number of a step and returns whether to stop after it. It is
+    None if there is only one process.
+    """
     return _asked_to_stop if jax.process_count() > 1 else None
 
 
 def _asked_to_stop(step: int) -> bool:
-    """Whether one of several processes got SIGTERM; all learn it at the same step."""
-    with contextlib.suppress(RuntimeError):  # the service is off
+    """Returns whether a process got SIGTERM, with the same result in all of them."""
+    with contextlib.suppress(RuntimeError):  # The preemption service may be off.
         return multihost_utils.reached_preemption_sync_point(step)
     return False
 
 
 def step_from_first(step: int | None) -> int | None:
-    """The step that the first process found, in all of them."""
+    """Returns the step that the first process found, in all processes."""
     found = int(from_first(np.int32(-1 if step is None else step)))
     return None if found < 0 else found

@@ -1,9 +1,9 @@
 """The file format of PyTorch before 1.6.
 
-Five pickles follow each other: a magic number, the version of the protocol, facts about
-the machine, what was saved, and the list of the storages' keys. The storages come after
-them in the order of that list, each as its number of elements (eight bytes) and its raw
-bytes. All are little-endian, whatever the machine was.
+The file starts with five pickles: a magic number, the version of the protocol, facts
+about the machine, the saved object, and the list of the storages' keys. The storages
+follow in the order of that list. Each has its number of elements (eight bytes) and its
+raw bytes. All numbers are little-endian on every machine.
 """
 
 import io
@@ -20,14 +20,14 @@ _PROTOCOL = 1001
 
 
 class LegacyFile:
-    """An open file of this format, with all sizes checked.
+    """An open file of this format, whose sizes have all been checked.
 
     Args:
         file: The open file.
-        num_bytes: The size of the file.
+        num_bytes: The size of the file in bytes.
 
     Raises:
-        ValueError: If it is damaged.
+        ValueError: If the file is damaged.
     """
 
     def __init__(self, file: BinaryIO, num_bytes: int) -> None:
@@ -52,10 +52,10 @@ class LegacyFile:
             )
 
     def flat(self, storage: Storage) -> np.ndarray:
-        """All elements of a storage."""
+        """Returns all elements of a storage, shape [total]."""
         self._file.seek(self._starts[storage.key])
         data = self._file.read(storage.total * storage.dtype.itemsize)
-        # As integers first: bfloat16 itself knows no byte order but the machine's.
+        # The bytes are read as integers, because bfloat16 has no other byte orders.
         stored = np.dtype(f"<u{storage.dtype.itemsize}")
         native = np.frombuffer(data, stored).astype(
             stored.newbyteorder("="), copy=False
@@ -63,7 +63,7 @@ class LegacyFile:
         return native.view(storage.dtype)
 
     def _check(self, storage: Storage, position: int, num_bytes: int) -> int:
-        """Notes where a storage is; returns where it ends."""
+        """Checks a storage and remembers its position; returns its end."""
         start = position + 8
         end = start + storage.total * storage.dtype.itemsize
         self._file.seek(position)
@@ -77,7 +77,7 @@ class LegacyFile:
 
 
 def _next_pickle(head: io.BytesIO) -> bytes:
-    """The bytes up to the end of the pickle that begins here."""
+    """Returns the bytes up to the end of the pickle that begins here."""
     start = head.tell()
     pickled.scan(head)
     return head.getbuffer()[start : head.tell()].tobytes()

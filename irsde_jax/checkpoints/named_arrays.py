@@ -1,4 +1,4 @@
-"""The arrays of a pytree by the paths to them, such as "intro/kernel" or "layers/0"."""
+"""The arrays of a pytree by their paths, such as "intro/kernel" or "layers/0"."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ def flatten(tree: Any) -> dict[str, Any]:
     """Returns the leaves of a pytree by their paths, joined by "/".
 
     Raises:
-        ValueError: if two leaves have the same path.
+        ValueError: If two leaves have the same path.
     """
     named = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
@@ -24,14 +24,14 @@ def flatten(tree: Any) -> dict[str, Any]:
 
 
 def unflatten(named: Mapping[str, Any], like: Any) -> Any:
-    """Returns a pytree with leaves by their paths.
+    """Returns a pytree whose leaves are given by their paths.
 
     Args:
-        named: The leaves, as `flatten` returns them, in any order.
+        named: The leaves by path, in the form that `flatten` returns, in any order.
         like: A pytree of the same structure.
 
     Raises:
-        ValueError: if the names are not those of `like`.
+        ValueError: If the paths are not those of `like`.
     """
     names = list(flatten(like))
     if set(names) != set(named):

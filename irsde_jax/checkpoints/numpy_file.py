@@ -11,13 +11,14 @@ from irsde_jax.checkpoints.placeholders import NumpyArray
 
 
 def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Returns the arrays in nested dictionaries, by their keys joined by "/".
+    """Returns the arrays of nested dictionaries, by their keys joined with "/".
 
     Args:
         path: The file that `pickle.dump` wrote.
 
     Raises:
-        ValueError: If the file is damaged or holds anything else.
+        OSError: If the file cannot be opened.
+        ValueError: If the file is damaged or holds anything but such dictionaries.
     """
     path = Path(path)
     try:
@@ -30,7 +31,7 @@ def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
         return _flat(saved, "")
     except OSError:
         raise
-    except Exception as error:  # a damaged pickle can raise anything
+    except Exception as error:  # A damaged pickle can raise any error.
         raise ValueError(
             f"{str(path)!r} cannot be read as NumPy arrays: {error}"
         ) from error

@@ -1,8 +1,8 @@
 """Official PyTorch weights of IR-SDE and Refusion as parameters of our networks.
 
-The architecture is read off the tensors: nothing but the file is needed. Kernels of
-convolutions go from [out, in, height, width] to [height, width, in, out], those of
-linear layers from [out, in] to [in, out].
+The architecture is derived from the shapes of the tensors, so only the file is needed.
+Kernels of convolutions are transposed from [out, in, height, width] to
+[height, width, in, out], and those of linear layers from [out, in] to [in, out].
 """
 
 import math
@@ -23,7 +23,7 @@ from irsde_jax.models import ConditionalNAFNet, ConditionalUNet
 
 
 class _Shaped(Protocol):
-    """An array, or a placeholder of one."""
+    """An array, or a placeholder for an array."""
 
     @property
     def shape(self) -> Any: ...
@@ -34,25 +34,26 @@ class _Shaped(Protocol):
 State = Mapping[str, _Shaped]
 
 _MAX_LEVELS = 8
-_OTHER_FIELDS = {"dtype", "remat", "parent", "name"}  # not in the tensors
+_OTHER_FIELDS = {"dtype", "remat", "parent", "name"}  # The tensors do not show these.
 
 
 def load_pytorch(path: str | os.PathLike) -> tuple[nn.Module, dict[str, Any]]:
-    """The network and the parameters in an official PyTorch file.
+    """Loads the network and the parameters of an official PyTorch file.
 
     Args:
-        path: A file of `torch.save` with a state dict of the official ConditionalUNet
-            or ConditionalNAFNet, conditional or denoising, alone or as trainers wrap
-            it. Of raw weights and their EMA the EMA is taken; the log says so.
+        path: The file that `torch.save` wrote. It holds a state dict of the official
+            ConditionalUNet or ConditionalNAFNet, conditional or denoising, which may be
+            wrapped in the dictionaries of a trainer. If the file holds raw weights and
+            their EMA, the EMA is used and the log says so.
 
     Returns:
         The model and its parameters, a nested dictionary of float32 NumPy arrays, for
         `model.apply({"params": params}, x, mu, t)`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read, holds weights of none of these networks, or
-            holds several and it is not known which are meant.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file cannot be read, holds no weights of these networks, or
+            holds several weights between which the choice is not clear.
     """
     with pytorch_file.opened(path) as file:
         state = file.state_dict(_WANTED)
@@ -65,10 +66,10 @@ def load_pytorch(path: str | os.PathLike) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def read_architecture(state: State) -> nn.Module:
-    """The network that these tensors are the weights of.
+    """Returns the network to which the tensors of a state dict belong.
 
     Raises:
-        ValueError: if they are of no network that is known here.
+        ValueError: If the tensors belong to no known network.
     """
     if "init_conv.weight" in state:
         features, channels, conditional = _ends(state, "init_conv", "final_conv")
@@ -92,7 +93,10 @@ def read_architecture(state: State) -> nn.Module:
 
 
 def _problems(state: State) -> tuple[int, str]:
-    """How many tensors are not those of the network that they suggest, and which."""
+    """Returns the number of tensors that do not fit the network, and a description.
+
+    The network is the one that the tensors themselves indicate.
+    """
     try:
         model = read_architecture(state)
     except ValueError as error:
@@ -127,7 +131,7 @@ def _problems(state: State) -> tuple[int, str]:
 
 
 def _is_counter(name: str, state: State) -> bool:
-    """Whether a tensor counts something, as `step` and `n_averaged` of trainers do."""
+    """Returns whether a tensor is a counter of a trainer: `step`, `n_averaged`."""
     return "." not in name and math.prod(state[name].shape) == 1
 
 
@@ -137,13 +141,13 @@ _WANTED = Wanted(
 
 
 def _with_nearest(name: str, unexpected: list[str]) -> str:
-    """A missing name, with the one that may have been meant by it."""
+    """Returns a missing name, with the most similar unexpected name if there is one."""
     match = nearest(name, unexpected)
     return f"{name} (nearest: {match})" if match else name
 
 
 def _converted(path: Path, tensor: np.ndarray) -> np.ndarray:
-    """The tensor in our layout, in float32."""
+    """Returns the tensor in our layout, in float32."""
     if path[-1] != "kernel":
         tensor = tensor.reshape(-1)
     elif tensor.shape[2:] == (1, 1) or tensor.ndim == 2:
@@ -154,7 +158,16 @@ def _converted(path: Path, tensor: np.ndarray) -> np.ndarray:
 
 
 def _ends(state: State, first: str, last: str) -> tuple[int, int, bool]:
-    """Width, image channels, and whether mu is seen, from first and last layer."""
+    """Returns the width, the image channels, and whether the network gets mu.
+
+    Args:
+        state: The tensors.
+        first: The name of the first layer.
+        last: The name of the last layer.
+
+    Raises:
+        ValueError: If a layer is missing or the shapes do not fit together.
+    """
     shapes = []
     for name in (f"{first}.weight", f"{last}.weight"):
         if name not in state or len(state[name].shape) != 4:
@@ -170,7 +183,11 @@ def _ends(state: State, first: str, last: str) -> tuple[int, int, bool]:
 
 
 def _count(state: State, pattern: str) -> int:
-    """How many different numbers the group of `pattern` has among the names."""
+    """Counts the different numbers that the group of `pattern` matches in names.
+
+    Raises:
+        ValueError: If the number of levels of a network is not plausible.
+    """
     matches = (re.match(pattern, name) for name in state)
     count = len({match[1] for match in matches if match})
     if pattern.startswith("downs") and not 1 <= count <= _MAX_LEVELS:
@@ -179,7 +196,7 @@ def _count(state: State, pattern: str) -> int:
 
 
 def _description(model: nn.Module) -> str:
-    """The model with the fields that were read off the tensors."""
+    """Returns the model as text, with the fields that were derived from the tensors."""
     fields = [name for name in model.__dataclass_fields__ if name not in _OTHER_FIELDS]
     values = [f"{name}={getattr(model, name)}" for name in fields]
     return f"{type(model).__name__}({', '.join(values)})"

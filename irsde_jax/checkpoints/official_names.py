@@ -1,4 +1,4 @@
-"""What official PyTorch files call the parameters of our networks, and their shapes."""
+"""The names and shapes that official PyTorch files use for our parameters."""
 
 import functools
 import re
@@ -13,8 +13,8 @@ from irsde_jax.models import ConditionalNAFNet, ConditionalUNet
 
 Path = tuple[str, ...]
 
-# What the components of our parameter paths are called in official files; {} is a
-# number. Components that are not listed have the same name there.
+# The components of our parameter paths -> their names in official files; {} is a
+# number. Components that are not listed have the same name in both.
 _COMPONENTS = {
     "kernel": "weight",
     "gain": "g",
@@ -56,11 +56,16 @@ _NAFNET_COMPONENTS = _COMPONENTS | {
     "expand_ffn": "conv4",
     "project_ffn": "conv5",
 }
-_LINEAR = {"hidden", "out", "time"}  # the other kernels of rank 2 are 1x1 convolutions
+# All other kernels of rank 2 are 1x1 convolutions.
+_LINEAR = {"hidden", "out", "time"}
 
 
 def official_names(model: nn.Module) -> dict[str, tuple[Path, tuple[int, ...]]]:
-    """For each official name, our path to the parameter and the shape it has there."""
+    """Returns our path and the official shape of each parameter, by official name.
+
+    Raises:
+        ValueError: If there are no official weights of this kind of model.
+    """
     if isinstance(model, ConditionalUNet):
         components = _UNET_COMPONENTS
     elif isinstance(model, ConditionalNAFNet):
@@ -76,9 +81,9 @@ def official_names(model: nn.Module) -> dict[str, tuple[Path, tuple[int, ...]]]:
     }
 
 
-@functools.lru_cache(maxsize=8)  # the candidates of one file are often of one network
+@functools.lru_cache(maxsize=8)  # The state dicts of a file often have one network.
 def _shapes(model: nn.Module) -> dict[Path, jax.ShapeDtypeStruct]:
-    """The parameters of a model by their paths."""
+    """Returns the shapes and types of a model's parameters, by their paths."""
     image = jax.ShapeDtypeStruct((1, 1, 1, model.channels), jnp.float32)
     steps = jax.ShapeDtypeStruct((1,), jnp.float32)
     shapes = jax.eval_shape(model.init, jax.random.key(0), image, image, steps)
@@ -93,7 +98,7 @@ def _official_component(name: str, components: Mapping[str, str]) -> str:
 
 
 def _official_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape in official files of a parameter that has `shape` here."""
+    """Returns the shape that official files use for a parameter of shape `shape`."""
     if path[-1] == "bias":
         return shape
     if path[-1] != "kernel":  # gains

@@ -1,8 +1,8 @@
-"""A tree of arrays as one long vector for each type of number, and back.
+"""Packs a tree of arrays into one long vector for each type of number, and unpacks it.
 
-A training state is hundreds of small arrays. Orbax spends half a millisecond of a core
-on each, whatever its size: of two long vectors it makes short work. What was where is
-in the layout, a JSON value beside them.
+A training state has hundreds of small arrays. Orbax needs half a millisecond of CPU
+time for each array of any size, so a few long vectors are much faster. The layout, a
+JSON value beside them, stores the position of each array.
 """
 
 import collections
@@ -15,20 +15,23 @@ import numpy as np
 
 Vectors: TypeAlias = dict[str, np.ndarray]
 Layout: TypeAlias = list[list[Any]]
-"""Of each array, in their order: its path in the tree, its type and its shape."""
+"""The path in the tree, the type and the shape of each array, in their order."""
 
 
 def pack(tree: chex.ArrayTree) -> Vectors:
-    """Copies of all arrays on the host, joined: a vector by the name of its type."""
+    """Returns copies of all arrays on the host, joined into one vector for each type.
+
+    The keys are the names of the types, such as "float32".
+    """
     parts: dict[str, list[np.ndarray]] = {}
-    # All at once: a device moves them while the first are waited for.
+    # One call for all arrays lets the device move them at the same time.
     for leaf in jax.tree.leaves(jax.device_get(tree)):
         parts.setdefault(leaf.dtype.name, []).append(np.ravel(leaf))
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 
 def zeros(like: chex.ArrayTree) -> Vectors:
-    """Vectors of the lengths that `pack` gives a tree of such shapes and types."""
+    """Returns zero vectors of the types and lengths that `pack(like)` would return."""
     lengths: collections.Counter[np.dtype] = collections.Counter()
     for leaf in jax.tree.leaves(like):
         lengths[np.dtype(leaf.dtype)] += math.prod(leaf.shape)
@@ -36,11 +39,11 @@ def zeros(like: chex.ArrayTree) -> Vectors:
 
 
 def unpack(vectors: Vectors, like: chex.ArrayTree) -> Any:
-    """The tree that was packed: views of the vectors.
+    """Returns the tree that was packed; its arrays are views of the vectors.
 
     Args:
-        vectors: of `pack`.
-        like: a tree of the same layout; its shapes and types are used.
+        vectors: The vectors that `pack` returned.
+        like: A tree of the same layout, of which only shapes and types are used.
     """
     leaves, structure = jax.tree.flatten(like)
     used = dict.fromkeys(vectors, 0)
@@ -54,7 +57,7 @@ def unpack(vectors: Vectors, like: chex.ArrayTree) -> Any:
 
 
 def layout(tree: chex.ArrayTree) -> Layout:
-    """Where the arrays of a tree, or of their shapes, lie in its vectors."""
+    """Returns the layout of a tree of arrays or of their abstract shapes."""
     return [
         [
             jax.tree_util.keystr(path, simple=True, separator="/"),
@@ -66,7 +69,7 @@ def layout(tree: chex.ArrayTree) -> Layout:
 
 
 def difference(stored: Layout, wanted: Layout) -> str | None:
-    """The first array in which two layouts differ, in words; None if there is none."""
+    """Describes the first difference between two layouts; returns None if equal."""
     if stored == wanted:
         return None
     for found, expected in zip(stored, wanted, strict=False):

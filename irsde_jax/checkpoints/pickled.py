@@ -1,14 +1,14 @@
-"""An unpickler that runs no code: it knows dictionaries, numbers, strings and tensors.
+"""An unpickler that runs no code: it reads dictionaries, numbers, strings and tensors.
 
-A pickle can name any Python function and have it called. Three rules apply here:
+A pickle can name any Python function and have it called. Three rules prevent this:
 
-- The names that describe tensors and NumPy arrays build placeholders. Their sizes are
-  checked at once; the numbers are read later, and only those that are needed.
-- The name of any other class builds a `Foreign`, which remembers that name alone.
-  Settings, schedules and optimizer states beside the weights are skipped this way.
-  Nothing is imported for them.
-- All other names are refused: functions, and the standard library beyond a few classes
-  of data. An honest checkpoint has no use for them.
+- Names that describe tensors and NumPy arrays build placeholders. Their sizes are
+  checked at once. Numbers are read later, and only if they are needed.
+- The name of any other class builds a `Foreign`, which stores only that name. Settings,
+  schedules and optimizer states beside the weights are skipped this way, without any
+  import.
+- All other names are rejected: functions, and the standard library except for a few
+  data classes. Ordinary checkpoints do not need them.
 """
 
 import io
@@ -39,12 +39,13 @@ STORAGE_DTYPES = {
     "BoolStorage": np.dtype(np.bool_),
 }
 MAX_BYTES = 64 * 2**20
-"""The largest pickle that is read; 137 M parameters in PyTorch's format take 60 kB."""
+"""The largest pickle that is read, in bytes. In PyTorch's format, the pickle of a
+network with 137 M parameters has 60 kB, because the numbers are outside of it."""
 
 _MAX_OPCODES = 5_000_000
 _MAX_CLASSES = 1000
 _CLASS = re.compile(r"_*[A-Z]\w*(\._*[A-Z]\w*)*")
-# Data of the standard library, and data whose names do not look like those of classes.
+# Data classes of the standard library, and data whose names do not look like classes.
 _DATA = re.compile(
     r"(__builtin__|builtins)\.(bool|bytearray|bytes|complex|float|frozenset|int|list"
     r"|long|object|range|set|slice|str|tuple|unicode|xrange)"
@@ -62,14 +63,14 @@ _MALFORMED = "its pickle is malformed."
 
 
 def load(data: bytes) -> tuple[Any, dict[str, Storage]]:
-    """Returns what a pickle describes, and the storages it refers to, by their keys.
+    """Returns the object in a pickle, and the storages of its tensors by their keys.
 
     Args:
         data: The pickle.
 
     Raises:
-        ValueError: If the pickle names a function, or a tensor exceeds its storage. A
-            damaged pickle can raise any other error as well.
+        ValueError: If the pickle names a function, or if a tensor exceeds its storage.
+            A damaged pickle can raise any other error, too.
     """
     if len(data) > MAX_BYTES:
         raise ValueError(
@@ -88,9 +89,9 @@ def scan(file: BinaryIO) -> None:
             its bytes justify.
     """
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        # The unpickler allocates a table up to the largest number it is told.
+        # The unpickler allocates a table up to the largest number in the pickle.
         is_far = opcode.name.endswith("PUT") and int(argument or 0) > count
-        # Codes of extensions bypass `find_class`.
+        # Extension codes would bypass `find_class`.
         if is_far or opcode.name.startswith("EXT") or count > _MAX_OPCODES:
             raise ValueError(_MALFORMED)
 
@@ -102,7 +103,7 @@ class _Unpickler(pickle.Unpickler):
         self._classes: dict[str, type[Foreign]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """What the global `module.name` stands for here."""
+        """Returns the placeholder for the global `module.name`."""
         dotted = f"{module}.{name}"
         if dotted in _BUILDERS:
             return _BUILDERS[dotted]
@@ -122,7 +123,7 @@ class _Unpickler(pickle.Unpickler):
         return self._classes[dotted]
 
     def persistent_load(self, pid: Any) -> Storage | Foreign:
-        """The storage of `("storage", type, key, location, size[, part])`."""
+        """Returns the storage of `("storage", type, key, location, size[, part])`."""
         match pid:
             case ("storage", type() as kind, str(key), _, int(size), *rest) if (
                 issubclass(kind, Foreign)
@@ -152,14 +153,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Dict(dict):
-    """Stands for OrderedDict; the metadata that PyTorch attaches is dropped."""
+    """A replacement for OrderedDict that ignores the metadata PyTorch attaches."""
 
     def __setstate__(self, state: Any) -> None:
         del state
 
 
 class _Builder:
-    """A function that a pickle may call, and may not alter."""
+    """A function that a pickle may call but cannot modify."""
 
     __slots__ = ("_function",)
 
@@ -179,21 +180,21 @@ class _NumpyScalar(Foreign):
 
 
 def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> NumpyArray:
-    """An array of protocol 5."""
+    """Returns an array that was pickled with protocol 5."""
     found = NumpyArray()
     found.fill(data, dtype, shape, order)
     return found
 
 
 def _encoded(text: Any, encoding: Any) -> bytes:
-    """Bytes of protocol 2."""
+    """Returns bytes that were pickled with protocol 2."""
     if encoding != "latin1" or not isinstance(text, str):
         raise ValueError(_MALFORMED)
     return text.encode("latin1")
 
 
 def _instance(kind: Any, *unused: Any) -> Any:
-    """An object of protocol 2 or earlier."""
+    """Returns an object that was pickled with protocol 2 or earlier."""
     return kind()
 
 

@@ -1,7 +1,7 @@
-"""What stands for the objects of a PyTorch file until, and unless, they are read.
+"""Placeholders for the objects of a PyTorch file, which are read only when needed.
 
-A placeholder describes an object and holds none of its numbers. Its sizes have been
-checked: reading one allocates no more than the file holds.
+A placeholder describes an object without its numbers. Its sizes have been checked, so
+reading it never allocates more memory than the size of the file.
 """
 
 import math
@@ -14,13 +14,14 @@ _MAX_DIMENSIONS = 32
 
 
 class Storage(NamedTuple):
-    """Numbers of one type in the file, which tensors are views of.
+    """Numbers of one type in the file; tensors are views of them.
 
     Attributes:
         key: The name of the storage in the file.
         dtype: The type of the numbers.
         total: The number of elements in the file.
-        start: The first element of this storage, not 0 for a part of another storage.
+        start: The index of the first element. It is not 0 if this storage is a part of
+            another one.
         size: The number of elements from `start` on.
     """
 
@@ -32,7 +33,14 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A tensor that lies within its storage; offset and strides are in elements."""
+    """A tensor that lies within its storage.
+
+    Attributes:
+        storage: The storage that holds the numbers.
+        offset: The position of the first element in the storage, in elements.
+        shape: The shape of the tensor.
+        stride: The stride of each dimension, in elements.
+    """
 
     storage: Storage
     offset: int
@@ -45,7 +53,11 @@ class Tensor(NamedTuple):
         return self.storage.dtype
 
     def view(self, flat: np.ndarray) -> np.ndarray:
-        """The read-only tensor in `flat`, all elements of its storage."""
+        """Returns the tensor as a read-only view.
+
+        Args:
+            flat: The elements of the storage in the file, shape [total].
+        """
         if not math.prod(self.shape):
             return np.empty(self.shape, self.dtype)
         return np.lib.stride_tricks.as_strided(
@@ -57,7 +69,7 @@ class Tensor(NamedTuple):
 
 
 class NumpyType:
-    """The type of a NumPy array; `dtype` is None unless numbers are of that type."""
+    """The type of a NumPy array; `dtype` is None if the type is not a number."""
 
     __slots__ = ("dtype",)
 
@@ -69,13 +81,13 @@ class NumpyType:
         self.dtype = np.dtype(text) if is_known else None
 
     def __setstate__(self, state: Any) -> None:
-        """Takes the byte order, as a pickle gives it."""
+        """Sets the byte order from the state in a pickle."""
         if self.dtype is not None and state[1] in ("<", ">"):
             self.dtype = self.dtype.newbyteorder(state[1])
 
 
 class NumpyArray:
-    """A NumPy array; `shape` is None unless it holds numbers."""
+    """A NumPy array; `shape` is None if it does not hold numbers."""
 
     __slots__ = ("_data", "_order", "dtype", "shape")
 
@@ -83,13 +95,17 @@ class NumpyArray:
         self.shape: tuple[int, ...] | None = None
 
     def __setstate__(self, state: Any) -> None:
-        """Takes the contents, as a pickle gives them."""
+        """Sets the contents from the state in a pickle."""
         _, shape, dtype, is_fortran, data = state
         data = data.encode("latin1") if isinstance(data, str) else data
         self.fill(data, dtype, shape, "F" if is_fortran else "C")
 
     def fill(self, data: Any, dtype: Any, shape: Any, order: Any) -> None:
-        """Takes the contents, unless they are no numbers."""
+        """Sets the contents; contents that are not numbers are ignored.
+
+        Raises:
+            ValueError: If the contents do not match the shape and the type.
+        """
         if not isinstance(dtype, NumpyType) or dtype.dtype is None:
             return
         if order not in ("C", "F") or not isinstance(data, bytes | bytearray):
@@ -104,7 +120,7 @@ class NumpyArray:
         self._data, self._order = bytes(data), order
 
     def array(self) -> np.ndarray:
-        """The read-only array, in the byte order of this machine."""
+        """Returns the read-only array, in the byte order of this machine."""
         flat = np.frombuffer(self._data, self.dtype)
         native = flat.astype(self.dtype.newbyteorder("="), copy=False)
         native.flags.writeable = False
@@ -113,14 +129,14 @@ class NumpyArray:
 
 
 class Foreign:
-    """Stands for an object that is never rebuilt: it accepts all and does nothing."""
+    """A placeholder for an object that is never rebuilt; it ignores all its state."""
 
     __slots__ = ()
     kind = ""
-    """The name of its class."""
+    """The full name of the object's class."""
 
     def __new__(cls, *unused: Any, **unused_too: Any) -> "Foreign":
-        """Ignores what the class would be called with."""
+        """Ignores the arguments of the class."""
         return super().__new__(cls)
 
     def __setstate__(self, state: Any) -> None:
@@ -138,7 +154,14 @@ class Foreign:
 def tensor(
     storage: Any, offset: Any, size: Any, stride: Any, *unused: Any
 ) -> Tensor | Foreign:
-    """The tensor of that size in a storage; a `Foreign` storage is returned as it is.
+    """Returns the placeholder of a tensor, after its sizes are checked.
+
+    Args:
+        storage: The storage. A `Foreign` storage is returned unchanged.
+        offset: The position of the first element in the storage, in elements.
+        size: The shape of the tensor.
+        stride: The stride of each dimension, in elements.
+        *unused: Further values in the pickle, which are ignored.
 
     Raises:
         ValueError: If the tensor does not lie within the storage.
@@ -161,10 +184,10 @@ def tensor(
 
 
 def require_counts(what: str, **found: Any) -> None:
-    """Raises ValueError unless all are short tuples of counts."""
+    """Raises ValueError unless all values are short tuples of non-negative integers."""
     for numbers in found.values():
         is_short = isinstance(numbers, tuple) and len(numbers) <= _MAX_DIMENSIONS
-        # A number from a file can have as many digits as the file has bytes.
+        # A damaged file can contain an integer with millions of digits.
         if not is_short or not all(
             isinstance(number, int) and 0 <= number < 2**63 for number in numbers
         ):

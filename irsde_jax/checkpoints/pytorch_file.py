@@ -1,8 +1,8 @@
-"""A reader of files of `torch.save` that needs no PyTorch and runs no code.
+"""A reader for files of `torch.save` that needs no PyTorch and runs no code.
 
-Both formats are read, that of PyTorch 1.6 and later (`zip_file`) and that before it
-(`legacy_file`). In both, a pickle describes what was saved; `pickled` reads it safely.
-Nothing is allocated that the file itself does not hold.
+It reads the format of PyTorch 1.6 and later (`zip_file`) and the format before that
+(`legacy_file`). In both, a pickle describes the saved object; `pickled` reads it
+safely. No more memory is allocated than the file has bytes.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from irsde_jax.checkpoints.placeholders import NumpyArray
 from irsde_jax.checkpoints.state_dicts import Wanted
 from irsde_jax.checkpoints.zip_file import ZipFile
 
-# How files begin that are often taken for weights.
+# The first bytes of files that are often mistaken for weights -> what they are.
 _OTHERS = {
     b"PK\x03\x04": "it is a zip file whose end is missing: download it again",
     b"version https://git-lfs": "it is a pointer of Git LFS: fetch the file itself",
@@ -30,10 +30,11 @@ _OTHERS = {
 
 
 class SavedFile:
-    """What an open file holds.
+    """The contents of an open file.
 
     Attributes:
-        saved: Dictionaries, lists, numbers, strings and placeholders.
+        saved: The saved object, made of dictionaries, lists, numbers, strings and
+            placeholders.
         name: The name of the file.
     """
 
@@ -44,10 +45,10 @@ class SavedFile:
         self._flat: dict[str, np.ndarray] = {}
 
     def array(self, tensor: TensorLike) -> np.ndarray:
-        """Reads a tensor: a read-only array of the type in the file.
+        """Reads a tensor as a read-only array of the type in the file.
 
         Raises:
-            ValueError: If the file does not hold its numbers.
+            ValueError: If the numbers of the tensor are missing in the file.
         """
         if isinstance(tensor, NumpyArray):
             return tensor.array()
@@ -57,7 +58,7 @@ class SavedFile:
         return tensor.view(self._flat[key])
 
     def state_dict(self, wanted: Wanted) -> State:
-        """The state dict that is wanted, see `state_dicts.choose`."""
+        """Returns the state dict that `state_dicts.choose` selects."""
         return state_dicts.choose(self.saved, wanted, self.array, self.name)
 
 
@@ -66,8 +67,8 @@ def opened(path: str | os.PathLike) -> Iterator[SavedFile]:
     """Opens a file of `torch.save`; errors inside the context mention `path`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no such file, is damaged, or would run code.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file has another format, is damaged, or would run code.
     """
     path = Path(path)
     if not path.is_file():
@@ -75,7 +76,7 @@ def opened(path: str | os.PathLike) -> Iterator[SavedFile]:
     with path.open("rb") as file:
         try:
             yield SavedFile(_format(file, path.stat().st_size), path.name)
-        except Exception as error:  # a damaged pickle can raise anything
+        except Exception as error:  # A damaged pickle can raise any error.
             raise ValueError(
                 f"{str(path)!r} cannot be read as PyTorch weights: {error}"
             ) from error
@@ -84,20 +85,20 @@ def opened(path: str | os.PathLike) -> Iterator[SavedFile]:
 def read_state_dict(
     path: str | os.PathLike, names: Sequence[str], what: str = "the weights wanted"
 ) -> dict[str, np.ndarray]:
-    """The tensors of these names in a file of `torch.save`.
+    """Reads the tensors of these names from a file of `torch.save`.
 
     Args:
         path: The file.
-        names: The names in the state dict. It may be wrapped and have a prefix, see
-            `state_dicts`.
-        what: The weights in words, for error messages.
+        names: The names in the state dict. The state dict may be wrapped in
+            dictionaries, and its names may have a prefix (`candidates`).
+        what: The description of the weights for error messages.
 
     Returns:
         Read-only arrays of the types in the file (bfloat16 as `ml_dtypes.bfloat16`).
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read, or does not hold all of the tensors.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file cannot be read or lacks some of the tensors.
     """
 
     def problems(state: State) -> tuple[int, str]:
@@ -110,7 +111,7 @@ def read_state_dict(
 
 
 def _format(file: BinaryIO, num_bytes: int) -> ZipFile | LegacyFile:
-    """The file in the format that it begins with."""
+    """Opens the file in the format that its first bytes indicate."""
     start = file.read(64)
     if start.startswith(MAGIC):
         return LegacyFile(file, num_bytes)

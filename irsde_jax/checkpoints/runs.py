@@ -1,13 +1,12 @@
-"""Checkpoints of a training run: the whole state and the whole configuration.
+"""Checkpoints of a training run, with the whole state and the whole configuration.
 
-`<workdir>/checkpoints/<step>` is written by Orbax in items of their own (`params`,
-`ema_params`, `opt_state`, `meta`), so that restoring an image reads the EMA weights and
-the configuration they were trained with, and nothing else. Each of the first three is
-a few long vectors (`packing`). The position in the data is the step: there is no
-iterator to save.
+Orbax writes `<workdir>/checkpoints/<step>` as separate items (`params`, `ema_params`,
+`opt_state`, `meta`), so that restoring an image reads only the EMA weights and their
+configuration. Each of the first three consists of a few long vectors (`packing`). The
+step determines the position in the data, so no iterator is saved.
 
-A folder gets its name when all of it is written, its digests last. Whoever reads checks
-them, and falls back on the step before where they do not agree.
+A folder gets its final name after all its files, with the digests last, are written.
+Readers check the digests, and use the step before if they do not match.
 """
 
 import contextlib
@@ -34,17 +33,17 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The checkpoints of one work directory; a context manager.
+    """A context manager for the checkpoints of one work directory.
 
-    Of several processes the first alone reads and writes; the others get what it reads.
+    In training, only the first of several processes reads and writes, and sends what
+    it has read to the others.
 
     Args:
-        workdir: of the run; `checkpoints` is made in it.
-        keep: how many of the latest to keep; None keeps all.
-        keep_best: how many to keep beside them, the best by the metric that `save` is
-            given.
-        read_only: for whoever needs the weights: nothing is written, removed or moved,
-            and the run may be going on.
+        workdir: The work directory of the run, in which `checkpoints` is created.
+        keep: The number of latest checkpoints to keep; None keeps all.
+        keep_best: The number of checkpoints with the best metric to keep besides.
+        read_only: Whether nothing is written, removed or moved. A reader can then use
+            the checkpoints of a run in progress.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Checkpoints:
 
     @property
     def latest_step(self) -> int | None:
-        """The step of the latest checkpoint that is intact; None if there is none."""
+        """The step of the latest intact checkpoint, or None if there is none."""
         return self._latest
 
     def save(
@@ -85,10 +84,10 @@ class Checkpoints:
     ) -> None:
         """Writes a checkpoint in the background; the state may be donated at once.
 
-        A step that is saved already is left as it is.
+        A step that is already saved is not written again.
 
         Raises:
-            OSError: if this checkpoint, or the one before, cannot be written.
+            OSError: If this checkpoint, or the one before, cannot be written.
         """
         step = int(state.step)
         if step == self._latest:
@@ -103,7 +102,7 @@ class Checkpoints:
             "skipped": {name: int(x) for name, x in state.skipped._asdict().items()},
             "layout": {name: packing.layout(tree) for name, tree in trees.items()},
         }
-        # Copies: the device may reuse the state's buffers while Orbax still writes.
+        # `pack` copies, as the device may reuse the buffers while Orbax still writes.
         items = {n: ocp.args.StandardSave(packing.pack(x)) for n, x in trees.items()}
         metric = keeping.METRIC
         score = {metric: metrics[metric]} if metrics and metric in metrics else None
@@ -114,25 +113,26 @@ class Checkpoints:
             self._manager.save(step, args=args, metrics=score)
 
     def wait(self) -> None:
-        """Returns when what was saved is on disk; raises OSError if it cannot be."""
+        """Waits until all checkpoints are on disk; raises OSError if writing failed."""
         if self._manager is not None:
             with self._clear_errors():
                 self._manager.wait_until_finished()
 
     def check(self) -> None:
-        """Raises OSError if what was written in the background has failed by now."""
+        """Raises OSError if writing in the background has failed so far."""
         if self._manager is not None:
             with self._clear_errors():
                 self._manager.check_for_errors()
 
     def restore(self, like: TrainState) -> TrainState:
-        """The latest state, as host arrays.
+        """Returns the latest state as host arrays.
 
         Args:
-            like: a state, or its abstract shapes, of the same network and optimizer.
+            like: A state of the same network and optimizer, or its abstract shapes.
 
         Raises:
-            ValueError: if the checkpoint is of another network or optimizer.
+            FileNotFoundError: If there is no intact checkpoint.
+            ValueError: If the checkpoint is of another network or optimizer.
         """
         step = self._require_step()
         if self._manager is None:
@@ -145,20 +145,23 @@ class Checkpoints:
         return state if self._read_only else hosts.from_first(state)
 
     def read_config(self) -> ml_collections.ConfigDict:
-        """The configuration inside the latest checkpoint."""
+        """Returns the configuration inside the latest checkpoint."""
         meta = self._read_meta(self._require_step())
         return configuration.complete(configuration.from_json(meta["config"]))
 
     def restore_ema(self, like: Any) -> Any:
-        """The EMA parameters of the latest checkpoint, shapes and types as `like`.
+        """Returns the EMA parameters of the latest checkpoint.
+
+        Args:
+            like: Parameters of the same shapes and types, or their abstract shapes.
 
         Raises:
-            ValueError: if the checkpoint is of another network.
+            ValueError: If the checkpoint is of another network.
         """
         return self._read_arrays({"ema_params": like})["ema_params"]
 
     def close(self) -> None:
-        """Waits for what is being written."""
+        """Waits for pending writes, and closes the manager."""
         if self._manager is not None:
             with self._clear_errors():
                 self._manager.close()
@@ -172,17 +175,17 @@ class Checkpoints:
         except OSError as second:
             if error is None:
                 raise
-            logger.warning("%s", second)  # what went wrong first is said by `error`
+            logger.warning("%s", second)  # `error` is the first problem, to be raised.
 
     def _write_digests(self) -> None:
-        """Called by Orbax, in its thread, when the items of a step are written."""
+        """Writes the digests of a step; Orbax calls this in its own thread."""
         name = str(self._writing)
         folders = [self._folder / name, *self._folder.glob(f"{name}.orbax-*")]
         digests.write(next(folder for folder in folders if folder.is_dir()))
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
-        """Failures of writing, which Orbax raises as almost anything, as OSError."""
+        """Re-raises write errors, for which Orbax has many types, as OSError."""
         try:
             yield
         except Exception as error:
@@ -202,7 +205,7 @@ class Checkpoints:
         return step
 
     def _read_arrays(self, like: Mapping[str, Any]) -> dict[str, Any]:
-        """Items of the latest checkpoint, shapes and types as those of `like`."""
+        """Returns items of the latest checkpoint, with shapes and types of `like`."""
         step = self._require_step()
         stored = self._read_meta(step)["layout"]
         for name, tree in like.items():
@@ -211,7 +214,7 @@ class Checkpoints:
                     f"{self._folder / str(step)} is of another network or optimizer: "
                     f"{what}, in {name}."
                 )
-        # As host arrays: a state moves between numbers of devices.
+        # Host arrays allow a run to resume on another number of devices.
         items = {
             name: ocp.args.StandardRestore(packing.zeros(tree))
             for name, tree in like.items()
@@ -232,12 +235,12 @@ class Checkpoints:
 
 
 def has_checkpoints(workdir: str | os.PathLike) -> bool:
-    """Whether `workdir` holds a finished checkpoint of a training run."""
+    """Returns whether `workdir` holds a finished checkpoint of a training run."""
     return bool(digests.steps(Path(workdir) / FOLDER))
 
 
 def _zeros(tree: Any) -> Any:
-    """Shapes and types as host arrays: a state moves between numbers of devices."""
+    """Returns zero host arrays with the shapes and types of `tree`."""
     return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), tree)
 
 

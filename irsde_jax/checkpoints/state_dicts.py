@@ -1,9 +1,9 @@
-"""Which of the tensors in a file are the weights that are wanted.
+"""Chooses the state dict in a file that holds the wanted weights.
 
 Trainers save raw weights beside their exponential moving average (EMA), step numbers
-and the optimizer's state. Of the state dicts that fit the network, the EMA is chosen;
-where the choice would be a guess, it is refused. The log says what was chosen and what
-was left out.
+and the optimizer's state. Among the state dicts that fit the network, the EMA is
+chosen; if the choice is ambiguous, an error is raised. The log says what was chosen and
+what was skipped.
 """
 
 import difflib
@@ -32,13 +32,13 @@ logger = logging.getLogger(__name__)
 
 
 class Wanted(NamedTuple):
-    """What a state dict must be.
+    """The requirements on a state dict.
 
     Attributes:
-        what: The weights in words, for error messages.
-        first: Names of tensors of which it has exactly one.
-        problems: Returns how many things are wrong with a state dict, and a text that
-            names them; 0 and "" if it fits.
+        what: The description of the weights for error messages.
+        first: The names of tensors of which the state dict has exactly one.
+        problems: The function that returns the number of problems of a state dict and
+            a text that describes them. The number is 0 if the state dict fits.
     """
 
     what: str
@@ -52,16 +52,17 @@ def choose(
     array: Callable[[TensorLike], np.ndarray],
     file_name: str,
 ) -> State:
-    """Returns the state dict that is wanted, and logs what was chosen.
+    """Returns the wanted state dict, and logs what was chosen.
 
     Args:
-        saved: What the file holds.
-        wanted: What is looked for.
-        array: Reads a tensor, for comparing candidates.
-        file_name: The file's name, for the log.
+        saved: The saved object in the file.
+        wanted: The requirements on the state dict.
+        array: The function that reads a tensor, to compare candidates.
+        file_name: The name of the file, for the log.
 
     Raises:
-        ValueError: If no state dict fits, or several do and none is the only EMA.
+        ValueError: If no state dict fits, or if several different ones fit and it is
+            not clear which one is the EMA.
     """
     found = candidates.find(saved, wanted.first)
     if not found:
@@ -84,21 +85,21 @@ def choose(
 
 
 def abbreviated(names: Iterable[str], limit: int = 8) -> str:
-    """The first few of some names, and how many more there are."""
+    """Returns the first names, joined by commas, and the number of the others."""
     names = list(names)
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + rest
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """The most similar one of `names`; "" if none is similar."""
+    """Returns the most similar one of `names`, or "" if none is similar."""
     return next(iter(difflib.get_close_matches(name, list(names)[:5000], n=1)), "")
 
 
 def _differ(
     first: State, second: State, array: Callable[[TensorLike], np.ndarray]
 ) -> bool:
-    """Whether two state dicts hold other tensors."""
+    """Returns whether two state dicts hold different tensors."""
     return set(first) != set(second) or not all(
         first[name] == second[name]
         or np.array_equal(array(first[name]), array(second[name]))
@@ -107,7 +108,7 @@ def _differ(
 
 
 def _misfit(found: list[Candidate], problems: list[tuple[int, str]]) -> str:
-    """What is wrong with the candidate that has the fewest problems."""
+    """Describes the problems of the candidate that has the fewest."""
     index = min(range(len(found)), key=lambda index: problems[index][0])
     candidate, text = found[index], problems[index][1]
     if candidate.others:
@@ -122,7 +123,7 @@ def _misfit(found: list[Candidate], problems: list[tuple[int, str]]) -> str:
 
 
 def _nothing_found(saved: Any, wanted: Wanted) -> str:
-    """Why there is no candidate: what was found, and the name that comes nearest."""
+    """Explains why there is no candidate, with what was found and a similar name."""
     if isinstance(saved, Foreign):
         return (
             f"it holds a whole {saved.kind} object, which only its own code can read. "
@@ -153,7 +154,10 @@ def _nothing_found(saved: Any, wanted: Wanted) -> str:
 
 
 def _report(saved: Any, chosen: Candidate, file_name: str) -> None:
-    """Logs what is used of a file, unless that is everything."""
+    """Logs which part of a file is used, unless it is the whole file.
+
+    A warning is logged if the file has an EMA that does not fit.
+    """
     left = _left(saved, chosen)
     if left or chosen.keys or chosen.prefix:
         logger.info(
@@ -173,7 +177,7 @@ def _report(saved: Any, chosen: Candidate, file_name: str) -> None:
 
 
 def _left(saved: Any, chosen: Candidate) -> list[str]:
-    """What is beside the chosen state dict, on its level and above."""
+    """Returns the entries beside the chosen state dict, on its level and above."""
     left = []
     value = saved
     for depth, key in enumerate(chosen.keys):
@@ -192,7 +196,7 @@ def _left(saved: Any, chosen: Candidate) -> list[str]:
 
 
 def _averages(saved: Any, chosen: Candidate) -> list[str]:
-    """What the names of entries call an EMA, except numbers such as its decay."""
+    """Returns the entries whose names say EMA, without numbers such as its decay."""
     used = saved
     for key in chosen.keys:
         used = dict(items_of(used))[key]
@@ -201,7 +205,7 @@ def _averages(saved: Any, chosen: Candidate) -> list[str]:
         for keys, mapping in mappings(saved)
         for key, item in items_of(mapping)
         if names_ema(key)
-        and item is not used  # the same dictionary by two names
+        and item is not used  # One dictionary may have two names.
         and (
             isinstance(item, Foreign)
             or bool(items_of(item))

@@ -1,4 +1,4 @@
-"""The state of a training run: all that is carried from step to step, and stored."""
+"""The state of a training run, which is passed from step to step and stored."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,13 @@ import optax
 
 
 class Skipped(NamedTuple):
-    """Steps that changed nothing: their loss or gradient was not finite.
+    """Counts of skipped steps, whose loss or gradient was not finite.
 
     Attributes:
-        total: how many there were, shape [], int32, as are the others.
-        in_a_row: how many of them are the latest steps.
-        first: the first of those: the `step` of the state it was given.
+        total: The number of all skipped steps, shape [], int32.
+        in_a_row: The number of skipped steps since the last successful one, shape [],
+            int32.
+        first: The `step` of the first of these latest skipped steps, shape [], int32.
     """
 
     total: chex.Array = np.int32(0)
@@ -22,14 +23,15 @@ class Skipped(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """All that a training run carries from step to step.
+    """The state of a training run.
 
     Attributes:
-        step: number of steps done, shape [], int32.
-        params: the network's parameters.
-        ema_params: their exponential moving average, which validation and users get.
-        opt_state: the optimizer's state.
-        skipped: the steps that were skipped; they count in `step`.
+        step: The number of steps done, with skipped steps, shape [], int32.
+        params: The parameters of the network.
+        ema_params: The exponential moving average (EMA) of the parameters, which is
+            used for validation and restoration.
+        opt_state: The state of the optimizer.
+        skipped: The counts of skipped steps.
     """
 
     step: chex.Array

@@ -1,7 +1,7 @@
-"""Weights as one file that anybody may be given: safetensors, which cannot run code.
+"""Weights as a single safetensors file, which is safe to share: it cannot run code.
 
-Parameters are stored as float16 under their path in the tree; the metadata holds the
-configuration, so that a file is enough to restore with.
+Parameters are stored as float16 under their path in the tree. The metadata holds the
+configuration, so a file is all that is needed to restore images.
 """
 
 import contextlib
@@ -32,17 +32,17 @@ def write(
     config: ml_collections.ConfigDict,
     overwrite: bool = False,
 ) -> Path:
-    """Writes weights with their configuration, whole or not at all.
+    """Writes weights with their configuration atomically, and returns the path.
 
     Args:
-        path: of the file, NAME.safetensors.
+        path: The file, NAME.safetensors.
         params: The parameters of the network, any pytree of floating point arrays.
-        config: they were trained with.
-        overwrite: whether an existing file is replaced.
+        config: The configuration with which the parameters were trained.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        FileExistsError: if the file exists and `overwrite` is False.
-        ValueError: if a parameter is not finite, or too large for float16.
+        FileExistsError: If the file exists and `overwrite` is False.
+        ValueError: If a parameter is not finite, or is too large for float16.
     """
     path = Path(path)
     if path.exists() and not overwrite:
@@ -66,8 +66,8 @@ def read(path: str | os.PathLike) -> tuple[Any, ml_collections.ConfigDict]:
     """Returns the parameters as nested dictionaries, float32, and their configuration.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, or was not written by `write`.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is damaged, or `write` did not write it.
     """
     arrays, config = read_arrays(path)
     return traverse_util.unflatten_dict(arrays, sep="/"), config
@@ -79,8 +79,8 @@ def read_arrays(
     """Returns the parameters by their paths, float32, and their configuration.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, or was not written by `write`.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is damaged, or `write` did not write it.
     """
     with _open(path) as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -89,14 +89,14 @@ def read_arrays(
 
 
 def read_config(path: str | os.PathLike) -> ml_collections.ConfigDict:
-    """The configuration alone; raises what `read` raises."""
+    """Returns only the configuration; raises the same errors as `read`."""
     with _open(path) as file:
         return _config(path, file.metadata())
 
 
 @contextlib.contextmanager
 def _open(path: str | os.PathLike) -> Iterator[Any]:
-    """The open file; what is wrong with it is said of `path`."""
+    """Opens the file; error messages mention `path`."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist.")
     try:
@@ -109,7 +109,7 @@ def _open(path: str | os.PathLike) -> Iterator[Any]:
 def _config(
     path: str | os.PathLike, metadata: dict[str, str] | None
 ) -> ml_collections.ConfigDict:
-    """The configuration in the metadata of a file."""
+    """Returns the configuration in the metadata of a file."""
     if metadata is None or metadata.get("format") != FORMAT:
         raise ValueError(
             f"{path} holds no configuration of irsde_jax: --mode=pack does that."

@@ -1,8 +1,8 @@
 """The file format of PyTorch since 1.6: a zip archive whose records are not compressed.
 
-`ROOT/data.pkl` is a pickle that describes what was saved, `ROOT/data/KEY` are the
-storages as raw bytes, and `ROOT/byteorder` is "little" or "big" (absent in older
-files).
+`ROOT/data.pkl` is a pickle that describes the saved object, `ROOT/data/KEY` are the
+storages as raw bytes, and `ROOT/byteorder` is "little" or "big". Older files have no
+`byteorder` and are little-endian.
 """
 
 import re
@@ -16,14 +16,14 @@ from irsde_jax.checkpoints.placeholders import Storage
 
 
 class ZipFile:
-    """An open file of this format, with sizes checked before anything is read.
+    """An open file of this format, whose sizes are checked before anything is read.
 
     Args:
         archive: The open archive.
-        num_bytes: The size of the file.
+        num_bytes: The size of the file in bytes.
 
     Raises:
-        ValueError: If it is not of this format, or damaged.
+        ValueError: If the file has another format or is damaged.
     """
 
     def __init__(self, archive: zipfile.ZipFile, num_bytes: int) -> None:
@@ -50,10 +50,10 @@ class ZipFile:
         self.saved, _ = pickled.load(archive.read(record))
 
     def flat(self, storage: Storage) -> np.ndarray:
-        """All elements of a storage.
+        """Returns all elements of a storage, shape [total].
 
         Raises:
-            ValueError: If the file does not hold them.
+            ValueError: If the storage is missing or too short.
         """
         key, dtype = storage.key, storage.dtype
         record = self._records.get(f"{self._root}data/{key}")
@@ -64,7 +64,7 @@ class ZipFile:
                 f"the storage {key!r} should have {storage.total} elements of {dtype}, "
                 f"but has {record.file_size} bytes."
             )
-        # As integers first: bfloat16 itself knows no byte order but the machine's.
+        # The bytes are read as integers, because bfloat16 has no other byte orders.
         stored = np.dtype(f"u{dtype.itemsize}").newbyteorder(self._byteorder)
         found = np.frombuffer(self._archive.read(record), stored, storage.total)
         return found.astype(stored.newbyteorder("="), copy=False).view(dtype)

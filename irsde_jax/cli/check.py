@@ -1,9 +1,9 @@
-"""The data doctor: looks at the images of an experiment before a week goes into them.
+"""The data doctor: checks the images of an experiment before a long training run.
 
 `python -m irsde_jax.main --mode=check --config=NAME` reads every image of the training,
-validation and test folders or data sets and says what is in them and what is wrong. An
-error is what would stop or ruin a training, or make its test worthless; anything else
-odd is a warning.
+validation and test folders or data sets, and prints what they contain and what is
+wrong. A problem that would stop or spoil a training run, or invalidate its test, is an
+error. Other problems are warnings.
 """
 
 import itertools
@@ -27,12 +27,12 @@ from irsde_jax.training.progress import Progress
 Config: TypeAlias = ml_collections.ConfigDict
 
 SHEET_NAME = "contact_sheet.png"
-_SHEET_COLUMNS, _SHEET_TILES = 4, 8  # tiles in a row, and of each folder
-_SHEET_CROP = 240  # pixels: side of a tile
+_SHEET_COLUMNS, _SHEET_TILES = 4, 8  # the number of tiles per row and per folder
+_SHEET_CROP = 240  # pixels, the largest side of a tile
 
 
 class _Folder(NamedTuple):
-    """A folder or data set of the experiment, and what was found in it."""
+    """A folder or data set of the experiment, with the results of its check."""
 
     part: str
     address: str
@@ -52,17 +52,17 @@ def run(
     """Checks the images of an experiment and prints what was found.
 
     Args:
-        config: see `configs/default.py`: its three folders or data sets, the rest of
-            its group `data`, `degradation.name` (pairs, or clean images to degrade),
-            `model.channels` and the sizes of the crops.
-        output: folder for the contact sheet, made if missing; None: no file is written.
-        overwrite: whether an existing sheet is replaced.
+        config: The configuration. The check uses the addresses of the three sets, the
+            group `data`, the degradation, `model.channels` and the sizes of the crops.
+        output: The folder for the contact sheet, which is created if it is missing.
+            None writes no file.
+        overwrite: Whether an existing contact sheet may be replaced.
 
     Returns:
-        What is wrong. The data can be trained on if none of it `is_error`.
+        The problems. The data can be used for training if no problem `is_error`.
 
     Raises:
-        FileExistsError: if there is a contact sheet already and `overwrite` is False.
+        FileExistsError: If the contact sheet exists and `overwrite` is False.
     """
     sheet_path = Path(output) / SHEET_NAME if output is not None else None
     if sheet_path and sheet_path.exists() and not overwrite:
@@ -91,7 +91,7 @@ def run(
 
 
 def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
-    """The folders of an experiment, one after the other."""
+    """Checks the folders of an experiment, and yields them one after the other."""
     validation = config.validation
     options = ["data_range", "scale", "enlarge", "tfds_dir", "manual_dir"]
     options += ["pair", "border"]
@@ -103,15 +103,15 @@ def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
         ("test", config.evaluation.dir, 0),
     ):
         if not address and part != "train":
-            continue  # that is how a training goes without
+            continue  # An empty address disables this set.
         try:
             if sources.is_folder(address) and not Path(address).is_dir():
                 raise FileNotFoundError(f"there is no folder {address!r}")
-            # A test set may bring degraded images where a training makes its own.
+            # A test set may have degraded images even if training makes its own.
             wanted = None if part == "test" and not paired else paired
             found, findings, how = entries.list_entries(address, wanted, **reading)
         except FileNotFoundError as error:
-            # Only an evaluation needs test images, and it may come later.
+            # Training needs no test images, so they may be added later.
             text = str(error)
             if part == "test":
                 text += ": it is not known whether its images are trained on"
@@ -133,7 +133,7 @@ def _check_folders(config: Config, paired: bool) -> Iterator[_Folder]:
 
 
 def _crops_of_evaluation(config: Config, facts: Sequence[Facts]) -> list[str]:
-    """How an evaluation crops clean images before it makes them smaller."""
+    """Describes how an evaluation crops clean images before it makes them smaller."""
     factor = degradations.shrinking_factor(**config.degradation)
     usable = [fact for fact in facts if not fact.problem]
     odd = [fact for fact in usable if any(side % factor for side in fact.size)]
@@ -144,7 +144,7 @@ def _crops_of_evaluation(config: Config, facts: Sequence[Facts]) -> list[str]:
 
 
 def _examine_all(address: str, found: Sequence[Entry], num_threads: int) -> list[Facts]:
-    """The facts of every image or pair, in order."""
+    """Returns the facts of every image or pair, in order."""
     facts = []
     with (
         ThreadPoolExecutor(max(1, num_threads)) as pool,
@@ -157,7 +157,7 @@ def _examine_all(address: str, found: Sequence[Entry], num_threads: int) -> list
 
 
 def _examine(address: str, entry: Entry) -> Facts:
-    """Reads one image or pair."""
+    """Reads one image or pair and returns its facts, or why it cannot be read."""
     try:
         record, kind, cropped = entry.read()
     except (OSError, ValueError) as error:
@@ -178,7 +178,10 @@ def _examine(address: str, entry: Entry) -> Facts:
 
 
 def _find_leaks(folders: Sequence[_Folder]) -> list[Finding]:
-    """Photographs that are in two folders: an error between train and test."""
+    """Finds photographs that are in two folders.
+
+    They are an error for the training and the test set, otherwise a warning.
+    """
     findings = []
     for first, second in itertools.combinations(folders, 2):
         names = inspection.find_shared(first.usable, second.usable)
@@ -189,7 +192,7 @@ def _find_leaks(folders: Sequence[_Folder]) -> list[Finding]:
 
 
 def _write_sheet(path: Path, folders: Sequence[_Folder], overwrite: bool) -> None:
-    """The first images of each folder; pairs that may be shifted before the others."""
+    """Writes a sheet with images of each folder, and first the pairs with a shift."""
     rows, captions, num_shown = [], [], 0
     paired = any(fact.pair for folder in folders for fact in folder.facts)
     for folder in folders:

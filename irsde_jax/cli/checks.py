@@ -1,4 +1,4 @@
-"""Which flags go together: what is missing, and what would be ignored, is an error."""
+"""Checks of flag combinations: missing flags and flags without effect are errors."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _PROCESSES = ("coordinator", "num_processes", "process_id")
 
 
 def check_combination(values: flags.FlagValues, overrides: Sequence[str]) -> None:
-    """Raises a UsageError if a flag is missing, or if one would be ignored."""
+    """Raises a UsageError if a flag is missing, or if a flag would have no effect."""
     _check_modes_of_flags(values)
     _check_needs(values)
     _check_weights(values)
@@ -34,7 +34,7 @@ def check_combination(values: flags.FlagValues, overrides: Sequence[str]) -> Non
 
 
 def _check_modes_of_flags(values: flags.FlagValues) -> None:
-    """Raises if a flag is given that the mode does not use."""
+    """Raises UsageError if a flag is given that the mode does not use."""
     for flag in FLAGS:
         if values[flag.name].present and values.mode not in flag.modes:
             raise UsageError(
@@ -44,7 +44,7 @@ def _check_modes_of_flags(values: flags.FlagValues) -> None:
 
 
 def _check_needs(values: flags.FlagValues) -> None:
-    """Raises if the mode lacks a flag that it needs."""
+    """Raises UsageError if a flag is missing that the mode needs."""
     for need, purpose in MODES[values.mode].needs.items():
         if any(values[name].value for name in need.split(" or ")):
             continue
@@ -57,7 +57,7 @@ def _check_needs(values: flags.FlagValues) -> None:
 
 
 def _check_weights(values: flags.FlagValues) -> None:
-    """Raises if the weights are not what the mode takes, or hide another flag."""
+    """Raises UsageError if the mode cannot use the weights or flags beside them."""
     mode, names = values.mode, split_weights(values.weights)
     if len(names) > 1 and mode != "evaluate":
         raise UsageError(
@@ -77,10 +77,10 @@ def _check_weights(values: flags.FlagValues) -> None:
 
 
 def _check_ignored(values: flags.FlagValues) -> None:
-    """Raises if weights hide the work directory, or `--config` hides the weights.
+    """Raises UsageError if `--workdir` or `--weights` would have no effect.
 
     `--config` with `--workdir` is allowed in `--mode=check` and `--mode=config`, which
-    show what a training with the same flags uses.
+    show the configuration of a training run with the same flags.
     """
     mode, weights, workdir = values.mode, values.weights, values.workdir
     if mode == "train" or not weights:
@@ -89,7 +89,7 @@ def _check_ignored(values: flags.FlagValues) -> None:
         raise UsageError(
             f"--weights={weights} would be ignored beside --config; leave one out"
         )
-    # An evaluation takes the weights from one and writes its results to the other.
+    # An evaluation may use `--weights`, and write its results into `--workdir`.
     if workdir and (mode != "evaluate" or values.output):
         others = "--weights and --output" if mode == "evaluate" else "--weights"
         raise UsageError(
@@ -98,7 +98,7 @@ def _check_ignored(values: flags.FlagValues) -> None:
 
 
 def _check_overrides(values: flags.FlagValues, overrides: Sequence[str]) -> None:
-    """Raises if a setting of the configuration would be ignored."""
+    """Raises UsageError if a setting of the configuration would have no effect."""
     if overrides and not MODES[values.mode].takes_config:
         raise UsageError(
             f"{overrides[0]} means nothing to --mode={values.mode}, which reads no "
@@ -117,7 +117,7 @@ def _check_overrides(values: flags.FlagValues, overrides: Sequence[str]) -> None
 
 
 def _check_processes(values: flags.FlagValues) -> None:
-    """Raises unless the processes of a training are described completely."""
+    """Raises UsageError unless the flags describe all processes of a training run."""
     named = [name for name in _PROCESSES if values[name].present]
     if values.distributed and named:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What the command line prints: log lines, and errors in one line."""
+"""The output of the command line: log lines, and errors in one line each."""
 
 import logging
 import sys
@@ -8,17 +8,17 @@ from absl import logging as absl_logging
 
 
 def report(error: object, code: int) -> int:
-    """Prints an error as one line on standard error; returns the exit code."""
+    """Prints an error as one line on standard error, and returns the exit code."""
     print("error:", " ".join(str(error).split()), file=sys.stderr)
     return code
 
 
 def set_up_logging(verbosity: int | None) -> None:
-    """Shows the log lines of this package alone, or those of all libraries.
+    """Shows the log lines of this package only, or those of all libraries.
 
     Args:
-        verbosity: The level of absl for all libraries: -1 is warnings, 0 information,
-            1 debugging. None shows the lines of this package alone.
+        verbosity: The level of absl for all libraries: -1 for warnings, 0 for
+            information, 1 for debugging. None shows only the lines of this package.
     """
     logger = logging.getLogger("irsde_jax")
     logger.setLevel(logging.DEBUG if verbosity and verbosity > 0 else logging.INFO)

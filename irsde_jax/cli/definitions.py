@@ -1,4 +1,4 @@
-"""The table of flags, as absl parses it: values are checked, and given once."""
+"""Defines the flags of the table for absl, with checks of their values."""
 
 import math
 
@@ -19,11 +19,11 @@ def define_flags(values: flags.FlagValues) -> None:
 
 
 class _AbslFlag(flags.Flag):
-    """A flag of the table, as absl parses it."""
+    """A flag of the table in the form that absl needs."""
 
     def __init__(self, flag: Flag, default: str | bool | None):
         self._flag = flag
-        self._given = ""  # the last value, as the user wrote it
+        self._given = ""  # the last value in the user's spelling
         is_switch = flag.kind is Kind.SWITCH
         serializer: flags.ArgumentSerializer = flags.ArgumentSerializer()
         super().__init__(
@@ -36,7 +36,13 @@ class _AbslFlag(flags.Flag):
         )
 
     def parse(self, argument: str) -> None:
-        """Reads one more value; a second one is an error, or is joined to the first."""
+        """Parses a value of the flag.
+
+        A second value is an error, except for paths, which are joined by commas.
+
+        Raises:
+            flags.IllegalFlagValueError: If the value is not valid, or is a second one.
+        """
         first = self.value if self.present else None
         is_joined = self._flag.kind is Kind.PATHS and not self._flag.again
         if self.present and not is_joined:
@@ -52,7 +58,7 @@ class _AbslFlag(flags.Flag):
 
 
 def parser_of(flag: Flag) -> flags.ArgumentParser:
-    """Returns the parser of a flag's value."""
+    """Returns the parser for the values of a flag."""
     if flag.kind is Kind.SWITCH:
         return flags.BooleanParser()
     if flag.kind in (Kind.INTEGER, Kind.DECIMAL):
@@ -61,7 +67,7 @@ def parser_of(flag: Flag) -> flags.ArgumentParser:
 
 
 class _NumberParser(flags.ArgumentParser):
-    """Reads a number within the limits of the flag."""
+    """A parser for numbers within the limits of the flag."""
 
     def __init__(self, flag: Flag):
         self._type = int if flag.kind is Kind.INTEGER else float
@@ -72,7 +78,7 @@ class _NumberParser(flags.ArgumentParser):
         self._allowed = ", ".join([flag.kind.value, " and ".join(limits)]).strip(", ")
 
     def parse(self, argument: str) -> float:
-        """The number that `argument` says."""
+        """Returns the number; raises ValueError if it is not valid."""
         try:
             number = self._type(argument)
         except ValueError:
@@ -83,13 +89,13 @@ class _NumberParser(flags.ArgumentParser):
 
 
 class _TextParser(flags.ArgumentParser):
-    """Reads text, or paths whose home folder is written as ~."""
+    """A parser for text, and for paths in which ~ is the home folder."""
 
     def __init__(self, flag: Flag):
         self._flag = flag
 
     def parse(self, argument: str) -> str:
-        """The text, with home folders expanded in paths."""
+        """Returns the text, with home folders expanded if it is one or more paths."""
         if not argument and not self._flag.may_be_empty:
             raise ValueError("the value is empty; give one, or leave the flag out")
         if self._flag.kind is Kind.PATH:

@@ -1,4 +1,4 @@
-"""One flag of the command line: its name, its type, its modes and its help."""
+"""The definition of a command-line flag: its name, type, modes and help."""
 
 import enum
 from typing import NamedTuple
@@ -21,13 +21,13 @@ class Flag(NamedTuple):
     Attributes:
         name: The name, without dashes.
         kind: The type of the value.
-        modes: The modes that use the flag. In other modes it is an error.
-        help: Whole sentences; the overview shows the first one.
+        modes: The modes that use the flag. In other modes, the flag is an error.
+        help: The help text in whole sentences, of which the overview shows the first.
         value: The placeholder for the value on the help pages, such as "DIR".
-        low: The smallest number allowed. None is no limit.
-        high: The largest number allowed. None is no limit.
-        again: What to do instead of giving the flag twice. `Kind.PATHS` without it
-            joins the values by commas.
+        low: The smallest number allowed, or None for no limit.
+        high: The largest number allowed, or None for no limit.
+        again: The advice to a user who gives the flag twice. If it is empty, a second
+            value of the kind `Kind.PATHS` is joined to the first by a comma.
         may_be_empty: Whether the flag accepts an empty value.
     """
 

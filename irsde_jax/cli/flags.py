@@ -1,8 +1,8 @@
-"""The flags of the command line: one table, from which everything else is derived.
+"""The table of command-line flags.
 
-To add a flag, add one entry to `FLAGS` and pass its value on in `modes`. The parser
-(`definitions`), the help pages and the check that a flag belongs to a mode follow from
-the entry.
+To add a flag, add one entry to `FLAGS` and use its value in `modes`. The parser
+(`definitions`), the help pages and the check that a flag belongs to a mode are derived
+from the entry.
 """
 
 from pathlib import Path
@@ -224,17 +224,20 @@ FLAGS: tuple[Flag, ...] = (
 
 
 def flags_of(mode: str) -> tuple[Flag, ...]:
-    """The flags that a mode uses, in the order of the table."""
+    """Returns the flags that a mode uses, in the order of the table."""
     return tuple(flag for flag in FLAGS if mode in flag.modes)
 
 
 def known_names() -> set[str]:
-    """The names of all flags that users may give."""
+    """Returns the names of all flags that users may give."""
     return {"mode", "verbosity", *(flag.name for flag in FLAGS)}
 
 
 def split_weights(text: str | None) -> list[str]:
-    """The weights that `--weights=A,B` names; an existing path with a comma is one."""
+    """Returns the names in `--weights=A,B`.
+
+    An existing path that contains a comma is not split.
+    """
     if text is None:
         return []
     return [text] if Path(text).exists() else text.split(",")

@@ -1,4 +1,4 @@
-"""The help pages: an overview of all modes on one screen, and a page for each mode."""
+"""The help pages: an overview of all modes, and a page for each mode."""
 
 import textwrap
 from collections.abc import Sequence
@@ -30,15 +30,18 @@ _VERBOSITY = Flag(
 
 
 def is_asked(argv: Sequence[str]) -> bool:
-    """Whether a command line asks for a help page of ours; --helpfull is absl's."""
+    """Returns whether a command line asks for a page of this module.
+
+    The page for `--helpfull` comes from absl.
+    """
     return any(item in _ASKS for item in argv[1:])
 
 
 def page(argv: Sequence[str]) -> str:
-    """The help page that a command line asks for: that of its mode, or the overview.
+    """Returns the help page of the mode on the command line, or else the overview.
 
     Raises:
-        UsageError: if the command line names a mode that does not exist.
+        UsageError: If the command line names a mode that does not exist.
     """
     mode = None
     for item, following in zip(argv[1:], [*argv[2:], ""]):
@@ -52,7 +55,7 @@ def page(argv: Sequence[str]) -> str:
 
 
 def overview() -> str:
-    """All modes with their flags and an example each, and what each flag means."""
+    """Returns the overview: each mode with an example, and the meaning of each flag."""
     lines = [
         f"usage: {PROGRAM} --mode=MODE --FLAG=VALUE ...      "
         f"({PROGRAM} is python -m irsde_jax.main)",
@@ -72,7 +75,7 @@ def overview() -> str:
 
 
 def page_of(name: str) -> str:
-    """Everything about one mode: its flags in full, examples and exit codes."""
+    """Returns the page of one mode: its flags with full help, examples, exit codes."""
     mode = MODES[name]
     lines = [f"usage: {PROGRAM} --mode={name} --FLAG=VALUE ...", "", mode.summary, ""]
     flags = flags_of(name)
@@ -101,7 +104,7 @@ def _title_of_needs(mode: Mode) -> str:
 
 
 def _section(title: str, flags: Sequence[Flag]) -> list[str]:
-    """A heading with its flags, and an empty line; nothing without flags."""
+    """Returns the lines of a heading and its flags; [] if there are no flags."""
     if not flags:
         return []
     rows = [_wrapped(f"  {_usage(flag):25}", flag.help, 27) for flag in flags]
@@ -122,7 +125,7 @@ def _exit_codes(mode: str) -> str:
 
 
 def _wrapped(start: str, text: str, indent: int | None = None) -> list[str]:
-    """`text` behind `start`, in lines of the page's width."""
+    """Returns `start` and `text`, wrapped to the width of the page."""
     return textwrap.wrap(
         text,
         width=_WIDTH,

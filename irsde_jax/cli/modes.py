@@ -1,7 +1,7 @@
-"""The modes of the command line: one table, and one function for each mode.
+"""The table of command-line modes, with one function for each mode.
 
-A function turns the values of the flags into the arguments of one function of the
-library. The imports are inside, because JAX takes seconds to import.
+The function of a mode converts the values of the flags into the arguments of a library
+function. The imports are inside these functions, because importing JAX takes seconds.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from irsde_jax.cli.flags import split_weights
 Config: TypeAlias = ml_collections.ConfigDict
 
 WEIGHTS = "weights or workdir"
-"""The need of a mode that takes its network from either flag."""
+"""The key in `Mode.needs` of a mode that gets its network from either flag."""
 
 
 def _train(values: flags.FlagValues, config: Config | None) -> None:
@@ -134,16 +134,15 @@ class Mode(NamedTuple):
     """A mode of the command line.
 
     Attributes:
-        summary: What it does, in one line of the overview.
-        run: The function of the flags and the configuration that does it. Its result
-            is the exit code; None is 0.
-        examples: Command lines without the program's name; the overview shows the
-            first one.
-        needs: Flags that must be given, and what each one is for. A key may be
-            `WEIGHTS`.
+        summary: The description of the mode in the overview.
+        run: The function that runs the mode, called with the flags and the
+            configuration. It returns the exit code, or None for 0.
+        examples: The example command lines without the program's name. The overview
+            shows the first one.
+        needs: The flags that are required, with their purposes. A key may be `WEIGHTS`.
         takes_config: Whether the mode reads a configuration, which `--config.KEY=VALUE`
-            changes.
-        needs_config: Whether it fails without one.
+            can change.
+        needs_config: Whether a configuration is required.
     """
 
     summary: str

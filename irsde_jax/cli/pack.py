@@ -1,4 +1,4 @@
-"""`--mode pack`: the EMA weights of a run as one small file to keep or to give away."""
+"""`--mode=pack`: writes the EMA weights of a run to one small file for sharing."""
 
 import logging
 import os
@@ -19,17 +19,18 @@ def run(
     output: str | os.PathLike,
     overwrite: bool = False,
 ) -> Path:
-    """Writes the weights of `source` to a safetensors file; returns its path.
+    """Writes the weights of `source` to a safetensors file, and returns its path.
 
     Args:
-        config: see `restore.load`.
-        source: what `restore.load` takes, such as a work directory.
-        output: NAME.safetensors.
-        overwrite: whether an existing file is replaced.
+        config: The configuration of the weights. None uses the one stored with them.
+        source: The weights in any form that `irsde_jax.load` accepts, such as a work
+            directory.
+        output: The file, NAME.safetensors.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        ValueError: if `output` has another suffix.
-        FileExistsError: if the file exists and `overwrite` is False.
+        ValueError: If `output` has another suffix.
+        FileExistsError: If the file exists and `overwrite` is False.
     """
     path = Path(output)
     if path.suffix != ".safetensors":

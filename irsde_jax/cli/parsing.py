@@ -1,4 +1,4 @@
-"""Reads a command line into flags and overrides of the configuration."""
+"""Parses a command line into flags and overrides of the configuration."""
 
 import re
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from irsde_jax.configuration import UsageError
 
 
 def parse(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
-    """Reads `argv` (program name first) into `values`; returns the overrides.
+    """Parses `argv` (program name first) into `values`, and returns the overrides.
 
     Raises:
-        UsageError: if a flag is unknown, is given twice, has no valid value or does
-            not go with the mode or with another flag.
+        UsageError: If a flag is unknown, is given twice, has no valid value, or cannot
+            be combined with the mode or with another flag.
     """
     overrides, rest = configuration.split_overrides(argv)
     levels = [item for item in rest if re.match(r"--?(v|verbosity)(=|$)", item)]
     if len(levels) > 1:
         raise UsageError(f"{' and '.join(levels)}: --verbosity takes one value")
     for name in ("mode", *(flag.name for flag in FLAGS)):
-        values[name].unparse()  # forget an earlier command line
+        values[name].unparse()  # A process may parse several command lines.
     try:
         unexpected = values(rest)[1:]
     except flags.UnrecognizedFlagError as error:
@@ -43,7 +43,7 @@ def parse(argv: Sequence[str], values: flags.FlagValues) -> list[str]:
 
 
 def check_mode(mode: str) -> None:
-    """Raises a UsageError if there is no such mode."""
+    """Raises a UsageError if the mode does not exist."""
     if mode not in MODES:
         raise UsageError(
             f"--mode={mode}: not one of {', '.join(MODES)}"
@@ -52,9 +52,9 @@ def check_mode(mode: str) -> None:
 
 
 def _unknown_flag(name: str) -> str:
-    """The message about a flag that does not exist."""
+    """Returns the error message for a flag that does not exist."""
     known = known_names()
-    if "." in name:  # a setting of the configuration
+    if "." in name:  # The user probably means a setting of the configuration.
         key = re.sub(r"^(no)?conf\w*\.", "", name)
         return (
             f"unknown flag --{name}; settings of the configuration are written "
@@ -68,7 +68,7 @@ def _unknown_flag(name: str) -> str:
 
 
 def _unexpected(argument: str) -> str:
-    """The message about an argument that is no flag."""
+    """Returns the error message for an argument that is not a flag."""
     quote = (
         "; put a pattern in quotes, as in --input='trip/*.jpg'"
         if Path(argument).exists()

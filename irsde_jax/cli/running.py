@@ -1,4 +1,4 @@
-"""Runs the mode that the flags name, and turns errors into exit codes."""
+"""Runs the mode that the flags name, and converts errors into exit codes."""
 
 import sys
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from irsde_jax.training import interruption
 
 Config: TypeAlias = ml_collections.ConfigDict
 
-# What a user's mistake or the machine raises: one line says it. Anything else, such as
-# a TypeError, is a mistake in a program, which only its traceback explains.
+# These errors come from mistakes of the user or from the machine, so one line explains
+# them. Other errors, such as a TypeError, are bugs and need their traceback.
 _EXPECTED = (
     ValueError,
     OSError,
@@ -28,12 +28,13 @@ _EXPECTED = (
 
 
 def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False) -> int:
-    """Does what the parsed flags say; returns the exit code.
+    """Runs the mode of the parsed flags, and returns the exit code.
 
     Args:
-        values: The flags, as `parse` read them.
+        values: The flags, parsed by `parsing.parse`.
         overrides: The settings of the configuration that the command line changes.
-        debug: Whether an error is raised with its traceback.
+        debug: Whether errors are raised with their traceback instead of printed. A
+            `UsageError` is always printed.
     """
     try:
         if values.trust:
@@ -59,7 +60,7 @@ def run(values: flags.FlagValues, overrides: Sequence[str], debug: bool = False)
 def _resolve_all(
     values: flags.FlagValues, overrides: Sequence[str]
 ) -> list[Config | None]:
-    """The configuration of the mode; of several weights, that of each."""
+    """Returns the configuration of the mode, or one for each of several weights."""
     if not MODES[values.mode].takes_config:
         return [None]
     names = split_weights(values.weights)
@@ -76,21 +77,25 @@ def _resolve_all(
 def resolve(
     values: flags.FlagValues, overrides: Sequence[str], index: int = 0
 ) -> Config | None:
-    """The configuration that `--config`, the weights or the work directory name.
+    """Returns the configuration from `--config`, the weights or the work directory.
 
     Args:
         values: The flags.
         overrides: The settings that the command line changes.
-        index: The position of the weights, where several are compared. Their networks
-            differ, so that `--config` is used for weights without a configuration only.
+        index: The position in `--weights`, if several weights are compared. Their
+            networks differ, so `--config` is only used for weights that store no
+            configuration.
 
     Returns:
         The configuration, or None if the weights store none and none is required.
+
+    Raises:
+        UsageError: If a configuration is required and none is found.
     """
     names = split_weights(values.weights)
     if values.mode != "restore" and values.seed is not None:
         overrides = [*overrides, f"--config.seed={values.seed}"]
-    # A training starts a run of its own: it never uses the weights' configuration.
+    # Training starts a new run, which never uses the configuration of the weights.
     source = names[index] if names and values.mode != "train" else None
     source = source or values.workdir
     stored = None if values.config and len(names) < 2 else _stored(source)
@@ -110,9 +115,14 @@ def resolve(
 
 
 def _overridden(stored: Config, overrides: Sequence[str], is_own: bool) -> Config:
-    """A stored configuration with overrides; trusts what the user has named.
+    """Returns a stored configuration with overrides, and trusts modules the user named.
 
-    Weights may come from anybody. A work directory is the user's own.
+    Modules in stored weights are not trusted, because weights may come from anybody.
+
+    Args:
+        stored: The stored configuration.
+        overrides: The settings that the command line changes.
+        is_own: Whether it comes from the user's work directory, which is trusted.
     """
     config = configuration.override(stored, overrides)
     modules = configuration.outside_modules(config)
@@ -123,15 +133,15 @@ def _overridden(stored: Config, overrides: Sequence[str], is_own: bool) -> Confi
 
 
 def _stored(source: str | None) -> Config | None:
-    """The configuration that is stored with weights or in a work directory."""
-    from irsde_jax.restoration import loading  # takes seconds to import
+    """Returns the configuration stored with weights or in a work directory, or None."""
+    from irsde_jax.restoration import loading  # This import takes seconds.
 
     return loading.stored_config(source)
 
 
 def _keep_compiled_programs(folder: str) -> None:
-    """Makes JAX keep what it compiles in `folder`, for this run and the next."""
-    import jax  # printing a configuration needs none of it
+    """Makes JAX store compiled programs in `folder` for later runs."""
+    import jax  # Modes that only print a configuration do not need JAX.
 
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -1,4 +1,4 @@
-"""What `--mode=weights` prints: the weights in the box, and their cards."""
+"""The output of `--mode=weights`: the shipped weights and their model cards."""
 
 import textwrap
 from typing import Any
@@ -8,7 +8,7 @@ from irsde_jax.evaluation import tables
 
 
 def weights_table() -> str:
-    """The shipped weights as text: a line each, and below them their cards."""
+    """Returns a table of the shipped weights as text, followed by their model cards."""
     shipped = weights.list_weights()
     if not shipped:
         return "no weights are shipped with this version"
@@ -28,7 +28,7 @@ def weights_table() -> str:
 
 
 def _card_lines(card: dict[str, Any]) -> list[str]:
-    """The card to read: its keys, and its values wrapped beside them."""
+    """Returns the lines of a card: its keys, with wrapped values beside them."""
     lines = []
     for key in weights.CARD:
         value = card.get(key, "unknown")
@@ -44,7 +44,7 @@ def _card_lines(card: dict[str, Any]) -> list[str]:
                 width=88,
                 initial_indent=f"  {label:18}",
                 subsequent_indent=" " * 20,
-                # Commands are copied: none is cut inside a word.
+                # Users copy commands, so no word may be broken.
                 break_long_words=False,
                 break_on_hyphens=False,
             )

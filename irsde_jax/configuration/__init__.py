@@ -1,9 +1,9 @@
-"""Configurations: found by name, loaded locked, overridden, stored and compared.
+"""Configurations: they are found by name, loaded, overridden, stored and compared.
 
-A configuration is an `ml_collections.ConfigDict` made by `get_config` of a Python file.
-This is the edge where names, paths and command-line overrides turn into one; nothing
-below `train`, `evaluate` and `restore` sees it. It imports neither JAX nor the rest of
-the package, so that a mistake is reported at once.
+A configuration is a locked `ml_collections.ConfigDict`, which `get_config` of a Python
+file returns. This package turns names, paths and command-line overrides into
+configurations. It imports neither JAX nor the rest of irsde_jax, so that mistakes are
+reported at once.
 """
 
 from irsde_jax.configuration.groups import call_with

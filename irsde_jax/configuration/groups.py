@@ -1,8 +1,8 @@
-"""Groups of settings: checked against the defaults, and given to functions by name.
+"""Groups of settings: they are checked against the defaults and passed to functions.
 
-Each group of a configuration holds the keyword arguments of one function. A setting
-that the function does not know is a mistake of the user, so that it is a `UsageError`
-that names the setting, and not the `TypeError` that Python raises.
+Each group of a configuration holds the keyword arguments of one function. An unknown
+setting is a mistake of the user, so it raises a `UsageError` that names the setting
+instead of Python's `TypeError`.
 """
 
 import inspect
@@ -22,7 +22,7 @@ from irsde_jax.configuration.values import (
 
 Result = TypeVar("Result")
 
-# Groups whose keys depend on their `name`, so that default.py does not list them all.
+# The keys of these groups depend on their `name`, so default.py cannot list them all.
 _OPEN_GROUPS = ("model", "degradation")
 
 
@@ -39,12 +39,12 @@ def call_with(
         function: The function or class to call.
         config: The configuration.
         group: The name of the group, such as "schedule".
-        *arguments: Arguments that come before the settings.
-        **more: Keyword arguments that are no settings.
+        *arguments: The positional arguments of the function.
+        **more: The keyword arguments that are not settings.
 
     Raises:
-        UsageError: if the group has a setting that the function does not take, or
-            lacks one that it needs.
+        UsageError: If the group has a setting that the function does not accept, or
+            lacks a setting that it requires.
     """
     parameters = inspect.signature(function).parameters
     taken = {*list(parameters)[: len(arguments)], *more}
@@ -70,7 +70,7 @@ def call_with(
 
 
 def is_open(key: str) -> bool:
-    """Whether a dotted key belongs to a group that may hold other keys."""
+    """Returns whether a dotted key is in a group with keys that default.py lacks."""
     return key.partition(".")[0] in _OPEN_GROUPS
 
 
@@ -83,10 +83,11 @@ def check_keys(
 ) -> None:
     """Checks that a configuration has the keys of default.py.
 
-    Open groups need a `name` alone; the function that reads them checks the rest.
+    In open groups, only `name` is checked here. The function that gets the group checks
+    its other keys.
 
     Raises:
-        UsageError: if a key is unknown or missing.
+        UsageError: If a key is unknown or missing.
     """
     keys = {key for key in flatten(config) if _is_checked(key)}
     known = {key for key in flatten(default) if _is_checked(key)}
@@ -99,10 +100,10 @@ def check_keys(
 def check_types(
     config: ml_collections.ConfigDict, default: ml_collections.ConfigDict
 ) -> None:
-    """Checks that the settings have the types that they have in default.py.
+    """Checks that the settings have the same types as in default.py.
 
     Raises:
-        UsageError: if a value has another type.
+        UsageError: If a value has another type.
     """
     for name, group in default.items():
         is_group = isinstance(group, ml_collections.ConfigDict)
@@ -125,7 +126,7 @@ def check_types(
 
 
 def _has_type(value: Any, kind: type) -> bool:
-    """Whether a value can stand where the defaults have a `kind`."""
+    """Returns whether a value is allowed for a setting whose default is a `kind`."""
     if kind is float:
         return isinstance(value, numbers.Real) and not isinstance(value, bool)
     if kind is int:
@@ -136,7 +137,7 @@ def _has_type(value: Any, kind: type) -> bool:
 
 
 def describe_type(value: Any) -> str:
-    """The type of a setting in words, for error messages."""
+    """Describes the type of a setting for error messages."""
     kind = value_type(value)
     if kind is tuple and unwrap(value):
         return f"a tuple of {type(unwrap(value)[0]).__name__}, such as '(1, 2)'"

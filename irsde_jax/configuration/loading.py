@@ -1,4 +1,4 @@
-"""Configuration files, found by name or by path and run with the keys checked."""
+"""Finds configuration files by name or path, runs them, and checks their settings."""
 
 import inspect
 import runpy
@@ -14,28 +14,32 @@ from irsde_jax.configuration.values import UsageError, nearest
 
 
 def config_dir() -> Path:
-    """The folder of the shipped experiments: installed, or at the top of a checkout."""
+    """Returns the folder of the shipped experiments.
+
+    It is inside the installed package, or at the top level of a checkout.
+    """
     package = Path(__file__).parents[1]
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 
 
 def config_names() -> list[str]:
-    """Names that `load` finds, such as "deraining"."""
-    # What begins with "_" is shared by the experiments and is none itself.
+    """Returns the names of the shipped experiments, such as "deraining"."""
+    # Files that begin with "_" are shared by experiments and are not experiments.
     return sorted(path.stem for path in config_dir().glob("[!_]*.py"))
 
 
 def config_variants(name: str) -> list[str]:
-    """The variants of an experiment, such as "small"; empty if it has none."""
+    """Returns the variants of an experiment, such as "small"; empty if it has none."""
     return list(runpy.run_path(str(find_config(name))).get("VARIANTS", {}))
 
 
 def find_config(source: str) -> Path:
-    """The file that a name ("deraining") or a path ("mine/config.py") stands for.
+    """Returns the file for a name ("deraining") or a path ("mine/config.py").
 
     Raises:
-        UsageError: if there is none; it lists the names and the nearest one.
+        UsageError: If there is no such file. The message lists all names and the most
+            similar one.
     """
     path = Path(source)
     if path.suffix == ".py" or len(path.parts) > 1:
@@ -54,15 +58,17 @@ def find_config(source: str) -> Path:
 
 
 def load(source: str, overrides: Sequence[str] = ()) -> ml_collections.ConfigDict:
-    """Loads a configuration, locked.
+    """Loads a configuration and locks it.
 
     Args:
-        source: name or path of the file, and its variants, if it has any, after a
+        source: The name or the path of the file, which variants may follow after a
             colon: "deraining", "deraining:small,synthetic", "mine/config.py".
-        overrides: as on the command line, `--config.train.batch_size=8`.
+        overrides: The changed settings, in the form of the command line:
+            `--config.train.batch_size=8`.
 
     Raises:
-        UsageError: if there is no such configuration, or it or an override fails.
+        UsageError: If the configuration does not exist or is not valid, or if an
+            override is not valid.
     """
     name, colon, argument = source.partition(":")
     path = find_config(name)
@@ -78,13 +84,13 @@ def load(source: str, overrides: Sequence[str] = ()) -> ml_collections.ConfigDic
 
 
 def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """`config`, locked, with the defaults of settings that are younger than it.
+    """Adds the defaults of missing settings to `config` in place, and locks it.
 
-    A configuration stored by an earlier version lacks them; their defaults are what
-    that version did.
+    A configuration that an earlier version stored lacks newer settings. Their defaults
+    are the behaviour of that version.
 
     Raises:
-        UsageError: if a setting has another type than in default.py.
+        UsageError: If a setting has another type than in default.py.
     """
     defaults = _call(config_dir() / "default.py", [])
     check_types(config, defaults)
@@ -95,13 +101,17 @@ def complete(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             elif isinstance(default, ml_collections.ConfigDict) and not is_open(name):
                 missing = set(default) - set(config[name])
                 for key in missing:
-                    # the reference, which also holds the type of an unset value
+                    # The reference also holds the type of an unset value.
                     config[name][key] = default.get_ref(key)
     return config.lock()
 
 
 def _call(path: Path, arguments: list[str]) -> ml_collections.ConfigDict:
-    """What `get_config` of the file returns; a mistake in the file is named by line."""
+    """Returns the result of `get_config` in a file.
+
+    Raises:
+        UsageError: If the file fails. The message names the line of the error.
+    """
     try:
         get_config: Callable | None = runpy.run_path(str(path)).get("get_config")
         if get_config is None:

@@ -1,4 +1,4 @@
-"""The modules outside of the package that a configuration names."""
+"""Finds the modules outside this package that a configuration names."""
 
 import re
 
@@ -6,7 +6,7 @@ import ml_collections
 
 from irsde_jax.configuration.values import flatten, unwrap
 
-# Settings that may be "package.module:Name".
+# The values of these settings may have the form "package.module:Name".
 _NAMES = (
     "model.name",
     "process",
@@ -21,7 +21,7 @@ _OUTSIDE = re.compile(r"([^\W\d][\w.]*):[^\W\d][\w.]*")
 
 
 def outside_modules(config: ml_collections.ConfigDict) -> set[str]:
-    """Returns the modules of the settings of the form "package.module:Name"."""
+    """Returns the modules in settings of the form "package.module:Name"."""
     values = flatten(config)
     texts = [str(unwrap(values[key])) for key in _NAMES if key in values]
     found = (_OUTSIDE.fullmatch(part) for text in texts for part in text.split("+"))

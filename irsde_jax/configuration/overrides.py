@@ -1,4 +1,4 @@
-"""Command-line overrides: `--config.train.batch_size=8`, checked by key and type."""
+"""Checks and applies command-line overrides such as `--config.train.batch_size=8`."""
 
 import copy
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from irsde_jax.configuration.values import (
 
 
 def split_overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Parts a command line into `--config.key=value` overrides and all else.
+    """Splits a command line into `--config.key=value` overrides and the other items.
 
-    `--config.key value` and `--noconfig.key` are understood and written that way.
+    The forms `--config.key value` and `--noconfig.key` are converted to the first form.
 
     Raises:
-        UsageError: if a setting has no value, or has two.
+        UsageError: If a setting has no value or two values.
     """
     overrides, rest = [], []
     items = iter(argv)
@@ -47,7 +47,7 @@ def split_overrides(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _check_given_once(overrides: Sequence[str]) -> None:
-    """Raises if two overrides set the same value."""
+    """Raises UsageError if two overrides change the same setting."""
     first: dict[str, str] = {}
     for item in overrides:
         key = item.partition("=")[0]
@@ -62,13 +62,17 @@ def _check_given_once(overrides: Sequence[str]) -> None:
 def override(
     config: ml_collections.ConfigDict, overrides: Sequence[str]
 ) -> ml_collections.ConfigDict:
-    """A locked copy of `config` with values such as `--config.train.batch_size=8`.
+    """Returns a locked copy of `config` with changed settings.
 
-    In settings that name files or folders, a leading ~ becomes the home folder.
+    A leading ~ in settings that name files or folders becomes the home folder.
+
+    Args:
+        config: The configuration, which is not modified.
+        overrides: The changed settings, such as `--config.train.batch_size=8`.
 
     Raises:
-        UsageError: if a key is unknown, a value is of the wrong type or a home folder
-            is unknown.
+        UsageError: If a key is unknown, a value has the wrong type, or a home folder is
+            unknown.
     """
     config = copy.deepcopy(config).lock()
     for item in overrides:
@@ -81,7 +85,7 @@ def override(
 
 
 def _check_key(config: ml_collections.ConfigDict, key: str) -> None:
-    """Raises unless `key` names a single value."""
+    """Raises UsageError unless `key` names a single value."""
     known = flatten(config)
     if key in known:
         return
@@ -100,9 +104,9 @@ def _check_key(config: ml_collections.ConfigDict, key: str) -> None:
 
 
 def _set(config: ml_collections.ConfigDict, key: str, text: str) -> None:
-    """Sets one value in place, read from text by the type of the present one."""
+    """Sets one value in place; the text is parsed by the type of the old value."""
     old = flatten(config)[key]
-    # The message is made first: a value that may be None is changed in place.
+    # The message needs the old value, which may be a reference that changes in place.
     wanted = describe_type(old)
     message = f"--config.{key}={text}: {text!r} is not {wanted}; it is {_show(old)}"
     argv = ["", f"--config.{key}={text}"]

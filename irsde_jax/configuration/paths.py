@@ -1,6 +1,6 @@
-"""Paths that users write: a leading ~ is the home folder, as in a shell.
+"""Expansion of a leading ~ in paths to the home folder.
 
-Shells leave `--output=~/restored` as it is, so that it has to be expanded here.
+Shells do not expand the ~ in `--output=~/restored`, so it is expanded here.
 """
 
 import os
@@ -22,10 +22,10 @@ PATH_SETTINGS = (
 
 
 def expand_home(path: str) -> str:
-    """`path` with the home folder in place of a leading `~` or `~user`.
+    """Returns `path` with the home folder instead of a leading `~` or `~user`.
 
     Raises:
-        ValueError: if that home folder is unknown and no file has this name.
+        ValueError: If that home folder is unknown and no file has this name.
     """
     expanded = os.path.expanduser(path)
     if path.startswith("~") and expanded == path and not os.path.lexists(path):
@@ -38,10 +38,10 @@ def expand_home(path: str) -> str:
 
 
 def expand_settings(config: ml_collections.ConfigDict) -> None:
-    """Expands the home folder in all settings that are paths, in place.
+    """Expands the home folder in all settings of `PATH_SETTINGS`, in place.
 
     Raises:
-        UsageError: if a home folder is unknown.
+        UsageError: If a home folder is unknown.
     """
     for key in PATH_SETTINGS:
         group, _, name = key.partition(".")

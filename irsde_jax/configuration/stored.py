@@ -1,4 +1,4 @@
-"""Configurations beside the weights that they made: written, read and compared."""
+"""Writes, reads and compares configurations that are stored with weights."""
 
 import json
 import os
@@ -18,11 +18,11 @@ FORMAT_VERSION = 1
 
 _PLACEHOLDER = "__placeholder__"
 _PLACEHOLDER_TYPES = {kind.__name__: kind for kind in (bool, float, int, str, tuple)}
-# How a network is computed, not which one it is.
+# These settings change how a network is computed, but not its parameters.
 _NOT_COMPARED = ("model.dtype", "model.remat")
-# Values whose name has changed since: (setting, old name) -> the present name.
+# Values that were renamed: (setting, old name) -> the present name.
 _RENAMED = {("prediction", "velocity"): "v"}
-# What the weights were trained for, and cannot be used without.
+# Weights only work with the values that these settings had in their training.
 _OF_WEIGHTS = ("task", "process", "prediction", "schedule", "model")
 
 
@@ -31,13 +31,14 @@ def differences(
     given: ml_collections.ConfigDict,
     groups: Sequence[str] = _OF_WEIGHTS,
 ) -> list[str]:
-    """What two configurations disagree on, one line a value; empty if they agree.
+    """Returns the differences of two configurations, one line per value.
 
     Args:
-        stored: the configuration that came with the weights.
-        given: the one that is to be used with them.
-        groups: what is compared: groups, or single values such as "train.batch_size".
-            How a network is computed (`model.dtype`, `model.remat`) is free.
+        stored: The configuration that is stored with the weights.
+        given: The configuration to use with the weights.
+        groups: The groups to compare, or single values such as "train.batch_size". The
+            settings `model.dtype` and `model.remat` are never compared, because they
+            only change how a network is computed.
     """
     old, new = flatten(stored), flatten(given)
     keys = [
@@ -62,10 +63,13 @@ def differences(
 
 
 def to_json(config: ml_collections.ConfigDict) -> str:
-    """The configuration as JSON text, from which `from_json` makes the same one.
+    """Returns the configuration as JSON text, which `from_json` reads.
 
-    Tuples are written as lists (a configuration holds no list), and an unset value as
-    `{"__placeholder__": type}`.
+    Tuples are written as lists, because a configuration holds no lists. An unset value
+    is written as `{"__placeholder__": type}`.
+
+    Raises:
+        ValueError: If a value has a type that a configuration must not hold.
     """
 
     def encode(value: Any, key: str) -> Any:
@@ -88,7 +92,7 @@ def to_json(config: ml_collections.ConfigDict) -> str:
 
 
 def from_json(text: str) -> ml_collections.ConfigDict:
-    """The locked configuration that `to_json` wrote."""
+    """Returns the locked configuration from text of `to_json`."""
 
     def decode(value: Any) -> Any:
         if isinstance(value, dict) and set(value) == {_PLACEHOLDER}:
@@ -103,14 +107,17 @@ def from_json(text: str) -> ml_collections.ConfigDict:
 
 
 def to_text(config: ml_collections.ConfigDict) -> str:
-    """The configuration for people: `config.train.batch_size = 16`, a line a value."""
+    """Returns the configuration as text for people, one line per value.
+
+    A line looks like this: `config.train.batch_size = 16`.
+    """
     flat = flatten(config)
-    keys = sorted(flat, key=lambda key: ("." in key, key))  # single values come first
+    keys = sorted(flat, key=lambda key: ("." in key, key))  # Groups come last.
     return "\n".join(f"config.{key} = {unwrap(flat[key])!r}" for key in keys)
 
 
 def write(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> Path:
-    """Stores a configuration as `config.json` in `workdir`, whole or not at all."""
+    """Writes a configuration to `config.json` in `workdir`, atomically."""
     path = Path(workdir) / FILE_NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"format_version": FORMAT_VERSION, "config": json.loads(to_json(config))}
@@ -120,17 +127,17 @@ def write(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> Path
 
 
 def has_stored(workdir: str | os.PathLike | None) -> bool:
-    """Whether `workdir` is a folder that holds a stored configuration."""
+    """Returns whether `workdir` is a folder with a stored configuration."""
     return workdir is not None and (Path(workdir) / FILE_NAME).is_file()
 
 
 def read_stored(workdir: str | os.PathLike) -> ml_collections.ConfigDict:
-    """The locked configuration that `write` stored in `workdir`.
+    """Returns the locked configuration that `write` stored in `workdir`.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it is damaged or of another format version, or if a value has the
-            wrong type.
+        FileNotFoundError: If there is no stored configuration.
+        ValueError: If it is damaged, has another format version, or holds a value of
+            the wrong type.
     """
     path = Path(workdir) / FILE_NAME
     if not path.is_file():

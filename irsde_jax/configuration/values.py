@@ -1,4 +1,4 @@
-"""The values of a configuration under dotted keys, and how errors speak of them."""
+"""The values of a configuration by dotted keys, and the errors about them."""
 
 import difflib
 from collections.abc import Iterable
@@ -13,13 +13,20 @@ class UsageError(ValueError):
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
-    """`; did you mean X?` for the closest of `allowed`, or nothing."""
+    """Returns the hint "; did you mean X?" for the closest of `allowed`, or ""."""
     found = difflib.get_close_matches(given, list(allowed), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def flatten(config: ml_collections.ConfigDict, prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> value; values that may be None come as a FieldReference."""
+    """Returns all values by dotted keys.
+
+    A value that may be None is returned as a FieldReference, which holds its type.
+
+    Args:
+        config: The configuration or a group of it.
+        prefix: The text before all keys, such as "train.".
+    """
     flat = {}
     for key, value in config.items(preserve_field_references=True):
         if isinstance(value, config_dict.ConfigDict):
@@ -30,14 +37,14 @@ def flatten(config: ml_collections.ConfigDict, prefix: str = "") -> dict[str, An
 
 
 def unwrap(value: Any) -> Any:
-    """The value behind a FieldReference, or the value itself."""
+    """Returns the value of a FieldReference, or the value itself."""
     if isinstance(value, config_dict.FieldReference):
         return value.get()
     return value
 
 
 def value_type(value: Any) -> type:
-    """The type that a value has, or that an unset one will have."""
+    """Returns the type of a value, or the type that an unset value must get."""
     if isinstance(value, config_dict.FieldReference):
         return value.get_type()
     return type(value)

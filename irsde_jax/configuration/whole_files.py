@@ -1,7 +1,7 @@
-"""Writing a file whole or not at all, and finding out beforehand whether it can be.
+"""Atomic writing of files, and checks beforehand whether a file can be written.
 
-The package writes configurations, digests, summaries, weights and images by `write`. It
-lies beside the configuration because everything above writes files.
+The package writes configurations, digests, summaries, weights and images with `write`.
+This module is part of the lowest layer because all layers above write files.
 """
 
 import contextlib
@@ -22,17 +22,17 @@ _ADVICE = {
 
 
 def prepare(path: Path, overwrite: bool = False) -> None:
-    """Makes the folder of a file and raises at once what writing the file would raise.
+    """Creates the folder of a file, and checks that the file can be written there.
 
-    A regular file that has the name is left to `write`.
+    An existing regular file of that name is not checked here but in `write`.
 
     Args:
         path: The name that the file will have.
-        overwrite: Whether the file may take the place of a link to nothing.
+        overwrite: Whether the file may replace a broken link.
 
     Raises:
-        OSError: if the folder cannot be made or written to, the name is too long, or
-            something other than a regular file has the name.
+        OSError: If the folder cannot be created or written to, if the name is too long,
+            or if something other than a regular file has the name.
     """
     with _naming(path):
         try:
@@ -48,7 +48,7 @@ def prepare(path: Path, overwrite: bool = False) -> None:
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises FileExistsError if anything has that name, be it a link to nothing."""
+    """Raises FileExistsError if a file, a folder or even a broken link has the name."""
     if os.path.lexists(path):
         raise FileExistsError(
             f"{path} exists already. Choose another output or allow overwriting."
@@ -56,17 +56,17 @@ def refuse_existing(path: Path) -> None:
 
 
 def write(path: Path, data: bytes, overwrite: bool = False) -> None:
-    """Writes a file: the whole file or none of it, whatever happens meanwhile.
+    """Writes a file atomically: an interruption never leaves a part of the file.
 
     Args:
         path: The name of the file, in an existing folder.
-        data: The content.
-        overwrite: Whether an existing file is replaced.
+        data: The contents.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        FileExistsError: if the file exists and `overwrite` is False, also if another
-            process wrote it a moment ago.
-        OSError: if the file cannot be written; the error has the name of the file.
+        FileExistsError: If the file exists and `overwrite` is False, even if another
+            process has only just written it.
+        OSError: If the file cannot be written. The error has the name of the file.
     """
     with _naming(path):
         partial, file = _open_partial(path.parent)
@@ -80,9 +80,9 @@ def write(path: Path, data: bytes, overwrite: bool = False) -> None:
 
 
 def _require_name(path: Path, overwrite: bool) -> None:
-    """Raises unless the name is free, or that of a regular file."""
+    """Raises OSError unless the name is unused or that of a regular file."""
     try:
-        path.lstat()  # raises if the name is too long
+        path.lstat()  # This raises an error if the name is too long.
     except FileNotFoundError:
         return
     if path.is_file():
@@ -98,9 +98,9 @@ def _require_name(path: Path, overwrite: bool) -> None:
 
 
 def _open_partial(folder: Path) -> tuple[Path, BinaryIO]:
-    """A new hidden file, which `list_images` never meets.
+    """Opens a new hidden file, which `list_images` ignores.
 
-    Its name is short, so that it fits wherever the name of an image does.
+    Its name is short, so that it fits wherever the name of an image fits.
     """
     while True:
         path = folder / f".{secrets.token_hex(4)}.tmp"
@@ -109,17 +109,17 @@ def _open_partial(folder: Path) -> tuple[Path, BinaryIO]:
 
 
 def _can_link(partial: Path, path: Path) -> bool:
-    """Gives a file its name unless another has it; False where links are not known.
+    """Links a file to its final name; returns False if links are not supported.
 
     Raises:
-        FileExistsError: if another has it.
+        FileExistsError: If another file has the name.
     """
     try:
         os.link(partial, path)
     except FileExistsError:
         refuse_existing(path)
         raise
-    except OSError:  # FAT, and some file systems of networks
+    except OSError:  # FAT and some network file systems do not support links.
         refuse_existing(path)
         return False
     return True
@@ -127,7 +127,7 @@ def _can_link(partial: Path, path: Path) -> bool:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Errors name the file that was to be written, not the partial one, and advise."""
+    """Re-raises errors with the name of the final file and with advice."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,8 @@
-"""The baselines of an evaluation: their names, what they assume, what they need.
+"""The baselines of an evaluation: their names, assumptions and required packages.
 
-The methods themselves are in `classical`. `missing` says what to install for one. None
-is tuned to the test set; `LABELS` says what a method assumes of the degradation.
+The methods themselves are in `classical`. `missing` returns how to install the packages
+of a method. No method is tuned to the test set; its entry in `LABELS` names what it
+assumes about the degradation.
 """
 
 import importlib.util
@@ -25,7 +26,7 @@ BASELINES: dict[str, Baseline] = {
     "biharmonic": classical.biharmonic,
     "harmonic": classical.harmonic,
 }
-"""Names in `evaluation.baselines`."""
+"""The baselines by the names that `evaluation.baselines` accepts."""
 
 DENOISERS = ("nl_means", "wavelet", "bm3d")
 """The baselines that remove noise."""
@@ -41,7 +42,7 @@ LABELS = {
     "harmonic": "harmonic inpainting",
 }
 
-# Modules that a baseline imports, and what installs them.
+# The modules that baselines import -> the packages that install them.
 _PACKAGES = {
     "skimage": "scikit-image",
     "pywt": "PyWavelets",
@@ -61,7 +62,10 @@ _MODULES: dict[str, tuple[str, ...]] = {
 
 
 def missing(name: str) -> str:
-    """What to install for a baseline, as a sentence; "" where nothing is missing."""
+    """Returns the command that installs the packages of a baseline.
+
+    The text is empty if no package is missing.
+    """
     absent = [
         _PACKAGES[module]
         for module in _MODULES[name]
@@ -74,10 +78,15 @@ def missing(name: str) -> str:
 
 
 def choose(names: Sequence[str], task: str) -> list[str]:
-    """The baselines that `evaluation.baselines` names; "auto": those of the task.
+    """Returns the names of the baselines that `evaluation.baselines` selects.
+
+    Args:
+        names: The value of the setting: names of baselines, which may be joined by
+            commas. The name "auto" stands for the baselines of the task.
+        task: The task of the configuration, such as "denoising".
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: If a name is unknown.
     """
     chosen: list[str] = []
     for name in (part.strip() for item in names for part in item.split(",")):
@@ -94,7 +103,10 @@ def choose(names: Sequence[str], task: str) -> list[str]:
 
 
 def _of_task(task: str) -> tuple[str, ...]:
-    """Those for a task; none for rain, haze and shadows, which no library removes."""
+    """Returns the baselines of a task.
+
+    There are none for rain, haze and shadows, because no library removes them.
+    """
     if task == "inpainting":
         return ("biharmonic" if missing("telea") else "telea", "harmonic")
     return {
@@ -105,18 +117,19 @@ def _of_task(task: str) -> tuple[str, ...]:
 
 
 def label(name: str, problem: Problem) -> str:
-    """The name that tables show, with what the method assumes."""
+    """Returns the name that tables show, with the assumptions of the method."""
     if name == "bicubic" and problem.enlarge == "bicubic":
         return "bicubic (the degraded input)"
     return LABELS[name].format(**problem._asdict())
 
 
 def make_problem(config: Any, is_degraded_here: bool) -> Problem:
-    """What the configuration says of the degradation.
+    """Returns what the configuration tells about the degradation.
 
     Args:
-        config: of the weights.
-        is_degraded_here: whether the group `degradation` makes the test images.
+        config: The configuration of the weights.
+        is_degraded_here: Whether the group `degradation` makes the degraded test
+            images, instead of files.
     """
     given = dict(config.degradation) if is_degraded_here else {}
     name = given.get("name", "")

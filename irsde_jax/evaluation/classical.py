@@ -1,7 +1,7 @@
-"""Classical restorations: what a user would try before training a network.
+"""Classical restoration methods that a user would try before training a network.
 
-Each is a function `(image, problem) -> image` of float [H, W, C] in [0, 1]. The
-libraries behind them are optional, so each function imports its own.
+Each method is a function `(image, problem) -> image` of float [H, W, C] in [0, 1]. The
+libraries that they need are optional, so each function imports its own.
 """
 
 import warnings
@@ -15,21 +15,24 @@ from irsde_jax.data import resampling
 from irsde_jax.data.noise_level import estimate_noise_level
 from irsde_jax.processes import holes
 
-_MOST_UNKNOWNS = 20_000  # pixels in the holes of an image: minutes, one linear system
+# The largest number of pixels in the holes of an image: more take minutes to solve.
+_MOST_UNKNOWNS = 20_000
 _RICHARDSON_LUCY_STEPS = 30
 _TELEA_RADIUS = 3  # pixels
-# A wavelet's grid shows as blocks; the mean over grids does not (Coifman, Donoho 1995).
+# One wavelet grid leaves visible blocks; the mean over shifted grids does not
+# (Coifman and Donoho 1995).
 _SHIFTS = tuple((y, x) for y in range(3) for x in range(3))  # pixels
 
 
 class Problem(NamedTuple):
-    """What a baseline may know of the degradation.
+    """The facts about the degradation that a baseline may use.
 
     Attributes:
-        sigma: noise level in image units; None: estimated from each image.
-        scale: the degraded images were smaller by this factor before enlargement.
-        enlarge: how they were enlarged: "bicubic" or "nearest".
-        blur_std: of the Gaussian kernel that deblurring assumes, in pixels.
+        sigma: The noise level in image units. None estimates it from each image.
+        scale: The factor by which the degraded images were enlarged before.
+        enlarge: The interpolation of that enlargement, "bicubic" or "nearest".
+        blur_std: The standard deviation of the Gaussian kernel that deblurring assumes,
+            in pixels.
     """
 
     sigma: float | None = None
@@ -39,11 +42,12 @@ class Problem(NamedTuple):
 
 
 def bicubic(image: np.ndarray, problem: Problem) -> np.ndarray:
-    """The small image, enlarged by bicubic interpolation (Keys, a = -1/2)."""
+    """Returns the small image, enlarged by bicubic interpolation (Keys, a = -1/2)."""
     if problem.enlarge == "bicubic":
-        return image  # it is that already
+        return image  # It was enlarged this way already.
     height, width = image.shape[:2]
-    # Any pixel of a block is the small image's: the one in the middle is in no doubt.
+    # Every pixel of a block equals that of the small image. The middle one is the
+    # safest choice, since the borders of blocks depend on rounding.
     rows, columns = (
         ((np.arange(round(np.ceil(side / problem.scale))) + 0.5) * side)
         // np.ceil(side / problem.scale)
@@ -55,7 +59,10 @@ def bicubic(image: np.ndarray, problem: Problem) -> np.ndarray:
 
 
 def non_local_means(image: np.ndarray, problem: Problem) -> np.ndarray:
-    """Means of similar patches (Buades et al. 2005), h as scikit-image advises."""
+    """Removes noise by non-local means (Buades et al. 2005).
+
+    The filter strength h is the one that scikit-image recommends.
+    """
     from skimage.restoration import denoise_nl_means
 
     sigma = _noise_level(image, problem)
@@ -68,11 +75,14 @@ def non_local_means(image: np.ndarray, problem: Problem) -> np.ndarray:
         fast_mode=True,
         channel_axis=-1,
     )
-    return denoised.reshape(image.shape)  # a single channel is dropped there
+    return denoised.reshape(image.shape)  # scikit-image drops a single channel.
 
 
 def wavelet(image: np.ndarray, problem: Problem) -> np.ndarray:
-    """BayesShrink (Chang et al. 2000), in YCbCr for colour, the mean of 9 shifts."""
+    """Removes noise by BayesShrink (Chang et al. 2000), averaged over 9 shifts.
+
+    Colour images are denoised in YCbCr.
+    """
     from skimage.restoration import denoise_wavelet
 
     sigma = _noise_level(image, problem)
@@ -80,7 +90,7 @@ def wavelet(image: np.ndarray, problem: Problem) -> np.ndarray:
         return image
     total = np.zeros(image.shape)
     with warnings.catch_warnings():
-        # Of small images, which have fewer levels than the library would like.
+        # The library warns about small images, which have few wavelet levels.
         warnings.filterwarnings("ignore", message="Level value of")
         for shift in _SHIFTS:
             moved = denoise_wavelet(
@@ -95,7 +105,7 @@ def wavelet(image: np.ndarray, problem: Problem) -> np.ndarray:
 
 
 def bm3d(image: np.ndarray, problem: Problem) -> np.ndarray:
-    """Block matching and collaborative filtering (Dabov et al. 2007)."""
+    """Removes noise by block matching and 3D filtering (Dabov et al. 2007)."""
     import bm3d as library
 
     sigma = _noise_level(image, problem)
@@ -108,14 +118,14 @@ def bm3d(image: np.ndarray, problem: Problem) -> np.ndarray:
 
 
 def richardson_lucy(image: np.ndarray, problem: Problem) -> np.ndarray:
-    """Richardson-Lucy deconvolution of a Gaussian blur, 30 steps."""
+    """Removes a Gaussian blur by 30 steps of Richardson-Lucy deconvolution."""
     from skimage.restoration import richardson_lucy as deconvolve
 
     radius = max(1, round(4 * problem.blur_std))
     offsets = np.arange(-radius, radius + 1)
     line = np.exp(-(offsets**2) / (2 * problem.blur_std**2))
     kernel = np.outer(line, line) / line.sum() ** 2
-    # Continued by reflection: zeros around the image would ring into it.
+    # The image is reflected at its border: zeros there would cause ringing inside.
     margin = 2 * radius
     sides = ((margin, margin), (margin, margin))
     planes = [
@@ -132,7 +142,7 @@ def richardson_lucy(image: np.ndarray, problem: Problem) -> np.ndarray:
 
 
 def telea(image: np.ndarray, problem: Problem) -> np.ndarray:
-    """Inpainting by fast marching (Telea 2004), of the image in 8 bits."""
+    """Fills holes by fast marching (Telea 2004), in the image rounded to 8 bits."""
     del problem
     import cv2
 
@@ -143,7 +153,11 @@ def telea(image: np.ndarray, problem: Problem) -> np.ndarray:
 
 
 def biharmonic(image: np.ndarray, problem: Problem) -> np.ndarray:
-    """Inpainting by the biharmonic equation (Damelin and Hoang 2018)."""
+    """Fills holes by the biharmonic equation (Damelin and Hoang 2018).
+
+    Raises:
+        ValueError: If the holes are so large that this would take minutes.
+    """
     del problem
     from skimage.restoration import inpaint_biharmonic
 
@@ -160,9 +174,10 @@ def biharmonic(image: np.ndarray, problem: Problem) -> np.ndarray:
 
 
 def harmonic(image: np.ndarray, problem: Problem) -> np.ndarray:
-    """A smooth surface over each hole, `holes.fill_smoothly`: what inpainting is given.
+    """Fills each hole with a smooth surface, by `holes.fill_smoothly`.
 
-    It is the mean of the process "inpainting", so that a network has to beat it.
+    The result is the mean of the process "inpainting", which an inpainting network gets
+    as input. A network is useful only if it does better.
     """
     del problem
     return np.asarray(_fill_smoothly(image))

@@ -1,7 +1,7 @@
-"""Several ways to restore the same images, measured alike.
+"""Comparison of several restoration methods on the same images.
 
-Each method is an entry, and the images that all of them are given are another. Entries
-are plain data, from which the tables and the report are written.
+Each method has an entry, and the degraded images have one, too. Entries are plain data,
+from which the tables and the report are written.
 """
 
 import math
@@ -27,18 +27,19 @@ Entry = dict[str, Any]
 
 
 class TestSet(NamedTuple):
-    """The images that all methods are given, and how the results are measured.
+    """The test images for all methods, and how the results are measured.
 
     Attributes:
-        source: reference images, and degraded ones where `degrade` is None.
-        degrade: see `scores.evaluate_images`, as the next two.
-        seed: of the sampling noise.
-        crop_border: pixels.
-        lpips: computed where it has weights.
-        bits: of the results: 8 in PNG files, or 32 (floats) in `.npy` files.
-        data_range: of the floats in files.
-        num_grey: The number of grey images to which noise is added in one channel, in
-            place of several.
+        source: The reference images, and the degraded images if `degrade` is None.
+        degrade: The function that makes degraded images from the references, or None.
+        seed: The seed of the sampling noise.
+        crop_border: The number of pixels on every side that metrics ignore.
+        lpips: The LPIPS metric, which is computed if it has weights.
+        bits: The number of bits of the results: 8 for PNG files, or 32 for floats in
+            `.npy` files.
+        data_range: The range of the floats in files.
+        num_grey: The number of grey images in several channels to which the same noise
+            is added in every channel.
     """
 
     source: Cropping
@@ -51,13 +52,16 @@ class TestSet(NamedTuple):
     num_grey: int = 0
 
     def pictures(self, index: int) -> dict[str, np.ndarray]:
-        """The "reference" and the "degraded" image, clipped to [0, 1]."""
+        """Returns the "reference", and the "degraded" image clipped to [0, 1]."""
         name, record = self.source.names[index], self.source[index]
         degraded = scores.degraded_image(record, self.degrade, name)
         return {"reference": record["x0"], "degraded": degraded.clip(0, 1)}
 
     def file_names(self) -> dict[str, str]:
-        """Name of an image -> of its result: its stem, or, where two are alike, all."""
+        """Returns the file name of each result by the name of its image.
+
+        It is the stem of the image's name, or the whole name if two stems are equal.
+        """
         names = self.source.names
         suffix = ".png" if self.bits == 8 else ".npy"
         stems = [
@@ -68,17 +72,17 @@ class TestSet(NamedTuple):
         return {name: f"{stem}{suffix}" for name, stem in zip(names, unique)}
 
     def read_result(self, path: Path) -> np.ndarray:
-        """The pixels of a file that `run_method` wrote."""
+        """Returns the pixels of a file that `run_method` wrote."""
         return images.read_image(path, self.data_range).pixels
 
 
 class Measured(NamedTuple):
-    """What `run_method` found.
+    """The results of `run_method`.
 
     Attributes:
-        rows: of every image; empty where the method failed.
-        examples: the first few results, with their images.
-        failure: why a baseline could not be computed, or "".
+        rows: The row of every image; empty if the method failed.
+        examples: The first few results, with their images.
+        failure: The reason why a baseline could not be computed, or "".
     """
 
     rows: list[Row]
@@ -96,14 +100,15 @@ def run_method(
     """Restores, writes and measures every image.
 
     Args:
-        method: what does not have a function gives no rows.
-        test_set: the images.
-        paths: the files of the results.
-        overwrite: whether they may be replaced.
-        tick: called after each image.
+        method: The method. Without a function, it gives no rows.
+        test_set: The test images.
+        paths: The files of the results, one for each image.
+        overwrite: Whether existing files may be replaced.
+        tick: The function that is called after each image.
 
     Raises:
-        ValueError: where weights fail on an image. A baseline that does fails alone.
+        ValueError: If weights fail on an image. If a baseline fails, its reason is in
+            the result instead.
     """
     rows: list[Row] = []
     examples: list[Result] = []
@@ -133,7 +138,7 @@ def run_method(
     except ValueError as error:
         if method.kind != BASELINE:
             raise
-        # Half a column compares nothing: of some images it would be another mean.
+        # Results for some images only cannot be compared: their mean differs.
         shutil.rmtree(paths[0].parent, ignore_errors=True)
         return Measured([], [], str(error).rstrip("."))
     return Measured(rows, examples)
@@ -150,12 +155,12 @@ def _lpips(test_set: TestSet, result: Result) -> Row:
 
 
 def input_entry(rows: Sequence[Row]) -> Entry:
-    """The entry of the degraded images, from the rows of any method."""
+    """Returns the entry of the degraded images, from the rows of any method."""
     return _entry("degraded", INPUT, rows, "degraded")
 
 
 def method_entry(method: Method, measured: Measured) -> Entry:
-    """The entry of a method, with what `run_method` found."""
+    """Returns the entry of a method, from the results of `run_method`."""
     rows = measured.rows
     entry = _entry(method.name, method.kind, rows, "restored")
     return entry | dict(
@@ -168,7 +173,7 @@ def method_entry(method: Method, measured: Measured) -> Entry:
 
 
 def _names_of_metrics(rows: Sequence[Row]) -> tuple[str, ...]:
-    """The metrics that rows hold: LPIPS only where it was computed."""
+    """Returns the metrics that rows hold: LPIPS only if it was computed."""
     has_lpips = bool(rows) and "restored_lpips" in rows[0]
     return (*scores.METRICS, "lpips") if has_lpips else scores.METRICS
 
@@ -207,5 +212,5 @@ def _entry(name: str, kind: str, rows: Sequence[Row], stage: str) -> Entry:
 
 
 def _minus(after: float, before: float) -> float:
-    """The gain; of two images that are both perfect there is none, not NaN."""
+    """Returns the gain; it is 0, not NaN, if both scores are the same infinity."""
     return 0.0 if math.isinf(after) and after == before else after - before

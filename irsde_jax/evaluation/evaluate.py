@@ -1,4 +1,4 @@
-"""Evaluation of weights on a test folder: images, scores, sheets, a report."""
+"""Evaluates weights on test images: restored images, scores, sheets and a report."""
 
 import logging
 import os
@@ -43,30 +43,31 @@ def run(
 ) -> dict[str, Any]:
     """Evaluates weights on the test images of the configuration (`--mode=evaluate`).
 
-    Writes `restored/*.png`, `metrics.csv` and `comparison.png` of the first weights and
-    solver, and `methods/NAME/*.png`, `summary.csv`, `per_image.csv`, `metrics.json` and
-    `report.html` of all methods; prints the tables. Images that are not grey or RGB, or
-    have a `data.data_range` of their own, are measured as floats and written as `.npy`.
-    All images are read before the first is restored, so that damage is found at once.
+    Writes `restored/*.png`, `metrics.csv` and `comparison.png` for the first weights
+    and solver, and `methods/NAME/*.png`, `summary.csv`, `per_image.csv`, `metrics.json`
+    and `report.html` for all methods; prints the tables. Images that are not grey or
+    RGB, or have another `data.data_range`, are measured as floats and written as `.npy`
+    files. All images are read before the first is restored, so that damaged files are
+    found at once.
 
     Args:
-        config: The configuration; None for the one stored with the weights. Its group
-            `evaluation` says what is compared.
+        config: The configuration, or None for the one that is stored with the weights.
+            Its group `evaluation` selects what is compared.
         workdir: The training run with the weights, and the default place of `output`.
-        weights: The weights, in place of those in `workdir`.
+        weights: The weights to use instead of those in `workdir`.
         output: The folder of the results; by default `WORKDIR/evaluation/NAME`, where
-            NAME is that of the test images.
-        overwrite: Whether results that exist may be replaced.
+            NAME is the name of the test set.
+        overwrite: Whether existing results may be replaced.
         others: More weights for the same images, each with its configuration or None.
 
     Returns:
-        What `metrics.json` holds, with NaN and infinity where that has null.
+        The contents of `metrics.json`, but with NaN and infinity instead of null.
 
     Raises:
-        FileNotFoundError: if there are no weights, no test folder or no LPIPS weights.
-        FileExistsError: if `output` is not empty and `overwrite` is False.
-        ValueError: if a test image cannot be used, if there is none, or if other
-            weights take other images than the first.
+        FileNotFoundError: If weights, the test folder or the LPIPS weights are missing.
+        FileExistsError: If `output` is not empty and `overwrite` is False.
+        ValueError: If a test image cannot be used, if there are no test images, or if
+            other weights need other images than the first.
     """
     name = str(workdir if weights is None else weights)
     restorers = [(name, loading.open_restorer(config, workdir, weights))]
@@ -94,10 +95,15 @@ def run(
 def _open_others(
     config: Config, others: Sequence[tuple[str, Config | None]]
 ) -> list[tuple[str, Restorer]]:
-    """The weights that are compared with the first ones, whose configuration is given.
+    """Opens the weights that are compared with the first ones.
+
+    Args:
+        config: The configuration of the first weights.
+        others: The other weights, each with its configuration or None.
 
     Raises:
-        ValueError: if they take other images, or `num_samples` is negative.
+        ValueError: If they take other images than the first weights, or if
+            `evaluation.num_samples` is negative.
     """
     if config.evaluation.num_samples < 0:
         raise ValueError(
@@ -112,7 +118,7 @@ def _open_others(
 
 
 def _require_same_input(first: Config, other: Config, name: str) -> None:
-    """Raises if weights would be given other images than the first ones."""
+    """Raises ValueError if weights take other images than the first weights."""
     differences = configuration.differences(
         first,
         other,
@@ -128,7 +134,7 @@ def _require_same_input(first: Config, other: Config, name: str) -> None:
 def _plan(
     config: Config, restorers: Sequence[tuple[str, Restorer]]
 ) -> tuple[list[Method], TestSet]:
-    """The methods that are compared, and the images that they are given."""
+    """Returns the methods to compare, and the test images for all of them."""
     settings = config.evaluation
     compared = methods.restoring_methods(restorers, settings.solvers)
     lpips = perceptual.open_lpips(
@@ -148,7 +154,7 @@ def _compare(
     target: Path,
     overwrite: bool,
 ) -> tuple[dict[str, Any], list[Result]]:
-    """Restores all images by all methods; returns the record, and images to show."""
+    """Restores all images with all methods; returns the record and images to show."""
     files = test_set.file_names().values()
     paths = [[target / method.folder / file for file in files] for method in compared]
     total = len(test_set.source) * len(compared)
@@ -172,7 +178,7 @@ def _compare(
 def _add_fid(
     entries: Sequence[Entry], test_set: TestSet, target: Path, channels: int
 ) -> str:
-    """Sets the FID of every entry with images; returns why there is none, or ""."""
+    """Sets the FID of every entry with images; returns "" or why there is no FID."""
     reason = perceptual.why_no_fid(channels, test_set.bits)
     if reason:
         return reason

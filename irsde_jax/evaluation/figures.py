@@ -1,7 +1,7 @@
-"""Results to look at: images side by side, and a table of scores.
+"""Sheets with images side by side, and a table of scores.
 
-The images are not resampled, so that texture can be judged: a pixel of an image is a
-pixel of the sheet, or a square of them where images are tiny.
+The images are not resampled, so that texture can be judged: a pixel of an image is one
+pixel of the sheet, or a square of pixels if the image is tiny.
 """
 
 import math
@@ -14,20 +14,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 from irsde_jax.data.image_files import file_names, images
 
-_MARGIN, _GAP, _LINE = 24, 12, 26  # pixels: around the sheet, between images, of text
-_MIN_WIDTH = 224  # of a column, so that captions fit under small images
+# The margin around the sheet, the gap between images and the height of a text line.
+_MARGIN, _GAP, _LINE = 24, 12, 26  # pixels
+_MIN_WIDTH = 224  # pixels of a column, so that captions fit under small images
 _STAGES = ("degraded", "restored")
 
 Caption = str | Sequence[str]
-"""What stands under a row: one line for all of it, or one for each image."""
+"""The text under a row: one line for the whole row, or one for each image."""
 
 
 class _Style(NamedTuple):
-    """How a line of text looks.
+    """The style of a line of text.
 
     Attributes:
         size: The height of the font in pixels.
-        ink: The colour.
+        ink: The colour of the text, RGB in 0..255.
     """
 
     size: int
@@ -49,28 +50,24 @@ def comparison_sheet(
     max_rows: int = 8,
     num_omitted: int = 0,
 ) -> Image.Image:
-    """One picture of many: a row for each example, a column for each version of it.
+    """Returns a sheet with a row for each example and a column for each version of it.
 
-    Large images are shown as their central crop, pixel for pixel; tiny ones enlarged by
-    a whole number. Values outside [0, 1] are clipped.
+    Large images are cropped at their centre; tiny images are enlarged by a whole
+    number. Values outside [0, 1] are clipped.
 
     Args:
-        rows: at least one row of images, each float [H, W, C] in [0, 1], as many as
-            there are columns. Sizes may differ from row to row; C is 1 or 3, and of any
-            other number of channels the mean is shown.
-        columns: headings, such as "degraded", "restored", "reference".
-        captions: one for each row; text that is too long for its place is cut.
-            Pillow's font has Latin letters and no arrows.
-        crop_size: largest side of an image in the sheet, in pixels.
-        max_rows: rows shown; the sheet says how many there are besides.
-        num_omitted: rows that exist but are not in `rows`.
-
-    Returns:
-        The sheet, an RGB image.
+        rows: The rows of images, each float [H, W, C] in [0, 1], one per column. Sizes
+            may differ between rows. If C is not 3, the mean over channels is shown.
+        columns: The headings, such as "degraded", "restored", "reference".
+        captions: The captions, one for each row. Text that is too long is cut. Pillow's
+            font has Latin letters and no arrows.
+        crop_size: The largest side of an image in the sheet, in pixels.
+        max_rows: The largest number of rows shown. The sheet says how many are omitted.
+        num_omitted: The number of further rows that are not in `rows`.
 
     Raises:
-        ValueError: if there are no rows, or numbers of rows, columns and captions do
-            not fit.
+        ValueError: If there are no rows, or if the numbers of rows, columns and
+            captions do not match.
     """
     _check(rows, columns, captions, crop_size, max_rows)
     num_omitted += len(rows) - len(rows[:max_rows])
@@ -103,32 +100,32 @@ def comparison_sheet(
 def save_sheet(
     path: str | os.PathLike, sheet: Image.Image, overwrite: bool = False
 ) -> None:
-    """Writes a sheet, normally as .png: the whole file or none of it.
+    """Writes a sheet atomically, in the format of the path's suffix.
 
     Args:
-        path: file name in an existing folder.
-        sheet: what `comparison_sheet` returns.
-        overwrite: whether an existing file is replaced.
+        path: The file, such as NAME.png, in an existing folder.
+        sheet: The sheet that `comparison_sheet` returned.
+        overwrite: Whether an existing file may be replaced.
 
     Raises:
-        FileExistsError: if the file exists and `overwrite` is False.
-        FileNotFoundError: if the folder does not exist.
+        FileExistsError: If the file exists and `overwrite` is False.
+        FileNotFoundError: If the folder does not exist.
     """
     pixels = np.asarray(sheet, np.float32) / 255
     images.write_image(path, images.ImageFile(pixels, None, 8), overwrite)
 
 
 def score_table(rows: Sequence[Mapping[str, Any]], mean: Mapping[str, float]) -> str:
-    """Degraded against restored as text, a line for each image and one for the mean.
+    """Returns the scores of degraded and restored images as a table of text.
 
     Args:
-        rows: for each image "name", "degraded_psnr_rgb" and so on (degraded, restored;
-            psnr, ssim; rgb, y), perhaps "degraded_lpips" and "restored_lpips",
-            "seconds", and "compiled": whether these include compilation.
-        mean: the scores over all images, and "median_seconds".
+        rows: The rows of the images, each from `scores.Result.row` and perhaps with
+            "degraded_lpips" and "restored_lpips".
+        mean: The means of the scores over all images, and "median_seconds".
 
     Returns:
-        Lines of text; a score that is NaN is shown as "-".
+        Lines of text, one for each image and one for the mean. A score that is NaN is
+        shown as "-".
     """
     width = max(5, *(len(row["name"]) for row in rows))
     psnr, ssim = f"{'degr.':>9}{'rest.':>7}{'gain':>8}", f"{'degr.':>9}{'rest.':>8}"
@@ -165,7 +162,7 @@ def _score_line(row: Mapping[str, Any], width: int) -> str:
 
 
 def _pair(row: Mapping[str, Any], metric: str) -> str:
-    """A score before and after, four digits each."""
+    """Returns a score before and after restoration, each with four decimals."""
     values = [row[f"{stage}_{metric}"] for stage in _STAGES]
     shown = ["-" if math.isnan(value) else f"{value:.4f}" for value in values]
     return f"{shown[0]:>9}{shown[1]:>8}"
@@ -202,7 +199,7 @@ def _check(
 
 
 def _to_tile(image: np.ndarray, crop_size: int) -> Image.Image:
-    """The central crop of [H, W, C], enlarged by a whole number where it is tiny."""
+    """Returns the central crop of [H, W, C], enlarged by a whole number if tiny."""
     image = np.asarray(image)
     if image.ndim != 3 or 0 in image.shape:
         raise ValueError(f"an image has shape {image.shape} where [H, W, C] is wanted.")
@@ -228,7 +225,7 @@ def _write_caption(
 def _write(
     pen: Any, corner: tuple[int, int], text: str, width: int, style: _Style
 ) -> None:
-    """One line of text, cut to the width."""
+    """Draws one line of text, cut to `width` pixels."""
     text = file_names.escaped(" ".join(text.split()))
     font = ImageFont.load_default(style.size)
     if font.getlength(text) > width:

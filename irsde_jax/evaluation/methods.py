@@ -1,4 +1,4 @@
-"""The ways to restore that are compared: weights with a solver, or a baseline."""
+"""The methods that an evaluation compares: weights with a solver, or baselines."""
 
 import functools
 import re
@@ -16,21 +16,22 @@ from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.weights import PYTORCH_SUFFIXES
 
 INPUT, RESTORED, BASELINE = "input", "restored", "baseline"
-"""The kinds of rows of a comparison; the degraded images are one too."""
+"""The kinds of entries of a comparison; `INPUT` is for the degraded images."""
 
 
 class Method(NamedTuple):
-    """One way to restore an image.
+    """A method that restores an image.
 
     Attributes:
-        name: unique in a comparison.
-        kind: `RESTORED` or `BASELINE`.
-        folder: of its results, in that of the evaluation.
-        function: `(image, key=key) -> image`; None where it cannot be computed.
-        weights: where they came from; "" for a baseline.
-        solver: "" for a baseline.
-        num_evals: network evaluations an image; 0 for a baseline.
-        not_computed: the reason why there is no `function`, or "".
+        name: The name, which is unique in a comparison.
+        kind: The kind, `RESTORED` or `BASELINE`.
+        folder: The folder of its results, inside the folder of the evaluation.
+        function: The function `(image, key=key) -> image`, or None if the method cannot
+            be computed.
+        weights: The source of the weights; "" for a baseline.
+        solver: The name of the solver; "" for a baseline.
+        num_evals: The number of network evaluations per image; 0 for a baseline.
+        not_computed: The reason why there is no `function`, or "".
     """
 
     name: str
@@ -44,12 +45,16 @@ class Method(NamedTuple):
 
 
 def parse_solvers(text: str) -> list[tuple[str, int | None]]:
-    """Reads "mr_ode_2@5,posterior" as pairs: a solver, and its evaluations or None.
+    """Parses a list of solvers such as "mr_ode_2@5,posterior".
+
+    Returns:
+        Pairs of a solver and its number of evaluations, or None if no number is given.
 
     A solver of the user's own is named as in `samplers.find_solver`.
 
     Raises:
-        ValueError: If a solver is unknown, or if a number of evaluations is missing.
+        ValueError: If a solver is unknown, a number is not valid, or an item is given
+            twice.
     """
     found = []
     for item in filter(None, (part.strip() for part in text.split(","))):
@@ -72,14 +77,16 @@ def parse_solvers(text: str) -> list[tuple[str, int | None]]:
 def restoring_methods(
     restorers: Sequence[tuple[str, Restorer]], solvers: str
 ) -> list[Method]:
-    """Each of the weights with each of the solvers.
+    """Returns the methods that combine each of the weights with each of the solvers.
 
     Args:
-        restorers: where the weights came from, and the weights.
-        solvers: see `parse_solvers`; "": the one of each configuration.
+        restorers: The source of the weights and the restorer, for each of the weights.
+        solvers: The solvers, in the form that `parse_solvers` reads. "" takes the
+            solver of each configuration.
 
     Returns:
-        The first one's results go to `restored/`, the others' to `methods/NAME/`.
+        The methods. The results of the first go to `restored/`, those of the others to
+        `methods/NAME/`.
     """
     methods: list[Method] = []
     wanted: list[tuple[str | None, int | None]] = [*parse_solvers(solvers)]
@@ -112,7 +119,15 @@ def restoring_methods(
 def baseline_methods(
     names: Sequence[str], problem: Problem, others: Sequence[Method]
 ) -> list[Method]:
-    """The baselines of those names; what is not installed says so."""
+    """Returns the baselines of those names.
+
+    A baseline whose packages are not installed has no function, but a reason.
+
+    Args:
+        names: The names, keys of `baselines.BASELINES`.
+        problem: The facts about the degradation.
+        others: The methods whose folders are already in use.
+    """
     methods: list[Method] = []
     for name in names:
         lacks = baselines.missing(name)
@@ -133,13 +148,17 @@ def _apply(name: str, problem: Problem, image: np.ndarray, *, key: Any) -> np.nd
     del key  # deterministic
     shape, baseline = image.shape, baselines.BASELINES[name]
     if name in baselines.DENOISERS and grey.is_grey(image):
-        image = image[..., :1]  # they too take noise for independent in each channel
+        image = image[..., :1]  # They assume independent noise in each channel.
     restored = np.asarray(baseline(image, problem), np.float32)
     return np.broadcast_to(restored, shape)
 
 
 def _with_solver(restorer: Restorer, solver: str, number: int | None) -> Restorer:
-    """The same weights with another solver; raises if they do not go together."""
+    """Returns the same weights with another solver.
+
+    Raises:
+        ValueError: If the solver cannot be used with these weights.
+    """
     values = [f"--config.sampling.solver={solver}"]
     if number is not None:
         values.append(f"--config.sampling.num_evals={number}")
@@ -150,7 +169,7 @@ def _with_solver(restorer: Restorer, solver: str, number: int | None) -> Restore
 
 
 def _labels(sources: Sequence[str]) -> list[str]:
-    """The last part of each path, or all of it where that is not unique."""
+    """Returns the last part of each path, or whole paths if these are not unique."""
     names = [Path(source).name for source in sources]
     short = [
         name.removesuffix(next(filter(name.endswith, PYTORCH_SUFFIXES), ""))
@@ -160,7 +179,7 @@ def _labels(sources: Sequence[str]) -> list[str]:
 
 
 def _folder(name: str, others: Sequence[Method]) -> str:
-    """A folder of that name, in letters that every file system has."""
+    """Returns an unused folder of that name, in characters that all systems allow."""
     folder = "methods/" + (re.sub(r"[^\w@.-]+", "_", name).strip("._") or "_")
     taken = {method.folder for method in others}
     return next(

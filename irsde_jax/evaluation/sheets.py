@@ -1,4 +1,4 @@
-"""The two sheets of an evaluation: before and after, and where restorations differ."""
+"""The two sheets of an evaluation: a comparison of images, and the uncertainty."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,19 @@ def write_uncertainty(
     path: Path,
     overwrite: bool,
 ) -> list[dict[str, Any]]:
-    """The mean of several restorations and where they differ, of the first images."""
+    """Writes a sheet with the mean and the standard deviation of several restorations.
+
+    Args:
+        restorer: The restorer, whose configuration has `evaluation.num_samples`.
+        source: The test images, of which the first few are shown.
+        degrade: The function that makes degraded images, or None if `source` has them.
+        path: The file of the sheet.
+        overwrite: Whether an existing file may be replaced.
+
+    Returns:
+        A dictionary for each image: its name, the number of samples, the PSNR of the
+        mean in dB and the mean standard deviation.
+    """
     config, rows, entries = restorer.config, [], []
     captions = []
     for index in range(min(len(source), _UNCERTAINTY_ROWS)):
@@ -62,7 +74,12 @@ def write_uncertainty(
 
 
 def comparison(examples: Sequence[Result], num_images: int) -> Image.Image:
-    """The first of `num_images` images: degraded, restored, reference."""
+    """Returns a sheet with the degraded, restored and reference version of images.
+
+    Args:
+        examples: The results that are shown.
+        num_images: The number of all images of the test set.
+    """
     columns = ("degraded", "restored", "reference")
     captions = []
     for result in examples:

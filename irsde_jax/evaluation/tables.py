@@ -1,4 +1,4 @@
-"""A comparison as text and as CSV files."""
+"""Tables of a comparison, as text and as CSV files."""
 
 import csv
 import math
@@ -17,33 +17,33 @@ METRICS = {
     "ssim_y": "SSIM Y",
     "lpips": "LPIPS",
 }
-"""Name of each metric that an entry may hold."""
+"""The metrics that an entry may hold, with the names that tables show."""
 
 LOWER_IS_BETTER = ("lpips", "fid", "seconds")
 
-# Those whose interval the text shows; the CSV files and the report have all.
+# The text shows only these intervals; the CSV files and the report show all.
 _WITH_INTERVAL = ("psnr_rgb", "ssim_rgb", "lpips")
 
 
 def heading(metric: str) -> str:
-    """The name of a metric, and whether lower is better where that may surprise."""
+    """Returns the name of a metric, with a note if lower is better."""
     return METRICS[metric] + (" (lower is better)" if metric == "lpips" else "")
 
 
 def decimals(metric: str) -> int:
-    """Digits after the point that a score is shown with."""
+    """Returns the number of decimals with which a score is shown."""
     return 2 if metric.startswith("psnr") or metric in ("fid", "seconds") else 4
 
 
 def number(value: float | None, metric: str, sign: str = "") -> str:
-    """A score as text, "-" where there is none."""
+    """Returns a score as text; "-" stands for None and NaN."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:{sign}.{decimals(metric)}f}"
 
 
 def with_interval(score: Mapping[str, Any] | None, metric: str, sign: str = "") -> str:
-    """A mean with its interval, as "29.56 [29.10, 30.02]"."""
+    """Returns a mean with its interval as text, such as "29.56 [29.10, 30.02]"."""
     if not score:
         return "-"
     mean = number(score["mean"], metric, sign)
@@ -54,19 +54,19 @@ def with_interval(score: Mapping[str, Any] | None, metric: str, sign: str = "") 
 
 
 def shown_metrics(entries: Sequence[Entry]) -> list[str]:
-    """The metrics that any entry holds, in the order of `METRICS`."""
+    """Returns the metrics that any entry holds, in the order of `METRICS`."""
     return [name for name in METRICS if any(name in e["scores"] for e in entries)]
 
 
 def aligned(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Cells as lines of text, the first column to the left, the others to the right.
+    """Aligns cells as lines of text: the first column left, the others right.
 
     Args:
-        heading: of each column.
-        rows: as many cells each.
+        heading: The heading of each column.
+        rows: The cells of each row, one for each column.
 
     Returns:
-        The heading, a rule, and a line for each row.
+        The line of the heading, a rule, and a line for each row.
     """
     widths = [max(map(len, column)) for column in zip(heading, *rows)]
     lines = [
@@ -77,7 +77,7 @@ def aligned(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def comparison_table(report: Mapping[str, Any]) -> str:
-    """The methods as text, a line each, and below it what was not computed."""
+    """Returns a table with one line for each method, and the notes below it."""
     entries = report["methods"]
     metrics = shown_metrics(entries)
     titles = ["method", "evals", *map(heading, metrics), "gain dB", "FID", "seconds"]
@@ -102,7 +102,7 @@ def comparison_table(report: Mapping[str, Any]) -> str:
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
-    """What a reader of the table must know, a sentence each."""
+    """Returns the sentences that a reader of the table must know."""
     confidence = report["confidence"]
     count = len(report["images"])
     lines = [
@@ -136,7 +136,10 @@ def notes(report: Mapping[str, Any]) -> list[str]:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows with the keys of the first as columns; names are `file_names.escaped`."""
+    """Writes rows as a CSV file, with the keys of the first row as columns.
+
+    Text is passed through `file_names.escaped`, because not all names fit into UTF-8.
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -150,7 +153,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def summary_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """A line of `summary.csv` for each method."""
+    """Returns the rows of `summary.csv`, one for each method."""
     metrics, rows = shown_metrics(entries), []
     for entry in entries:
         row = {"method": entry["name"], "kind": entry["kind"]}
@@ -167,7 +170,7 @@ def summary_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def image_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """A line of `per_image.csv` for each image of each method."""
+    """Returns the rows of `per_image.csv`, one for each image of each method."""
     metrics = shown_metrics(entries)
     return [
         dict(method=entry["name"], image=image["name"])

@@ -1,4 +1,4 @@
-"""The images of an evaluation: opened, read once, and degraded where that is wanted."""
+"""Opens the test images of an evaluation, and checks them by reading each one once."""
 
 import logging
 from pathlib import Path
@@ -19,25 +19,25 @@ from irsde_jax.training import experiment
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
 
-# Half of the third decimal: 25/255 may be written as 0.098.
+# Users may round to three decimals, for example 25/255 to 0.098.
 _ROUNDING = 0.0005 + 1e-9
 
 
 def open_test_set(config: Config, lpips: Lpips) -> TestSet:
-    """Returns what all methods are given, and how the results are measured.
+    """Returns the test images for all methods, and how the results are measured.
 
     Args:
         config: The configuration of the first weights.
-        lpips: The network of LPIPS, if there is one.
+        lpips: The LPIPS metric, with or without weights.
 
     Raises:
-        FileNotFoundError: if there is no test folder.
-        ValueError: if it is empty or holds an image that cannot be used.
+        FileNotFoundError: If the test folder is missing.
+        ValueError: If it is empty or holds an image that cannot be used.
     """
     degrade = degradations.make_degradation(**config.degradation)
     source, num_grey = _open(config, None if degrade else True)
     if "mu" in source[0]:
-        degrade = None  # the test set brings its own degraded images
+        degrade = None  # The test set has its own degraded images.
     if degrade is None or not degradations.adds_noise(config.degradation.name):
         num_grey = 0
     else:
@@ -57,7 +57,7 @@ def open_test_set(config: Config, lpips: Lpips) -> TestSet:
 def warn_of_another_noise_level(
     restorer: Restorer, degrade: Degradation | None
 ) -> None:
-    """Logs a warning if the process is told another level than is added here."""
+    """Logs a warning if the process assumes another noise level than is added here."""
     added = restorer.config.degradation.get("sigma")
     told = restorer.sampling.sigma
     if degrade is None or told is None or not restorer.process.starts_at_input:
@@ -72,13 +72,13 @@ def warn_of_another_noise_level(
 
 
 def _open(config: Config, paired: bool | None) -> tuple[Cropping, int]:
-    """The images of the test set, each of which has been read once.
+    """Opens the test set and reads each image once.
 
-    Clean images that a degradation makes smaller are cropped to a multiple of its
-    factor first, as papers do.
+    If the degradation makes images smaller, clean images are first cropped to a
+    multiple of its factor. This is common practice in papers.
 
     Returns:
-        The images, and how many of them are grey in several equal channels.
+        The images, and the number of images that are grey in several equal channels.
     """
     address = config.evaluation.dir
     if sources.is_folder(address) and not Path(address).is_dir():
@@ -95,6 +95,6 @@ def _open(config: Config, paired: bool | None) -> tuple[Cropping, int]:
 
 
 def _result_bits(config: Config) -> int:
-    """8, as published figures are of; 32, floats, where no format of 8 bits fits."""
+    """Returns 8, as in published results, or 32 (floats) if no 8-bit format fits."""
     has_picture = config.model.channels in (1, 3)
     return 8 if has_picture and config.data.data_range == UNIT_RANGE else 32

@@ -1,1 +1,1 @@
-"""Training: the loop, its step, what it writes down, and how it survives."""
+"""Training: the loop, the training step, logs, and recovery from failures."""

@@ -1,4 +1,4 @@
-"""Functions of a user's own that a training calls."""
+"""User functions that the training loop calls."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,17 +6,19 @@ from typing import NamedTuple
 
 
 class Callbacks(NamedTuple):
-    """Functions of a user's own that a training calls; None calls nothing.
+    """User functions that the training loop calls; None disables a callback.
 
-    Of several hosts, each calls its own; a callback that raises ends the training.
+    With several hosts, every host calls its own callbacks. An exception in a callback
+    ends the training.
 
     Attributes:
-        on_log: `(step, metrics)`, after the metrics of `train.log_every` steps were
-            logged.
-        on_validate: `(step, scores)`, after the validation images were scored.
-        on_checkpoint: `(step, folder)`, when the checkpoint of that step is handed to
-            the writer, which works in the background: the folder exists once all of
-            the checkpoint is written.
+        on_log: The function that is called as `on_log(step, metrics)` after the metrics
+            of `train.log_every` steps were logged.
+        on_validate: The function that is called as `on_validate(step, scores)` after
+            the validation images were scored. Only the first host validates.
+        on_checkpoint: The function that is called as `on_checkpoint(step, folder)` when
+            the checkpoint of that step is handed to the writer. The writer works in the
+            background, so the folder does not exist until the checkpoint is complete.
     """
 
     on_log: Callable[[int, Mapping[str, float]], object] | None = None

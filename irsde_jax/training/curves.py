@@ -1,4 +1,4 @@
-"""Learning curves of one or several runs, side by side in a picture."""
+"""Learning curves of one or several training runs, drawn into one picture."""
 
 import logging
 import os
@@ -12,8 +12,8 @@ from irsde_jax.training import logs
 
 FILE_NAME = "curves.png"
 
-# Scalar -> what its axis says, and whether it is logarithmic. A panel for each that
-# the runs have.
+# The name of a scalar -> the title of its panel, and whether the axis is logarithmic.
+# Scalars that no run has get no panel.
 PANELS = {
     "loss": ("training loss", True),
     "validation_psnr": ("validation PSNR (dB, RGB)", False),
@@ -23,7 +23,7 @@ PANELS = {
     "images_per_s": ("images per second", False),
 }
 _SMOOTHED = {"loss", "grad_norm"}
-_POINTS = 200  # of a smoothed curve: more are not seen
+_POINTS = 200  # per smoothed curve: more points would not be visible
 
 logger = logging.getLogger(__name__)
 
@@ -34,18 +34,19 @@ def run(
     output: str | os.PathLike | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Draws the curves of work directories; returns the picture's path.
+    """Draws the learning curves of training runs and returns the path of the picture.
 
     Args:
-        workdirs: of training runs, finished or not.
-        output: the picture, or a folder for it; None is `curves.png` in the first work
-            directory, which is replaced: it is drawn from the logs at any time.
-        overwrite: whether to replace another picture.
+        workdirs: The work directories of training runs, which may be unfinished.
+        output: The file of the picture, or a folder for it. None writes `curves.png`
+            into the first work directory and always replaces that file, because it
+            can be drawn from the logs again.
+        overwrite: Whether an existing picture at `output` may be replaced.
 
     Raises:
-        FileNotFoundError: if a work directory has no logs.
-        FileExistsError: if the picture exists and `overwrite` is False.
-        ModuleNotFoundError: without matplotlib.
+        FileNotFoundError: If a work directory has no logs.
+        FileExistsError: If the picture exists and `overwrite` is False.
+        ModuleNotFoundError: If matplotlib is not installed.
     """
     pyplot = _import_pyplot()
     runs = {str(workdir): read(workdir) for workdir in workdirs}
@@ -84,12 +85,12 @@ def run(
 
 
 def read(workdir: str | os.PathLike) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The curves of a run: steps and values, each shape [entries], by name.
+    """Returns the curves of a run by name: (steps, values), each of shape [entries].
 
-    Values that are not finite are left out.
+    Values that are not finite are skipped.
 
     Raises:
-        FileNotFoundError: if the work directory has no logs.
+        FileNotFoundError: If the work directory has no logs.
     """
     path = Path(workdir) / "logs" / logs.FILE_NAME
     if not path.is_file():
@@ -108,7 +109,7 @@ def read(workdir: str | os.PathLike) -> dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def smooth(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means over neighbouring entries, at most 200 points; shapes [points]."""
+    """Returns means over neighbouring entries: at most 200 points, shapes [points]."""
     num_points = min(_POINTS, len(values))
     parts = np.array_split(np.arange(len(values)), num_points)
     means = ([x[part].mean() for part in parts] for x in (steps, values))
@@ -134,7 +135,7 @@ def _import_pyplot() -> Any:
         raise ModuleNotFoundError(
             "learning curves are drawn by matplotlib: pip install 'irsde_jax[plot]'"
         ) from error
-    matplotlib.use("Agg")  # needs no display
+    matplotlib.use("Agg")  # This backend needs no display.
     from matplotlib import pyplot
 
     return pyplot

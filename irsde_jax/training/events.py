@@ -1,7 +1,8 @@
-"""Scalars and images as TensorBoard shows them, by tensorboardX.
+"""Scalars and images for TensorBoard, written with tensorboardX.
 
-Its SummaryWriter hands them to a thread; should that fail, on a full disk, whoever adds
-more waits for ever. Here the caller writes, and is told.
+The SummaryWriter of tensorboardX writes from a thread of its own. If that thread fails,
+for example because the disk is full, the next call to the writer blocks forever. This
+module therefore writes in the calling thread, so that errors reach the caller.
 """
 
 import os
@@ -13,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-_FLUSH_EVERY_S = 30.0  # to the disk: a killed run loses so much of its curves
+_FLUSH_EVERY_S = 30.0  # the most that a killed run loses of its curves, in seconds
 
 
 class EventWriter:
-    """A file of events in `logdir`, of which there may be several.
+    """A new event file in `logdir`, beside those of earlier starts of the run.
 
     Raises:
-        ImportError: without tensorboardX.
-        OSError: from all methods, if the file cannot be written.
+        ImportError: If tensorboardX is not installed.
+        OSError: If the file cannot be written. Every method raises this error.
     """
 
     def __init__(self, logdir: Path):
-        # Here, because most of this package goes without it.
+        # The import is here because the rest of the package does not need tensorboardX.
         from tensorboardX import summary
         from tensorboardX.proto import event_pb2
         from tensorboardX.record_writer import RecordWriter
@@ -37,7 +38,7 @@ class EventWriter:
         self._add(file_version="brain.Event:2")
 
     def add_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        """One event for all of them."""
+        """Adds the scalars of a training step as one event."""
         values = [
             self._summary.scalar(name, value).value[0]
             for name, value in scalars.items()
@@ -47,7 +48,7 @@ class EventWriter:
             self.flush()
 
     def add_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
-        """Images of shape [H, W, C], C being 1 or 3, in [0, 1]."""
+        """Adds images of shape [H, W, C], where C is 1 or 3, with values in [0, 1]."""
         for name, image in images.items():
             pixels = np.clip(np.asarray(image, np.float32), 0.0, 1.0)
             shown = self._summary.image(name, pixels, dataformats="HWC")
@@ -55,12 +56,12 @@ class EventWriter:
         self.flush()
 
     def flush(self) -> None:
-        """Puts everything on disk."""
+        """Writes all pending events to the disk."""
         self._file.flush()
         self._flushed_at = time.monotonic()
 
     def close(self) -> None:
-        """Ends the file; a second call does nothing."""
+        """Closes the file; a second call does nothing."""
         self._file.close()
 
     def _add(self, **event: Any) -> None:

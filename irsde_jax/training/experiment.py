@@ -1,4 +1,4 @@
-"""The parts of a training, built and checked from its configuration."""
+"""Builds and checks the parts of a training run from its configuration."""
 
 import copy
 from pathlib import Path
@@ -20,11 +20,11 @@ from irsde_jax.training import optimizers, train_step
 Config: TypeAlias = ml_collections.ConfigDict
 
 
-_NUM_SHOWN = 4  # rows of the picture of a validation
+_NUM_SHOWN = 4  # the largest number of rows in the picture of a validation
 
 
 def check_settings(config: Config) -> None:
-    """Raises for numbers that would fail, or do nothing, hours later."""
+    """Raises ValueError for settings that would fail or have no effect hours later."""
     positive = [
         *("batch_size", "accumulate", "log_every", "checkpoint_every"),
         *("keep_checkpoints", "max_skipped"),
@@ -54,7 +54,13 @@ def check_settings(config: Config) -> None:
 
 
 class Parts(NamedTuple):
-    """The pure parts of a training, from its configuration."""
+    """The pure functions of a training run.
+
+    Attributes:
+        network: The network.
+        optimizer: The Optax optimizer.
+        step_fn: The training step on all devices, from `train_step.data_parallel`.
+    """
 
     network: Network
     optimizer: Any
@@ -64,12 +70,12 @@ class Parts(NamedTuple):
 def with_objects(
     config: Config, source: pairs.Source | None, network: Network | None
 ) -> Config:
-    """Returns the configuration with a marker for each object that replaces a setting.
+    """Returns a copy of the configuration that names the objects given by the caller.
 
     Args:
         config: The configuration.
-        source: The images to train on, or None for those of `data.train_dir`.
-        network: The network, or None for that of the group `model`.
+        source: The images to train on, or None if `data.train_dir` names them.
+        network: The network, or None if the group `model` describes it.
     """
     config = copy.deepcopy(config).unlock()
     if source is not None:
@@ -86,11 +92,14 @@ def _marker(value: object) -> str:
 
 
 def build(config: Config, network: Network | None = None) -> Parts:
-    """Returns the network, its optimizer and the step on all devices.
+    """Returns the network, its optimizer and the training step on all devices.
 
     Args:
         config: The configuration.
-        network: The network. None makes that of the group `model`.
+        network: The network. None builds the network that the group `model` describes.
+
+    Raises:
+        ValueError: If the batch cannot be split evenly over devices and slices.
     """
     num_parts = jax.device_count() * config.train.accumulate
     if config.train.batch_size % num_parts:
@@ -112,7 +121,7 @@ def build(config: Config, network: Network | None = None) -> Parts:
         loss=call_with(losses.make_loss, config, "loss"),
         process=process,
         ema_decay=config.train.ema_decay,
-        # An unconditional process never looks at a degraded image.
+        # An unconditional process does not use degraded images.
         degrade=degradations.make_degradation(**config.degradation)
         if process.conditional
         else None,
@@ -126,16 +135,20 @@ def build(config: Config, network: Network | None = None) -> Parts:
 
 
 def _is_paired(config: Config) -> bool:
-    """Whether training and validation use pairs, or clean images."""
+    """Returns whether training and validation read pairs instead of clean images."""
     return config.degradation.name == degradations.PAIRED
 
 
 def open_source(
     config: Config, address: str, paired: bool | None, small: bool = False
 ) -> sources.Opened:
-    """The images at an address, as the `data` group of a configuration reads them.
+    """Opens the images at an address with the settings of the group `data`.
 
-    With `small`, degraded images are not enlarged.
+    Args:
+        config: The configuration.
+        address: The folder, archive or data set that holds the images.
+        paired: Whether degraded images are read, too. None reads them if there are any.
+        small: Whether degraded images keep their size instead of being enlarged.
     """
     data = config.data
     return sources.open_source(
@@ -155,9 +168,9 @@ def open_source(
 def make_dataset(
     config: Config, source: pairs.Source | None = None
 ) -> tuple[Any, list[str]]:
-    """Returns this host's share of the batches by step, and the names of the images.
+    """Returns this host's part of the batches by step, and the names of the images.
 
-    The images stay decoded in memory, up to a limit.
+    Decoded images are cached in memory, up to `data.cache_megabytes`.
 
     Args:
         config: The configuration.
@@ -182,10 +195,17 @@ def make_dataset(
 
 
 def make_validation(config: Config, network: Network) -> Any:
-    """`validate(ema_params) -> (scores, pictures)`; None if there is no such folder.
+    """Returns the function `validate(ema_params) -> (scores, pictures)`.
 
-    Central crops of the first images, degraded and restored with fixed keys, so that
-    two validations differ by the weights alone.
+    The function restores central crops of the first images. The random keys are fixed,
+    so two validations differ only by their weights.
+
+    Args:
+        config: The configuration. If `validation.dir` is empty, None is returned.
+        network: The network whose parameters are validated.
+
+    Raises:
+        FileNotFoundError: If `validation.dir` names a folder that does not exist.
     """
     settings = config.validation
     if not settings.dir:
@@ -222,7 +242,7 @@ def make_validation(config: Config, network: Network) -> Any:
         }
         grid = np.concatenate([degraded.clip(0, 1), rounded, clean], axis=2)
         grid = np.concatenate(grid[:_NUM_SHOWN], axis=0)
-        if grid.shape[-1] not in (1, 3):  # TensorBoard shows grey and RGB
+        if grid.shape[-1] not in (1, 3):  # TensorBoard shows only grey and RGB images.
             grid = grid.mean(axis=-1, keepdims=True)
         return scores, {"degraded_restored_clean": grid}
 

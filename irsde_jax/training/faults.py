@@ -1,4 +1,4 @@
-"""What goes wrong in long trainings, and what is said and left behind when it does."""
+"""Faults of long training runs: non-finite losses, full devices, damaged images."""
 
 import contextlib
 import logging
@@ -22,16 +22,19 @@ def check_skipped(
     workdir: Path,
     batch_of: Callable[[int], Mapping[str, np.ndarray]],
 ) -> None:
-    """Warns of steps that were not finite; ends a run that is stuck in them.
+    """Warns of skipped steps, and ends a run in which too many follow each other.
+
+    A step is skipped if its loss or gradient is not finite. Before the error is raised,
+    the batch of the first skipped step is written into the work directory.
 
     Args:
-        skipped: of the state, on the host.
-        max_skipped: how many in a row are the end.
-        workdir: where the batch of the first of them is written.
-        batch_of: the arrays that a step was given, by its number.
+        skipped: The counts of skipped steps from the training state, on the host.
+        max_skipped: The number of consecutive skipped steps that ends the run.
+        workdir: The work directory of the run.
+        batch_of: The function that returns the arrays of a step from its number.
 
     Raises:
-        FloatingPointError: after `max_skipped` in a row.
+        FloatingPointError: If `max_skipped` consecutive steps were skipped.
     """
     if not skipped.in_a_row:
         return
@@ -60,10 +63,10 @@ def check_skipped(
 
 @contextlib.contextmanager
 def clear_out_of_memory(config: Config) -> Iterator[None]:
-    """Has an exhausted device say what was asked of it, and what would ask for less.
+    """Re-raises out-of-memory errors with the relevant settings and with advice.
 
     Raises:
-        MemoryError: in place of XLA's own error.
+        MemoryError: If XLA reports that a device has no memory left.
     """
     try:
         yield
@@ -71,7 +74,7 @@ def clear_out_of_memory(config: Config) -> Iterator[None]:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         settings, crop = config.train, config.data.crop_size
-        # A network of a user's own may have neither.
+        # A user's network may have neither setting.
         dtype, remat = (config.model.get(name) for name in ("dtype", "remat"))
         raise MemoryError(
             f"a device ran out of memory in a step with train.batch_size="
@@ -86,14 +89,26 @@ def clear_out_of_memory(config: Config) -> Iterator[None]:
 
 
 class Damage:
-    """Names the images that cannot be read, and stops where there are too many."""
+    """Logs the images that cannot be read, and ends a run with too many of them.
+
+    Args:
+        names: The names of the training images.
+        limit: The largest number of unreadable images with which the run continues.
+    """
 
     def __init__(self, names: list[str], limit: int):
         self._names, self._limit = names, limit
         self._seen: set[int] = set()
 
     def note(self, indices: np.ndarray) -> None:
-        """Takes the indices of unreadable images in a batch."""
+        """Records the unreadable images of a batch.
+
+        Args:
+            indices: The indices of these images in the data set.
+
+        Raises:
+            ValueError: If more than `limit` different images were unreadable so far.
+        """
         for index in {int(index) for index in indices} - self._seen:
             self._seen.add(index)
             logger.warning(

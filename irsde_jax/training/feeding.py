@@ -1,4 +1,4 @@
-"""What a training step is fed with: batches on the devices, and a key per example."""
+"""The inputs of a training step: batches on the devices, and one key per example."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ Config: TypeAlias = ml_collections.ConfigDict
 
 @contextlib.contextmanager
 def batches(config: Config, dataset: Any, start: int) -> Iterator[pipeline.Prefetch]:
-    """Yields the batches of a run on their way to the devices, from step `start` on."""
+    """Yields the batches from step `start` on, while they move to the devices."""
     stream = pipeline.iterate(
         dataset,
         start,
@@ -32,17 +32,17 @@ def batches(config: Config, dataset: Any, start: int) -> Iterator[pipeline.Prefe
 
 
 def _put(batch: pairs.Record) -> tuple[Any, np.ndarray]:
-    """A batch on its way to the devices, and its unreadable images."""
+    """Starts moving a batch to the devices; returns it and its unreadable images."""
     alone, unreadable = pipeline.split_flags(batch)
     return train_step.put(alone), unreadable
 
 
 def keys_of(run_key: jax.Array, batch_size: int) -> Callable[[int], jax.Array]:
-    """Returns `step -> keys`, the keys of the examples that this host has of a step.
+    """Returns a function from a step to the keys of this host's examples.
 
     Args:
         run_key: The key of the run, shape [].
-        batch_size: The number of examples of a step on all hosts.
+        batch_size: The number of examples of a step on all hosts together.
     """
     return jax.jit(
         lambda step: hosts.mine(train_step.example_keys(run_key, step, batch_size))

@@ -1,8 +1,8 @@
-"""SIGTERM and SIGINT: a run that is asked to stop finishes its step and saves.
+"""SIGTERM and SIGINT: a run that receives one finishes its step, saves and stops.
 
-Preemptible machines send SIGTERM some seconds before they vanish; a person presses
-Ctrl-C. A second SIGINT interrupts at once. Nothing is lost either way: what was not
-saved is computed again, to the same bits.
+Preemptible machines send SIGTERM some seconds before they shut down; Ctrl-C sends
+SIGINT. A second SIGINT interrupts the run at once. In both cases the run can be
+resumed: steps that were not saved are computed again and give the same bits.
 """
 
 import logging
@@ -13,23 +13,25 @@ from types import FrameType
 from typing import Any
 
 EXIT_CODE = 75
-"""Of a run that stopped because it was asked to: EX_TEMPFAIL, "try again later"."""
+"""The exit code of a run that a signal stopped: EX_TEMPFAIL, "try again later"."""
 
 logger = logging.getLogger(__name__)
 
 
 class Interrupted(Exception):
-    """A run was asked to stop, and has saved its state; it can go on."""
+    """The run was stopped by a signal after it saved its state; it can be resumed."""
 
 
 class Watch:
-    """Notices the signals while it is entered; a context manager.
+    """A context manager that handles SIGTERM and SIGINT.
 
-    Outside the main thread, where Python allows no handlers, it notices nothing.
+    Python allows signal handlers only in the main thread; elsewhere, signals are not
+    handled.
 
     Args:
-        agreed: of several processes: whether one was asked to stop, learnt by all of
-            them at the same step. They are never signalled at the same one.
+        agreed: The function with which several processes agree on the step at which all
+            of them stop, because a signal reaches them at different steps. It is called
+            with the number of the step. None is for a single process.
     """
 
     def __init__(self, agreed: Callable[[int], bool] | None = None) -> None:
@@ -39,20 +41,20 @@ class Watch:
 
     @property
     def name(self) -> str:
-        """Of the signal that was received, for people."""
+        """The name of the received signal, for messages."""
         if self._received is None:
             return "SIGTERM, of another process"
         return signal.Signals(self._received).name
 
     def requested(self, step: int) -> bool:
-        """Whether to stop after `step`, which is called for every step in order."""
+        """Returns whether to stop after `step`; call it for every step, in order."""
         if self._agreed is not None:
             return self._agreed(step)
         return self._received is not None
 
     def __enter__(self) -> "Watch":
         if threading.current_thread() is threading.main_thread():
-            # Whoever makes the processes agree notices the signals, too.
+            # With several processes, `agreed` uses JAX's own handler of SIGTERM.
             mine = self._agreed is None
             for number in (signal.SIGTERM, signal.SIGINT) if mine else ():
                 self._before[number] = signal.signal(number, self._receive)
@@ -60,7 +62,7 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            # None stands for a handler that was not installed from Python.
+            # None means that the previous handler was not installed from Python.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._before = {}
 

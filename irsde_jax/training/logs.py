@@ -1,7 +1,7 @@
-"""The metrics of a long run, in files.
+"""Log files with the metrics of a training run.
 
-`metrics.jsonl` is the record, one JSON object a line with "step" and "time";
-TensorBoard is shown the same numbers, and images. Neither needs TensorFlow.
+`metrics.jsonl` has one JSON object per line, with "step", "time" and the metrics.
+TensorBoard events hold the same numbers and images. Neither needs TensorFlow.
 """
 
 import contextlib
@@ -25,15 +25,16 @@ logger = logging.getLogger(__name__)
 
 
 class MetricWriter:
-    """Appends scalars to `metrics.jsonl` and to TensorBoard events; a context manager.
+    """A context manager that appends scalars to `metrics.jsonl` and TensorBoard events.
 
-    Without tensorboardX there is one warning, and `metrics.jsonl` alone.
+    If tensorboardX is not installed, a warning is logged once and only `metrics.jsonl`
+    is written.
 
     Args:
-        logdir: folder of the logs, made if need be. A file that is there is continued;
-            a line that a killed run left unfinished is removed from it.
-        tensorboard: whether to write events as well.
-        enabled: False writes nothing: of several processes one does.
+        logdir: The folder of the logs, which is created if it is missing. An existing
+            `metrics.jsonl` is continued, after an unfinished last line is removed.
+        tensorboard: Whether TensorBoard events are written, too.
+        enabled: Whether anything is written. Only one of several processes writes.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class MetricWriter:
         self._events = _open_events(path.parent) if tensorboard and enabled else None
 
     def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Records scalars of a training step; JSON has null for what is not finite."""
+        """Writes the scalars of a step; values that are not finite become null."""
         step, now = int(step), time.time()
         values = {name: float(value) for name, value in scalars.items()}
         if clash := {"step", "time"} & set(values):
@@ -64,12 +65,17 @@ class MetricWriter:
         line = json.dumps({"step": step, "time": now, **finite}) + "\n"
         with self._clear_errors():
             self._file.write(line)
-            self._file.flush()  # at once: it is what is left of a killed run
+            self._file.flush()  # A run that is killed later keeps this line.
             if self._events is not None:
                 self._events.add_scalars(step, values)
 
     def write_images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
-        """Keeps images, each [H, W, C] with C of 1 or 3, in [0, 1]: NAME_STEP.png."""
+        """Writes images as NAME_STEP.png and as TensorBoard events.
+
+        Args:
+            step: The training step.
+            images: The images by name, each [H, W, C] in [0, 1], where C is 1 or 3.
+        """
         if self._folder is None:
             return
         with self._clear_errors():
@@ -82,14 +88,14 @@ class MetricWriter:
                 self._events.add_images(int(step), images)
 
     def flush(self) -> None:
-        """Puts everything on disk."""
+        """Writes all pending data to the disk."""
         with self._clear_errors():
             self._file.flush()
             if self._events is not None:
                 self._events.flush()
 
     def close(self) -> None:
-        """Ends the files; a second call does nothing."""
+        """Closes the files; a second call does nothing."""
         with self._clear_errors():
             try:
                 self._file.close()
@@ -104,12 +110,12 @@ class MetricWriter:
         try:
             self.close()
         except OSError:
-            if error is None:  # else what went wrong first is said by `error`
+            if error is None:  # Otherwise the earlier `error` is the one to report.
                 raise
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
-        """Says which file could not be written, and what to do."""
+        """Re-raises write errors with the name of the file and with advice."""
         try:
             yield
         except OSError as error:
@@ -121,20 +127,22 @@ class MetricWriter:
 
 
 def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """The entries of a `metrics.jsonl`, in the order of their steps.
+    """Returns the entries of a `metrics.jsonl`, sorted by step.
 
-    A run that resumes repeats the steps since its checkpoint: of entries with the same
-    step and the same names, the last one is kept. An unfinished last line is left out.
+    A resumed run repeats the steps after its checkpoint. Of several entries with the
+    same step and the same names, the last one is used. An unfinished last line is
+    ignored.
 
     Args:
-        path: the file, or the folder that holds it.
+        path: The file, or the folder that holds it.
 
     Returns:
-        One dictionary an entry: "step", "time" and the scalars, NaN for null.
+        One dictionary per entry, with "step", "time" and the scalars. A null becomes
+        NaN.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a line before the last one is not an entry.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If a complete line is not a valid entry.
     """
     path = Path(path)
     path = path / FILE_NAME if path.is_dir() else path
@@ -152,7 +160,11 @@ def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
 
 
 def last_values(path: str | os.PathLike) -> dict[str, float]:
-    """The last value of each scalar in the log, by name; see `read_metrics`."""
+    """Returns the last value of each scalar in the log, by name.
+
+    Args:
+        path: The file, or the folder that holds it, as in `read_metrics`.
+    """
     values: dict[str, float] = {}
     for entry in read_metrics(path):
         values |= entry
@@ -160,7 +172,7 @@ def last_values(path: str | os.PathLike) -> dict[str, float]:
 
 
 def _cut_unfinished_line(path: Path) -> None:
-    """Removes what follows the last end of line."""
+    """Removes everything after the last line break of a file."""
     if path.exists():
         content = path.read_bytes()
         whole = content.rfind(b"\n") + 1

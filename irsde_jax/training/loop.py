@@ -1,9 +1,8 @@
-"""The training loop: files, clock, log and checkpoints. It contains no mathematics.
+"""The training loop: files, time, logs and checkpoints. It contains no mathematics.
 
-A run is a work directory: `config.json`, `checkpoints/`, `logs/` and, at its end,
-`summary.json`. The same command started again continues it from its last checkpoint, to
-the same bits: the batch and the noise of a step are functions of (seed, step), so there
-is nothing else to remember.
+A run is a work directory with `config.json`, `checkpoints/`, `logs/` and, at the end,
+`summary.json`. The same command resumes the run from its last checkpoint and gives the
+same bits, because the batch and the noise of a step depend only on (seed, step).
 """
 
 import io
@@ -44,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Run(NamedTuple):
-    """What the loop works with, beside the state that it carries."""
+    """The objects that the loop uses, apart from the training state."""
 
     config: Config
     workdir: Path
@@ -67,28 +66,29 @@ def train(
     model: Network | nn.Module | None = None,
     callbacks: Callbacks = Callbacks(),  # noqa: B008
 ) -> TrainState:
-    """Trains a network, or goes on training it; returns the final state.
+    """Trains a network, or resumes its training, and returns the final state.
 
     Args:
-        config: The configuration, see `configs/default.py`. Modules that it names are
-            trusted, see `irsde_jax.registry`.
-        workdir: The folder of the run: made if missing, continued if it holds a
-            checkpoint.
-        weights: The weights to start from instead of random numbers (fine-tuning): what
-            `irsde_jax.load` takes, of the same network.
+        config: The configuration, with the settings of `configs/default.py`. Modules
+            that it names are trusted and imported (`irsde_jax.registry`).
+        workdir: The folder of the run. It is created if it is missing, and the run is
+            resumed if the folder holds a checkpoint.
+        weights: The weights of the same network to start from (fine-tuning), in any
+            form that `irsde_jax.load` accepts. None starts from random weights.
         source: The images to train on. None opens `data.train_dir`.
-        model: The network. None makes the one of the group `model`. A network that was
-            given is needed again: `irsde_jax.load(workdir, model=...)`.
+        model: The network. None builds the one that the group `model` describes. A
+            network given here is needed again in `irsde_jax.load(workdir, model=...)`.
         callbacks: The functions that are called during the training.
 
     Raises:
-        ValueError: for a setting out of range, or a work directory that holds a run
-            with another configuration.
-        FileNotFoundError: for a missing folder of images.
-        FloatingPointError: if the loss is not finite for many steps in a row.
-        MemoryError: if a device has too little memory for a step.
-        OSError: if the work directory cannot be written.
-        interruption.Interrupted: after SIGTERM or SIGINT, when the state is saved.
+        ValueError: If a setting is out of range, or the work directory holds a run with
+            another configuration.
+        FileNotFoundError: If the folder of images is missing.
+        FloatingPointError: If the loss is not finite for many steps in a row.
+        MemoryError: If a device has too little memory for a step.
+        OSError: If the work directory cannot be written.
+        interruption.Interrupted: If SIGTERM or SIGINT stopped the run. Its state
+            is saved.
     """
     registry.trust(*configuration.outside_modules(config))
     network = None if model is None else models.as_network(model)
@@ -125,9 +125,9 @@ def _run(
     names: list[str],
     callbacks: Callbacks,
 ) -> TrainState:
-    """The steps of the training that are left, with the files that they write."""
+    """Runs the remaining steps, with their logs and checkpoints; returns the state."""
     settings = config.train
-    # Of several hosts one validates, and writes: the others have the same weights.
+    # Only the first host validates and writes: all hosts have the same weights.
     validate = (
         experiment.make_validation(config, parts.network) if hosts.is_first() else None
     )
@@ -162,7 +162,7 @@ def _run(
 
 
 def _loop(run: _Run, state: TrainState, step_fn: Any) -> TrainState:
-    """The steps from the state's to the last one."""
+    """Runs the steps from that of `state` to the last one; returns the final state."""
     config, every = run.config, run.config.train
     start, end = int(state.step), every.num_steps
     state = train_step.place(state)
@@ -185,7 +185,7 @@ def _loop(run: _Run, state: TrainState, step_fn: Any) -> TrainState:
                     step_fn = profiling.compile_step(step_fn, state, batch, keys)
             trace.before(step, state)
             state, step_metrics = step_fn(state, batch, keys)
-            # Metrics stay on the device until they are logged: no wait in between.
+            # Metrics stay on the device until they are logged, so no step waits.
             window.add(step_metrics)
             progress.update()
             done, last = step + 1, step + 1 == end
@@ -199,7 +199,7 @@ def _loop(run: _Run, state: TrainState, step_fn: Any) -> TrainState:
                     jax.block_until_ready(state)
                     with window.paused():
                         scores = _validate(run, state, progress)
-            finally:  # a validation that fails does not cost the steps before it
+            finally:  # Steps before a failed validation are saved all the same.
                 if done % every.checkpoint_every == 0 or last or stop:
                     run.checkpoints.save(state, config, scores)
                     if run.callbacks.on_checkpoint:
@@ -217,7 +217,7 @@ def _loop(run: _Run, state: TrainState, step_fn: Any) -> TrainState:
 def _log(
     run: _Run, state: TrainState, scalars: dict[str, float], progress: Progress
 ) -> None:
-    """Writes a line of scalars, and looks whether anything has gone wrong."""
+    """Logs the scalars, and raises if too many steps or a checkpoint failed."""
     skipped = jax.device_get(state.skipped)
     scalars |= {"skipped_steps": float(skipped.total), **profiling.memory_in_use()}
     run.writer.write(int(state.step), scalars)
@@ -234,7 +234,7 @@ def _log(
 
 
 def _validate(run: _Run, state: TrainState, progress: Progress) -> dict[str, float]:
-    """Restores the validation images by the EMA weights; returns the scores."""
+    """Restores the validation images with the EMA weights; returns the scores."""
     scores, pictures = run.validate(state.ema_params)
     step = int(state.step)
     run.writer.write(step, scores)

@@ -1,4 +1,4 @@
-"""`summary.json` of a finished run: what came out, and all that went into it."""
+"""The file `summary.json` of a finished run: its results and how they were produced."""
 
 import hashlib
 import json
@@ -43,13 +43,13 @@ def write(
     data: Mapping[str, Any],
     results: Mapping[str, Any],
 ) -> Path:
-    """Writes the summary of a run, whole or not at all.
+    """Writes the summary of a run atomically and returns the path of the file.
 
     Args:
-        workdir: of the run.
-        config: its configuration.
-        data: of `fingerprint`.
-        results: numbers of the end of the run, by name.
+        workdir: The work directory of the run.
+        config: The configuration of the run.
+        data: The fingerprint of the training images, from `fingerprint`.
+        results: The final numbers of the run, by name.
     """
     content = {"results": dict(results), "manifest": describe(config, data)}
     path = workdir / FILE_NAME
@@ -61,7 +61,7 @@ def write(
 def describe(
     config: ml_collections.ConfigDict, data: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Versions, commit, devices, configuration, data, seed and command."""
+    """Returns versions, commit, devices, configuration, data, seed and command."""
     devices = jax.devices()
     return {
         "versions": {"python": platform.python_version()}
@@ -83,11 +83,12 @@ def describe(
 
 
 def fingerprint(names: Sequence[str], first_batch: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells one set of training images from another.
+    """Returns digests that distinguish one set of training images from another.
 
     Args:
-        names: of the images, in their order.
-        first_batch: batch 0 of this process, which depends on pixels and seed.
+        names: The names of the images, in their order.
+        first_batch: The batch of step 0 in this process. It depends on the pixels and
+            on the seed.
     """
     batch = hashlib.sha256()
     for name in sorted(first_batch):
@@ -107,14 +108,14 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of these sources; None where they are not those of a repository."""
+    """Returns the commit of this source code; None if it is not in its repository."""
     command = ["git", "-C", str(_SOURCE), "rev-parse", "--show-toplevel", "HEAD"]
     try:
         output = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
     lines = output.stdout.split("\n")
-    # An installation may lie inside a repository of something else.
+    # An installation may lie inside the repository of another project.
     if output.returncode or Path(lines[0]).resolve() != _SOURCE:
         return None
     return lines[1]

@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules by name, all of them optax's."""
+"""Optimizers and learning-rate schedules of Optax, by name."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import optax
 
 
 def adam(learning_rate, b1, b2, weight_decay):
-    """Adam (Kingma & Ba 2015)."""
+    """Returns Adam (Kingma & Ba 2015); raises ValueError for a weight decay."""
     if weight_decay:
         raise ValueError(
             f"adam takes no weight_decay, got {weight_decay}. Did you mean "
@@ -17,12 +17,12 @@ def adam(learning_rate, b1, b2, weight_decay):
 
 
 def adamw(learning_rate, b1, b2, weight_decay):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+    """Returns Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
     return optax.adamw(learning_rate, b1, b2, weight_decay=weight_decay)
 
 
 def lion(learning_rate, b1, b2, weight_decay):
-    """Lion (Chen et al. 2023), Refusion's choice."""
+    """Returns Lion (Chen et al. 2023), the optimizer of Refusion."""
     return optax.lion(learning_rate, b1, b2, weight_decay=weight_decay)
 
 
@@ -34,13 +34,13 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
 
 
 def constant_decay(learning_rate, num_steps, milestones):
-    """The learning rate as given."""
+    """Returns a schedule that keeps the learning rate constant."""
     del num_steps, milestones
     return optax.constant_schedule(learning_rate)
 
 
 def step_decay(learning_rate, num_steps, milestones):
-    """Halved at each milestone."""
+    """Returns a schedule that halves the learning rate at each milestone."""
     del num_steps
     return optax.piecewise_constant_schedule(
         learning_rate, {int(step): 0.5 for step in milestones}
@@ -48,7 +48,7 @@ def step_decay(learning_rate, num_steps, milestones):
 
 
 def cosine_decay(learning_rate, num_steps, milestones):
-    """Half a cosine, to zero at the last step."""
+    """Returns a schedule that falls along half a cosine to 0 at the last step."""
     del milestones
     return optax.cosine_decay_schedule(learning_rate, num_steps)
 
@@ -67,17 +67,19 @@ def make_learning_rate(
     milestones: Sequence[int] = (),
     warmup_steps: int = 0,
 ) -> optax.Schedule:
-    """The learning rate as a function of the step.
+    """Returns the learning rate as a function of the step.
 
     Args:
-        num_steps: length of the training.
-        learning_rate: its largest value.
-        decay: a key of `DECAYS`.
-        milestones: steps at which "step" halves it.
-        warmup_steps: steps of linear rise from 0, before the decay begins.
+        num_steps: The number of training steps.
+        learning_rate: The largest learning rate.
+        decay: The name of the decay, a key of `DECAYS`.
+        milestones: The steps at which the decay "step" halves the learning rate,
+            counted from the end of the warm-up.
+        warmup_steps: The number of steps in which the rate rises linearly from 0 before
+            the decay begins.
 
     Raises:
-        ValueError: for an unknown decay.
+        ValueError: If `decay` is unknown.
     """
     if decay not in DECAYS:
         raise ValueError(f"decay={decay!r} is not one of {sorted(DECAYS)}.")
@@ -89,7 +91,12 @@ def make_learning_rate(
 
 
 def learning_rate_of(num_steps: int, **optimizer: Any) -> optax.Schedule:
-    """The learning rate of `make_optimizer` with the same arguments, to be told."""
+    """Returns the learning rate that `make_optimizer` uses, for the log.
+
+    Args:
+        num_steps: The number of training steps.
+        **optimizer: The other arguments of `make_optimizer`.
+    """
     others = ("name", "b1", "b2", "weight_decay", "clip_norm")
     rate = {name: value for name, value in optimizer.items() if name not in others}
     return make_learning_rate(num_steps, **rate)
@@ -108,22 +115,23 @@ def make_optimizer(
     milestones: Sequence[int] = (),
     warmup_steps: int = 0,
 ) -> optax.GradientTransformation:
-    """An optimizer with its learning rate and gradient clipping.
+    """Returns an optimizer with its learning-rate schedule and gradient clipping.
 
     Args:
-        num_steps: length of the training.
-        name: a key of `OPTIMIZERS`.
-        b1: decay of the first moment.
-        b2: decay of the second moment.
-        weight_decay: decoupled weight decay, for adamw and lion.
-        clip_norm: largest global norm of the gradient; 0: no clipping.
+        num_steps: The number of training steps.
+        name: The name of the optimizer, a key of `OPTIMIZERS`.
+        b1: The decay rate of the first moment, in [0, 1).
+        b2: The decay rate of the second moment, in [0, 1).
+        weight_decay: The decoupled weight decay, for "adamw" and "lion" only.
+        clip_norm: The largest global norm of the gradient; 0 disables clipping.
         learning_rate: The largest learning rate.
-        decay: The key of `DECAYS` for `make_learning_rate`.
-        milestones: The steps at which the decay "step" halves the learning rate.
-        warmup_steps: The number of steps of linear rise from 0.
+        decay: The name of the learning-rate decay, a key of `DECAYS`.
+        milestones: The steps at which the decay "step" halves the learning rate,
+            counted from the end of the warm-up.
+        warmup_steps: The number of steps in which the rate rises linearly from 0.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: If `name` or `decay` is unknown, or "adam" gets a weight decay.
     """
     if name not in OPTIMIZERS:
         raise ValueError(f"optimizer name={name!r} is not one of {sorted(OPTIMIZERS)}.")

@@ -1,4 +1,4 @@
-"""What a step costs: its memory, as XLA counts it, and a trace of where time goes."""
+"""The cost of a training step: its memory by XLA's analysis, and a trace of time."""
 
 import logging
 from pathlib import Path
@@ -8,19 +8,20 @@ import jax
 
 logger = logging.getLogger(__name__)
 
-_WARM_UP = 2  # steps of a start that are not traced: they compile, and fill caches
+_WARM_UP = 2  # The first steps are not traced: they compile and fill caches.
 
 
 def compile_step(step_fn: Any, *arguments: Any) -> Any:
-    """The step compiled for these arguments; what it needs and what there is is logged.
+    """Compiles the step, and logs the memory that it needs and that a device has.
 
     Args:
-        step_fn: of `train_step.data_parallel`.
-        arguments: state, batch and keys as they will be.
+        step_fn: The training step, from `train_step.data_parallel`.
+        *arguments: The state, the batch and the keys of the first step.
 
     Returns:
-        What to call. With several processes it is `step_fn` itself, and nothing is
-        logged: a compiled `pmap` takes arrays of all of them, and none has those.
+        The compiled step. With several processes it is `step_fn` itself, and nothing is
+        logged: a compiled `pmap` takes arrays that span all processes, and no process
+        has such arrays.
     """
     if jax.process_count() > 1:
         return step_fn
@@ -38,23 +39,32 @@ def compile_step(step_fn: Any, *arguments: Any) -> Any:
 
 
 def step_memory(compiled: Any) -> dict[str, int]:
-    """Bytes on a device by XLA's own analysis, of a program that `lower` compiled."""
+    """Returns the bytes that a compiled program needs on a device, by XLA's analysis.
+
+    Args:
+        compiled: The program, from `lower(...).compile()`.
+
+    Returns:
+        The bytes by purpose, with their sum as "together". The dictionary is empty if
+        the backend offers no analysis.
+    """
     stats = compiled.memory_analysis()
-    if stats is None:  # a backend without one
+    if stats is None:  # Some backends have no analysis.
         return {}
     sizes = {
         "state and batch": stats.argument_size_in_bytes,
         "work space": stats.temp_size_in_bytes,
-        # Donated buffers hold both a state and the next.
+        # The results that reuse donated buffers need no memory of their own.
         "results": stats.output_size_in_bytes - stats.alias_size_in_bytes,
     }
     return sizes | {"together": sum(sizes.values())}
 
 
 def known_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Returns those of XLA's compiler options that this version of XLA knows.
+    """Returns the compiler options that this version of XLA knows.
 
-    Options come and go with the versions of XLA, and an unknown one is an error there.
+    The options differ between versions of XLA, which rejects an unknown option with an
+    error.
 
     Args:
         options: The names of the options and their values.
@@ -72,19 +82,24 @@ def known_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def memory_in_use() -> dict[str, float]:
-    """Scalars of the first device: what is and was in use; none where it cannot say."""
+    """Returns the current and the peak memory use of the first device, in bytes.
+
+    The dictionary is empty if the device does not report its memory.
+    """
     stats = jax.local_devices()[0].memory_stats() or {}
     names = {"bytes_in_use": "device_bytes", "peak_bytes_in_use": "device_bytes_peak"}
     return {ours: float(stats[name]) for name, ours in names.items() if name in stats}
 
 
 class Trace:
-    """A JAX trace of a few steps, for TensorBoard or Perfetto; a context manager.
+    """A context manager that records a JAX trace of a few steps.
+
+    TensorBoard and Perfetto can show the trace.
 
     Args:
-        folder: where it goes.
-        start: the first step of this start of the run.
-        num_steps: how many to trace; 0: none.
+        folder: The folder in which the trace is written.
+        start: The first step after the start or the resumption of the run.
+        num_steps: The number of steps to trace; 0 disables the trace.
     """
 
     def __init__(self, folder: Path, start: int, num_steps: int):
@@ -93,7 +108,7 @@ class Trace:
         self._num_steps, self._running = num_steps, False
 
     def before(self, step: int, state: Any) -> None:
-        """To be called before each step, with the state that it is given."""
+        """Starts or ends the trace; call it before each step, with its state."""
         if self._num_steps and step == self._first:
             jax.block_until_ready(state)
             jax.profiler.start_trace(self._folder)

@@ -1,4 +1,4 @@
-"""A line of progress for whoever watches a long piece of work."""
+"""A progress display for long tasks."""
 
 import collections
 import sys
@@ -8,22 +8,23 @@ from typing import Any, TextIO
 
 
 class Progress:
-    """A line of progress: a bar on a terminal, elsewhere a plain line now and then.
+    """A context manager that shows progress: a bar on a terminal, or else plain lines.
 
-    It shows how far the work is, its speed in images per second (recent, and without
-    the first step, which compiles) and the time left. A context manager.
+    It shows the number of steps done, the recent speed in images per second and the
+    time left. The first step is not part of the speed, because it compiles.
 
     Args:
-        total: number of steps of the whole work.
-        initial: how many of them are done already.
-        unit: what a step is called.
-        images_per_step: to turn steps into images; the batch size.
-        every: seconds between plain lines.
-        stream: where to; standard error by default.
-        clock: gives the time in seconds.
+        total: The number of steps of the whole task.
+        initial: The number of steps that are already done.
+        unit: The name of a step.
+        images_per_step: The number of images per step, such as the batch size.
+        every: The number of seconds between plain lines.
+        stream: The stream to write to, by default standard error.
+        clock: The function that returns the time in seconds.
     """
 
-    _WINDOW = 30  # marks, a second or more apart, over which the speed is measured
+    # The speed is measured over this many marks, which are at least a second apart.
+    _WINDOW = 30
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class Progress:
         self._bar = self._make_bar() if self._stream.isatty() else None
 
     def update(self, num_steps: int = 1, **values: float) -> None:
-        """Counts steps that are done; `values`, such as the loss, are shown."""
+        """Counts finished steps, and shows `values`, such as the loss."""
         self._step += num_steps
         self._values.update(values)
         now = self._clock()
@@ -58,14 +59,14 @@ class Progress:
             self._print_line(now)
 
     def message(self, text: str) -> None:
-        """A line of its own that leaves the bar intact."""
+        """Prints a line of text without damaging the bar."""
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
         else:
             print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Shows where the work ended."""
+        """Shows the final progress."""
         if self._bar is not None:
             self._bar.close()
         elif self._step != self._printed_step:
@@ -78,7 +79,7 @@ class Progress:
         self.close()
 
     def _make_bar(self) -> Any:
-        from tqdm import tqdm  # restoring, which may import this module, needs none
+        from tqdm import tqdm  # Plain lines need no tqdm.
 
         layout = (
             f"{{percentage:3.0f}}%|{{bar}}| {self._unit} {{n}}/{{total}}{{postfix}}"
@@ -102,7 +103,7 @@ class Progress:
         if len(self._marks) < 2:
             return
         (start, first), (end, last) = self._marks[0], self._marks[-1]
-        if last == first:  # values alone were shown since: no step to judge by
+        if last == first:  # No step has finished, so there is no speed.
             return
         steps_per_second = (last - first) / (end - start)
         yield f"{steps_per_second * self._images_per_step:.3g} images/s"

@@ -1,4 +1,4 @@
-"""The start of a training: its work directory, and the state to go on from."""
+"""The start of a training run: its work directory and its first state."""
 
 import logging
 from pathlib import Path
@@ -19,7 +19,7 @@ from irsde_jax.weights import is_pytorch
 Config: TypeAlias = ml_collections.ConfigDict
 logger = logging.getLogger(__name__)
 
-# What makes two runs different trainings; the rest may change when one goes on.
+# A run that is resumed must not change these settings; it may change all others.
 _FIXED = (
     "task",
     "process",
@@ -38,15 +38,15 @@ _FIXED = (
 
 
 def claim(workdir: Path, config: Config) -> None:
-    """Makes the work directory, or checks that it is of this training.
+    """Creates the work directory, or checks that it belongs to this run.
 
     Raises:
-        ValueError: if it holds anything else.
+        ValueError: If the directory holds another run or other files.
     """
     if configuration.has_stored(workdir):
         stored = configuration.read_stored(workdir)
         found = configuration.differences(stored, config, _FIXED)
-        # Without a checkpoint there is nothing of that run to lose.
+        # A run without a checkpoint has no results that could be lost.
         if found and runs.has_checkpoints(workdir):
             raise ValueError(
                 f"{workdir} holds a run with another configuration: "
@@ -68,18 +68,18 @@ def first_state(
     weights: Any,
     checkpoints: runs.Checkpoints,
 ) -> TrainState:
-    """Returns the state of the latest checkpoint, or that before the first step.
+    """Returns the state of the latest checkpoint, or the state before the first step.
 
     Args:
-        config: The configuration of the training.
-        parts: The network, and its optimizer.
+        config: The configuration of the run.
+        parts: The network and its optimizer.
         key: The key of the random parameters, shape [].
-        weights: What to start from instead of random parameters, or None.
+        weights: The weights to start from, or None for random parameters.
         checkpoints: The checkpoints of the work directory.
     """
     if checkpoints.latest_step is None:
         return _initial_state(config, parts.network, parts.optimizer, key, weights)
-    # A run that goes on needs no other weights again; what it needs are shapes.
+    # A resumed run takes its weights from the checkpoint and needs only shapes here.
     like = jax.eval_shape(
         lambda: _initial_state(config, parts.network, parts.optimizer, key, None)
     )
@@ -91,11 +91,15 @@ def first_state(
 def _initial_state(
     config: Config, network: Network, optimizer: Any, key: jax.Array, weights: Any
 ) -> TrainState:
-    """The state before the first step, of random or of given weights."""
+    """Returns the state before the first step, with random or with given weights.
+
+    Raises:
+        ValueError: If the given weights belong to another network.
+    """
     if weights is None:
         params = models.init_params(network, key)
     else:
-        # Its own configuration may have another schedule or task: the network counts.
+        # The weights may come from another schedule or task: only the network counts.
         given = config if is_pytorch(weights) else None
         model = network if config.model.name.startswith(models.OBJECT) else None
         start = loading.load(weights, given, model=model)

@@ -1,7 +1,7 @@
-"""What a training step says of itself, and how many steps are summed up in a line.
+"""Metrics of a training step, and their averages over several steps for the log.
 
-A step's metrics stay on the device until they are logged: fetching them earlier would
-make the host wait for every step.
+The metrics of a step stay on the device until they are logged, because fetching them
+earlier would make the host wait for every step.
 """
 
 import contextlib
@@ -22,15 +22,16 @@ _SUMS, _COUNTS = "loss_sums", "loss_counts"
 
 
 def by_quartile(values: Array, t: Array, num_steps: int) -> Metrics:
-    """Sums of the examples' losses, and how many they are, by quartile of t.
+    """Returns the sum and the number of the examples' losses in each quartile of t.
 
     Args:
-        values: the loss of each example, shape [batch].
-        t: their steps, in 1..num_steps, shape [batch].
-        num_steps: T.
+        values: The loss of each example, shape [batch].
+        t: The step of each example, in 1..num_steps, shape [batch].
+        num_steps: The number of steps T of the schedule.
 
     Returns:
-        Two arrays of shape [4]: they add up over slices of a batch and over devices.
+        Two arrays of shape [4], which can be added up over slices of a batch and over
+        devices.
     """
     quartile = (t - 1) * NUM_PARTS // num_steps
     zeros = jnp.zeros(NUM_PARTS, values.dtype)
@@ -41,16 +42,18 @@ def by_quartile(values: Array, t: Array, num_steps: int) -> Metrics:
 
 
 def average(fetched: list[dict[str, Any]]) -> dict[str, float]:
-    """The scalars of some steps as one line of the log.
+    """Returns the means of the metrics of several steps, for one line of the log.
 
-    Steps that were skipped count for nothing; NaN stands for no step at all.
+    Skipped steps, whose loss or gradient is not finite, do not count. If all steps were
+    skipped, the means are NaN.
 
     Args:
-        fetched: metrics of each step, on the host.
+        fetched: The metrics of each step, on the host.
 
     Returns:
-        The mean of each metric; `loss_quartile_1` to `_4` over all examples whose t was
-        in that quartile of 1..T, left out where there were none.
+        The mean of each metric, and `loss_quartile_1` to `loss_quartile_4`: the mean
+        loss of all examples whose t was in that quartile of 1..T. A quartile without
+        examples is missing.
     """
     used = [m for m in fetched if np.isfinite([m["loss"], m["grad_norm"]]).all()]
     names = [name for name in fetched[0] if name not in (_SUMS, _COUNTS)]
@@ -66,10 +69,10 @@ def average(fetched: list[dict[str, Any]]) -> dict[str, float]:
 
 
 class Window:
-    """The steps since the last line of the log.
+    """The metrics of the steps since the last line of the log.
 
     Args:
-        images_per_step: for the speed; the batch size.
+        images_per_step: The batch size, with which the speed is computed.
     """
 
     def __init__(self, images_per_step: int):
@@ -78,12 +81,12 @@ class Window:
         self._since, self._waited_s = time.monotonic(), 0.0
 
     def add(self, metrics: Metrics) -> None:
-        """Keeps the metrics of a step where they are."""
+        """Adds the metrics of a step, and leaves them on the device."""
         self._pending.append(metrics)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """What is done meanwhile, such as a validation, is no time of the steps."""
+        """Excludes the time spent inside this context from the speed."""
         began = time.monotonic()
         try:
             yield
@@ -91,10 +94,10 @@ class Window:
             self._since += time.monotonic() - began
 
     def close(self, waited_s: float) -> dict[str, float]:
-        """The line of these steps, with their speed; starts a new window.
+        """Returns the scalars of these steps with their speed; starts a new window.
 
         Args:
-            waited_s: seconds that the run has waited for input, all together.
+            waited_s: The total time that the run has waited for input, in seconds.
         """
         scalars = average(jax.device_get(self._pending))
         now = time.monotonic()

@@ -1,8 +1,8 @@
-"""The training step as a pure function, and the one place where devices are met.
+"""The training step as a pure function, and its distribution over devices.
 
-State in, state out: all that a run knows is in `TrainState`, and a step is a function
-of (state, batch, keys). There is one key per example, so that a batch gives the same
-numbers on one device and on eight, whole and in slices.
+A step is a function of (state, batch, keys), and `TrainState` holds the whole state of
+a run. There is one key per example, so a batch gives the same numbers on one device and
+on eight, as a whole and in slices.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,8 @@ TrainStep = Callable[[TrainState, Batch, PRNGKey], tuple[TrainState, Metrics]]
 def init_train_state(
     params: chex.ArrayTree, optimizer: optax.GradientTransformation
 ) -> TrainState:
-    """The state before the first step."""
-    # Real copies: the state is donated, and a buffer must not be donated twice.
+    """Returns the training state before the first step."""
+    # The state is donated, so no two of its leaves may share a buffer.
     params = jax.tree.map(jnp.array, params)
     ema_params = jax.tree.map(jnp.copy, params)
     step = jnp.zeros((), jnp.int32)
@@ -53,28 +53,28 @@ def make_train_step(
 ) -> TrainStep:
     """Builds `train_step(state, batch, keys) -> (state, metrics)`.
 
-    A step whose loss or gradient is not finite leaves parameters, average and optimizer
-    as they were, and is counted in `state.skipped`.
+    A step is skipped if its loss or gradient is not finite: parameters, average and
+    optimizer state do not change, and `state.skipped` counts the step.
 
     Args:
-        apply_fn: `model.apply`.
+        apply_fn: The function `(variables, x, mu, t) -> output` of the network.
         optimizer: The optimizer that updates the parameters.
-        schedule: SDE coefficients.
-        loss: What is drawn and compared: `losses.make_loss` or a `losses.Loss` of your
-            own. The quartiles are those of the steps that its `draw` returns.
-        process: The process, see `processes.make_process`.
-        ema_decay: The decay of the moving average, per step.
-        degrade: `(key, clean image) -> degraded image` for one image. None uses "mu".
+        schedule: The SDE coefficients.
+        loss: The loss, from `losses.make_loss` or a `losses.Loss` of your own.
+        process: The process, from `processes.make_process`.
+        ema_decay: The decay of the moving average per step, in [0, 1).
+        degrade: The function `(key, clean image) -> degraded image` for one image. None
+            takes the degraded images "mu" from the batch.
         axis_name: The axis of the devices that share the batch; None for one device.
         accumulate: The number of slices in which a device computes its batch, to save
-            memory. The result is that of the whole batch.
+            memory. The result is the same as for the whole batch.
         learning_rate: The schedule to log. None disables logging.
 
     Returns:
         The step. Its batch is {"x0": clean} or {"x0": clean, "mu": degraded}, each
-        [batch, H, W, C] in [0, 1]; its keys have shape [batch]; its metrics are the
-        "loss", the "grad_norm" before clipping, the "update_norm" and the
-        "learning_rate", each shape [], and those of `step_metrics.by_quartile`.
+        [batch, H, W, C] in [0, 1]. Its keys have shape [batch]. Its metrics are "loss",
+        "grad_norm" (before clipping), "update_norm" and "learning_rate", each of shape
+        [], and those of `step_metrics.by_quartile` for the steps t that `loss` draws.
     """
     loss_fn = _loss_of_batch(apply_fn, schedule, loss, process, degrade)
     grad_fn = _in_slices(jax.value_and_grad(loss_fn, has_aux=True), accumulate)
@@ -92,7 +92,7 @@ def make_train_step(
             **quartiles,
         }
         if learning_rate is not None:
-            # The optimizer has not counted the steps that were skipped.
+            # The optimizer does not count skipped steps.
             metrics["learning_rate"] = learning_rate(state.step - state.skipped.total)
         finite = jnp.isfinite(value) & jnp.isfinite(metrics["grad_norm"])
         return _select(finite, after, state), metrics
@@ -107,7 +107,7 @@ def _loss_of_batch(
     process: Process,
     degrade: Callable[[PRNGKey, Array], Array] | None,
 ) -> Callable[..., Any]:
-    """Builds `(params, batch, keys) -> (loss, its quartiles by t)`."""
+    """Builds `(params, batch, keys) -> (loss, step_metrics.by_quartile)`."""
 
     def loss_fn(params, batch, keys):
         loss_keys, degrade_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)
@@ -131,10 +131,10 @@ def _update(
     state: TrainState,
     grads: chex.ArrayTree,
 ) -> tuple[optax.Updates, TrainState]:
-    """The updates of the parameters, and the state after a step that is not skipped."""
+    """Returns the updates of the parameters and the new state, if it is not skipped."""
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    # Early steps would be remembered for long; the average starts shorter.
+    # A shorter average at the start forgets the first, poor parameters sooner.
     decay = jnp.minimum(ema_decay, (1.0 + state.step) / (10.0 + state.step))
     ema_params = optax.incremental_update(params, state.ema_params, 1.0 - decay)
     after = state._replace(params=params, ema_params=ema_params, opt_state=opt_state)
@@ -142,7 +142,7 @@ def _update(
 
 
 def _select(finite: Array, after: TrainState, before: TrainState) -> TrainState:
-    """The state after a step, which is skipped if its gradient is not finite."""
+    """Returns the state after a step, which is skipped unless `finite`."""
     changed = ("params", "ema_params", "opt_state")
     chosen = {
         name: jax.tree.map(
@@ -157,14 +157,17 @@ def _select(finite: Array, after: TrainState, before: TrainState) -> TrainState:
 
 
 def _count_skipped(skipped: Skipped, step: Array, finite: Array) -> Skipped:
-    """The count after a step."""
+    """Returns the counts of skipped steps after a step."""
     in_a_row = jnp.where(finite, 0, skipped.in_a_row + 1)
     total = skipped.total + jnp.where(finite, 0, 1)
     return Skipped(total, in_a_row, jnp.where(in_a_row == 1, step, skipped.first))
 
 
 def _in_slices(grad_fn: Callable[..., Any], num_slices: int) -> Callable[..., Any]:
-    """`grad_fn` of a batch as a scan over slices of it: means, and sums of the rest."""
+    """Computes `grad_fn` as a scan over slices of the batch.
+
+    The loss and the gradient are means over the slices; the metrics are sums.
+    """
     if num_slices == 1:
         return grad_fn
 
@@ -187,15 +190,15 @@ def _in_slices(grad_fn: Callable[..., Any], num_slices: int) -> Callable[..., An
 
 
 def example_keys(run_key: PRNGKey, step: Array | int, batch_size: int) -> PRNGKey:
-    """One key per example of a step, shape [batch_size]: a function of run and step."""
+    """Returns one key per example of a step, shape [batch_size]."""
     return jax.random.split(jax.random.fold_in(run_key, step), batch_size)
 
 
 def data_parallel(train_step: TrainStep) -> Callable[..., Any]:
     """Runs `train_step` (built with axis_name="batch") on all devices of all hosts.
 
-    The state has no device axis; batch and keys are split by `shard`. The state is
-    donated: place it with `place` before the first call.
+    The state has no device axis; `shard` splits the batch and the keys. The state is
+    donated, so place it with `place` before the first call.
     """
     return jax.pmap(
         train_step,
@@ -207,14 +210,14 @@ def data_parallel(train_step: TrainStep) -> Callable[..., Any]:
 
 
 def place(state: TrainState) -> TrainState:
-    """A copy of the state on every local device, as `data_parallel` returns it."""
+    """Copies the state to every local device, in the layout of `data_parallel`."""
     mesh = jax.sharding.Mesh(np.asarray(jax.local_devices()), ("batch",))
     replicated = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     return jax.device_put(state, replicated)
 
 
 def put(batch: chex.ArrayTree) -> chex.ArrayTree:
-    """Starts moving a host batch to the local devices, split as `shard` splits it."""
+    """Starts moving a host batch to the local devices, split in the way of `shard`."""
     mesh = jax.sharding.Mesh(np.asarray(jax.local_devices()), ("batch",))
     split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
     return jax.device_put(shard(batch), split)
@@ -224,7 +227,7 @@ def shard(tree: chex.ArrayTree) -> chex.ArrayTree:
     """Splits leaves [batch, ...] into [devices, batch / devices, ...].
 
     Raises:
-        ValueError: if the batch cannot be split evenly.
+        ValueError: If the batch cannot be split evenly over the local devices.
     """
     num_devices = jax.local_device_count()
 

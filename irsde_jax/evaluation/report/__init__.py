@@ -1,1 +1,1 @@
-"""The report of an evaluation: one HTML file, its plots and its pictures."""
+"""The report of an evaluation: one HTML file with its plots and images."""

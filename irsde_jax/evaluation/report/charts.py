@@ -1,4 +1,4 @@
-"""Plots of a comparison as PNG files, by matplotlib where it is installed."""
+"""Plots of a comparison as PNG data, drawn by matplotlib if it is installed."""
 
 import importlib.util
 import io
@@ -14,19 +14,19 @@ from irsde_jax.evaluation import tables
 Entry = Mapping[str, Any]
 
 COLOURS = {"input": "#77777c", "restored": "#1f5fbf", "baseline": "#c8641c"}
-"""Of the kinds of methods."""
+"""The colours of the kinds of methods."""
 
 _MARKERS = "osD^vP*X"
 
 
 def missing() -> str:
-    """What to install for plots; "" where nothing is missing."""
+    """Returns the command that installs what plots need; "" if nothing is missing."""
     has_matplotlib = importlib.util.find_spec("matplotlib") is not None
     return "" if has_matplotlib else "pip install matplotlib"
 
 
 def means_chart(entries: Sequence[Entry]) -> bytes:
-    """The mean of each method with its interval, and its gain on every image."""
+    """Plots the mean of each method with its interval, and its gain on every image."""
     from matplotlib.figure import Figure
 
     shown = [entry for entry in entries if not entry["not_computed"]]
@@ -57,7 +57,7 @@ def means_chart(entries: Sequence[Entry]) -> bytes:
 
 
 def difficulty_chart(entries: Sequence[Entry]) -> bytes:
-    """PSNR after against PSNR before, a point for each image of each method."""
+    """Plots PSNR after against PSNR before, a point for each image of each method."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 4.6), layout="constrained")
@@ -84,7 +84,7 @@ def difficulty_chart(entries: Sequence[Entry]) -> bytes:
     panel.grid(color="#e5e5e5")
     panel.spines[["top", "right"]].set_visible(False)
     if panel.get_legend_handles_labels()[0]:
-        # Beside the panel, where no point can be.
+        # Beside the panel, the legend cannot hide a point.
         figure.legend(fontsize=8, frameon=False, loc="outside right upper")
     return _to_png(figure)
 
@@ -107,7 +107,7 @@ def _draw_gains(panel: Any, shown: Sequence[Entry]) -> None:
             continue
         after = _finite(entry)
         gains = [after[name] - before[name] for name in before if name in after]
-        # Spread by rank, not by chance: the same results make the same picture.
+        # The spread is not random, so the same results give the same plot.
         heights = place + 0.24 * np.resize([-1, 0, 1, -0.5, 0.5], len(gains))
         colour = COLOURS[entry["kind"]]
         panel.plot(gains, heights, "o", color=colour, alpha=0.5, markersize=4)
@@ -116,7 +116,7 @@ def _draw_gains(panel: Any, shown: Sequence[Entry]) -> None:
 
 
 def _finite(entry: Entry) -> dict[str, float]:
-    """Image name -> PSNR, where it is finite."""
+    """Returns the PSNR of each image by name, if it is finite."""
     found = {image["name"]: image["psnr_rgb"] for image in entry["images"]}
     return {
         name: value
@@ -126,14 +126,14 @@ def _finite(entry: Entry) -> dict[str, float]:
 
 
 def _plain(name: str) -> str:
-    """A name that matplotlib shows as it is: a dollar would begin a formula."""
+    """Escapes dollar signs, with which matplotlib would start a formula."""
     return name.replace("$", r"\$")
 
 
 def _to_png(figure: Any) -> bytes:
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # Of a folder's name in letters that matplotlib's font lacks.
+        # A folder's name may have characters that matplotlib's font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(file, format="png", dpi=130, metadata={"Software": None})
     return file.getvalue()

@@ -1,8 +1,8 @@
-"""The report of an evaluation: one HTML file that needs nothing beside it.
+"""The report of an evaluation: one self-contained HTML file.
 
-Plots and images are data URIs and the script is a few lines, so that it can be sent,
-kept and opened without network. All text that comes from outside, such as the names of
-files, is escaped.
+Plots and images are data URIs and the script is inside the file, so that the report can
+be sent, archived and opened without a network. All text from outside, such as the names
+of files, is escaped.
 """
 
 import base64
@@ -24,11 +24,12 @@ Report = Mapping[str, Any]
 
 
 def to_html(report: Report, cases: Sequence[Case]) -> str:
-    """The page.
+    """Returns the HTML page.
 
     Args:
-        report: what `metrics.json` holds, with None for what is not finite.
-        cases: images to show, with before/after sliders.
+        report: The contents of `metrics.json`, with None for numbers that are not
+            finite.
+        cases: The images that are shown with before/after sliders.
     """
     settings = report["config"]
     versions = ", ".join(f"{key} {value}" for key, value in report["versions"].items())
@@ -57,7 +58,7 @@ def to_html(report: Report, cases: Sequence[Case]) -> str:
 
 
 def _summary_table(entries: Sequence[Report]) -> str:
-    """A line a method; the best mean of a column is bold."""
+    """Returns the table of methods, in which the best mean of a column is bold."""
     metrics = tables.shown_metrics(entries)
     columns = [*metrics, "fid", "seconds"]
     best = {name: _best([_mean(e, name) for e in entries], name) for name in columns}
@@ -87,7 +88,7 @@ def _summary_table(entries: Sequence[Report]) -> str:
 
 
 def _image_table(entries: Sequence[Report]) -> str:
-    """PSNR and SSIM in RGB, and LPIPS, of each image by each method."""
+    """Returns tables of PSNR and SSIM in RGB and of LPIPS, by image and method."""
     shown = [entry for entry in entries if not entry["not_computed"]]
     available = tables.shown_metrics(shown)
     metrics = [name for name in ("psnr_rgb", "ssim_rgb", "lpips") if name in available]
@@ -126,7 +127,7 @@ def _plots(entries: Sequence[Report]) -> str:
 
 
 def _case(case: Case) -> str:
-    """An image with its slider, and all its versions below."""
+    """Returns an image with its slider, and all its versions below."""
     labels = [
         name if psnr is None else f"{name}, {tables.number(psnr, 'psnr')} dB"
         for name, psnr, _ in case.versions
@@ -165,7 +166,7 @@ def _select(labels: Sequence[str], chosen: int) -> str:
 
 
 def _settings_table(settings: Mapping[str, Any]) -> str:
-    """The configuration of the first weights, a line a value."""
+    """Returns the configuration of the first weights, one line per value."""
     lines = []
     for key, value in settings.items():
         group = value if isinstance(value, dict) else {"": value}
@@ -176,7 +177,7 @@ def _settings_table(settings: Mapping[str, Any]) -> str:
 
 
 def image_uri(pixels: np.ndarray) -> str:
-    """uint8 [H, W, 3] as the data URI of a PNG, every pixel as it is."""
+    """Returns uint8 pixels [H, W, 3] as the data URI of a PNG file."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", optimize=True)
     return _png_uri(file.getvalue())
@@ -209,7 +210,7 @@ def _interval(score: Mapping[str, Any] | None, metric: str, sign: str = "") -> s
 
 
 def _row(cells: Iterable[str], tag: str = "td") -> str:
-    """A table row of cells that are HTML already."""
+    """Returns a table row; the cells must be HTML."""
     return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in cells)}</tr>"
 
 

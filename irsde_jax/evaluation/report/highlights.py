@@ -1,7 +1,7 @@
-"""The images that a report shows: those that gained most, and those that gained least.
+"""The images that a report shows: those with the largest and the smallest gain.
 
-They are read back from the files of the results, so that an evaluation of any length
-holds a few images in memory.
+They are read back from the files of the results, so that even a long evaluation holds
+only a few images in memory.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,17 @@ from irsde_jax.data.image_files import images
 from irsde_jax.evaluation.comparison import Entry, TestSet
 from irsde_jax.evaluation.methods import INPUT
 
-_MOST = 3  # of either kind
-_SIDE = 320  # pixels of the part that is shown
+_MOST = 3  # the largest number of "best" images, and of "worst" images
+_SIDE = 320  # pixels, the largest side of the part that is shown
 
 
 class Version(NamedTuple):
-    """An image as one method left it.
+    """One version of an image: degraded, restored by a method, or the reference.
 
     Attributes:
-        name: of the method, or "reference".
-        psnr: of the whole image, RGB, in dB; None for the reference.
-        pixels: the part that is shown, uint8 [h, w, 3].
+        name: The name of the method, "degraded" or "reference".
+        psnr: The PSNR of the whole image in RGB, in dB; None for the reference.
+        pixels: The part that is shown, uint8 [h, w, 3].
     """
 
     name: str
@@ -36,11 +36,11 @@ class Case(NamedTuple):
     """An image of the test set in all its versions.
 
     Attributes:
-        name: of the image.
-        kind: "best" or "worst".
-        gain: PSNR in RGB of the first method minus that of the input, in dB.
-        shape: height and width of the whole image.
-        versions: the input, every method, the reference.
+        name: The name of the image.
+        kind: The kind, "best" or "worst".
+        gain: The PSNR of the first method minus that of the input, in RGB, in dB.
+        shape: The height and the width of the whole image.
+        versions: The versions: the input, every method, the reference.
     """
 
     name: str
@@ -56,15 +56,15 @@ def choose(
     files: Mapping[str, str],
     folder: Path,
 ) -> list[Case]:
-    """The best and the worst images of the first method, by their gain in PSNR.
+    """Returns the images with the best and the worst gain in PSNR of the first method.
 
-    What is shown of them is where the first method errs most.
+    The part of an image that is shown is where the first method has the largest error.
 
     Args:
-        entries: the input, the first method, and any others.
-        test_set: the images they are of.
-        files: image name -> name of the results' files.
-        folder: of the evaluation.
+        entries: The entries of the input, the first method, and any other methods.
+        test_set: The test images.
+        files: The names of the results' files, by the names of the images.
+        folder: The folder of the evaluation.
     """
     before, after = (_psnr(entry) for entry in entries[:2])
     names = test_set.source.names
@@ -100,7 +100,12 @@ def choose(
 
 
 def worst_window(error: np.ndarray, side: int) -> tuple[slice, slice]:
-    """The square of at most `side` pixels where an error [H, W, C] has most."""
+    """Returns the square of at most `side` pixels with the largest sum of an error.
+
+    Args:
+        error: The error of each pixel, shape [H, W, C].
+        side: The side of the square in pixels; it is cut to the size of the image.
+    """
     total = np.pad(error.sum(axis=-1, dtype=np.float64), ((1, 0), (1, 0)))
     total = total.cumsum(axis=0).cumsum(axis=1)
     height, width = (min(side, size) for size in error.shape[:2])
@@ -115,11 +120,11 @@ def _psnr(entry: Entry) -> dict[str, float]:
 
 
 def _gain(before: float, after: float) -> float:
-    return 0.0 if before == after else after - before  # both may be infinite
+    return 0.0 if before == after else after - before  # Both may be infinite.
 
 
 def _to_rgb(pixels: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3]; of other numbers of channels the mean is shown."""
+    """Converts to uint8 [H, W, 3]; other numbers of channels are averaged."""
     if pixels.shape[-1] != 3:
         pixels = pixels.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
     return images.to_uint8(pixels)
