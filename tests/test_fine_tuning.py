@@ -11,8 +11,6 @@ from irsde_jax import configuration
 from irsde_jax.checkpoints import load_pytorch
 from irsde_jax.training import loop
 
-pytestmark = pytest.mark.core
-
 WEIGHTS = Path(__file__).parent / "golden" / "networks" / "denoising_nafnet.pth"
 
 

@@ -12,8 +12,6 @@ from irsde_jax.restoration.configured import make_network
 from irsde_jax.restoration.restorer import Restorer
 from irsde_jax.samplers import tiling
 
-pytestmark = pytest.mark.core
-
 SCHEDULE = sde.make_schedule(100, 10 / 255)
 STEPS = samplers.timestep_grid(SCHEDULE, 3)
 RADIUS = 3  # pixels that the network below sees to each side

@@ -16,8 +16,6 @@ from irsde_jax.cli import weights_table
 from irsde_jax.demo import trial
 from irsde_jax.restoration import configured, loading
 
-pytestmark = pytest.mark.core
-
 
 @pytest.fixture(scope="module")
 def config():
