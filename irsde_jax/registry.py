@@ -11,6 +11,7 @@ in a configuration or an override of their own, or by calling `trust`.
 
 import difflib
 import importlib
+import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -81,5 +82,24 @@ def find(name: str, table: Mapping[str, Value], what: str) -> Value:
                 f"{hint}"
             )
         found = getattr(found, part)
+    _require_origin(found, name, what)
     value: Value = found
     return value
+
+
+def _require_origin(found: object, name: str, what: str) -> None:
+    """Raises if a function or class is not from the package of its trusted module.
+
+    Trusting a module does not extend to what it imports: a stored configuration could
+    otherwise name "my_networks:os.system".
+    """
+    if inspect.ismodule(found):
+        raise ValueError(f"{what}={name!r} is a module; name an object in it.")
+    if not (inspect.isroutine(found) or inspect.isclass(found)):
+        return
+    origin = getattr(found, "__module__", None) or "builtins"
+    if origin.partition(".")[0] != module_of(name).partition(".")[0]:
+        raise ValueError(
+            f"{what}={name!r} is from the module {origin!r}, which is not part of "
+            f"{module_of(name)!r}. Name it by its own module, and trust that one."
+        )

@@ -136,7 +136,7 @@ def test_command_lines_are_understood(line):
     define_flags(values)
     overrides = parse(["main", *shlex.split(line, comments=True)], values)
     config = configuration.load(values.config or "default")
-    configuration.override(config, overrides)
+    assert configuration.override(config, overrides).is_locked
 
 
 def test_modules_that_are_run_exist():

@@ -40,6 +40,17 @@ def test_an_object_of_a_trusted_module_is_found(module):
         registry.find(f"{module}:Nett", TABLE, "model.name")
 
 
+def test_what_a_trusted_module_imports_is_not_trusted(module):
+    """A configuration of a stranger may name anything that the module can reach."""
+    registry.trust(module)
+    path = f"{module}:builtins"
+    with pytest.raises(ValueError, match=r"is a module"):
+        registry.find(path, TABLE, "model.name")
+    for name in ("eval", "dict"):
+        with pytest.raises(ValueError, match=r"from the module 'builtins'"):
+            registry.find(f"{path}.{name}", TABLE, "model.name")
+
+
 def test_a_missing_module_is_named(monkeypatch):
     monkeypatch.setattr(registry, "_trusted", {"no_such_module"})
     with pytest.raises(ValueError, match=r"no module 'no_such_module'.*PYTHONPATH"):
